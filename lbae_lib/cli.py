@@ -1,0 +1,144 @@
+"""The command line, ``lbae``: every step of the companion as a command."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lbae_lib.config import Experiment, load_experiment, project_root
+from lbae_lib.errors import LbaeError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help=(
+        "Train a Latent Bernoulli Autoencoder, run the companion's notebooks, build the book.\n\n"
+        "A run is named by a data set and a profile (a file in config/) and keeps everything "
+        "under results/PROFILE/DATASET/. Each command goes on from where the last one stopped."
+    ),
+)
+
+STOPPED_EARLY = (
+    3  # exit status of a training run that reached its time limit or was stopped
+)
+
+Dataset = Annotated[
+    str,
+    typer.Option(
+        "--dataset", "-d", help="digits, mnist, cifar10, celeba or folder:PATH."
+    ),
+]
+Profile = Annotated[
+    str,
+    typer.Option(
+        "--profile", "-p", help="A file in config/: smoke, quick, laptop, paper."
+    ),
+]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", help="Where torchvision's data sets are, or go to [default: data/]."
+    ),
+]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
+
+
+@app.command()
+def train(
+    dataset: Dataset,
+    profile: Profile = "quick",
+    data: Data = None,
+    device: Device = "auto",
+    precision: Annotated[
+        str,
+        typer.Option(help="auto, 32-true or bf16-mixed; auto goes by the hardware."),
+    ] = "auto",
+    time_limit: Annotated[
+        str | None,
+        typer.Option(
+            help="Stop cleanly after [H:]MM:SS; the same command goes on from there."
+        ),
+    ] = None,
+) -> None:
+    """Train the autoencoder of a data set; goes on from its checkpoint if there is one.
+
+    Leaves model.safetensors, progress.jsonl and record.json in results/PROFILE/DATASET/lbae/.
+    Ctrl-C stops between two steps and keeps a checkpoint. Exit status 3: stopped early.
+
+    Example: lbae train -d mnist -p laptop --time-limit 1:00:00
+    """
+    experiment = load_experiment(profile, dataset)
+    limit = None if time_limit is None else parse_duration(time_limit)
+    from lbae_lib.report.runs import train_experiment
+
+    result = train_experiment(
+        experiment,
+        data_root(data),
+        device=device,
+        precision=precision,
+        time_limit=limit,
+    )
+    _describe(experiment, dataclasses.asdict(result))
+    if not result.finished:
+        typer.echo(
+            f"stopped after {result.epochs} of {experiment.training.epochs} epochs; "
+            "the same command goes on from there",
+            err=True,
+        )
+        raise typer.Exit(STOPPED_EARLY)
+
+
+def parse_duration(text: str) -> float:
+    """Seconds in "[H:]MM:SS" or in plain seconds.
+
+    Raises:
+        LbaeError: if ``text`` is neither.
+    """
+    if not re.fullmatch(r"\d+(:[0-5]?\d){0,2}", text):
+        raise LbaeError(
+            f"{text!r} is no duration: write [H:]MM:SS, e.g. 1:30:00 or 9:00"
+        )
+    seconds = 0
+    for part in text.split(":"):
+        seconds = seconds * 60 + int(part)
+    return float(seconds)
+
+
+def data_root(data: Path | None) -> Path:
+    """Where downloaded data sets are kept: ``data/`` of the project unless named."""
+    return (project_root() / "data") if data is None else data.expanduser().resolve()
+
+
+def _describe(experiment: Experiment, values: dict[str, object]) -> None:
+    typer.echo(f"{experiment.dataset.title}, profile {experiment.profile}:")
+    for name, value in values.items():
+        shown = f"{value:.4g}" if isinstance(value, float) else value
+        typer.echo(f"  {name.replace('_', ' ')}: {shown}")
+
+
+def main() -> None:
+    """Entry point: a user's error is one line and exit status 1."""
+    started = time.monotonic()
+    try:
+        app()
+    except LbaeError as error:
+        typer.echo(f"lbae: {error}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.echo(
+            f"lbae: interrupted after {time.monotonic() - started:.0f} s", err=True
+        )
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

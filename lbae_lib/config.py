@@ -1,0 +1,230 @@
+"""Experiments: what is trained on which images, and how; read from ``config/<profile>.yaml``.
+
+This module imports neither torch nor numpy, so that the command line and the workflow start
+at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from lbae_lib.data.registry import DatasetInfo, dataset_info, dataset_slug
+from lbae_lib.errors import ConfigError
+
+Loss = Literal["bce", "mse"]
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """The shape of an autoencoder.
+
+    Attributes:
+        image_size: side of the square images in pixels, 32 or 64.
+        channels: image channels, 1 or 3.
+        latent_size: N, bits of the latent.
+        width: channels of the first layer; 64 in the paper.
+        entry_channels: 4×4 maps at the decoder's entrance; ``None`` for the mirror of the
+            encoder, 1 for the published MNIST model.
+    """
+
+    image_size: int
+    channels: int
+    latent_size: int
+    width: int = 64
+    entry_channels: int | None = None
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How to train; the defaults are the paper's (Section 4) where it gives them.
+
+    Attributes:
+        loss: "bce" or "mse", summed over pixels and averaged over the batch.
+        epochs: passes over the training images.
+        batch_size: images a step; the images left over after the last whole batch of an
+            epoch wait for the next one, which is shuffled anew.
+        learning_rate: of Adam.
+        cooldown_epochs: over the last so many epochs the learning rate falls linearly to
+            zero; 0, the paper's constant rate, leaves the straight-through noise in.
+        seed: of the initial weights and the order of the images.
+    """
+
+    loss: Loss
+    epochs: int
+    batch_size: int = 512
+    learning_rate: float = 1e-3
+    cooldown_epochs: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, low in (("epochs", 1), ("batch_size", 2), ("cooldown_epochs", 0)):
+            if getattr(self, name) < low:
+                raise ConfigError(
+                    f"{name} is {getattr(self, name)}, but must be at least {low}"
+                )
+        if not self.learning_rate > 0:
+            raise ConfigError(
+                f"learning_rate is {self.learning_rate}, but must be above 0"
+            )
+        if self.cooldown_epochs > self.epochs:
+            raise ConfigError(
+                f"cooldown_epochs is {self.cooldown_epochs}, but the run has {self.epochs} epochs"
+            )
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One data set in one profile.
+
+    Attributes:
+        profile: name of the profile.
+        dataset: the data set.
+        network: the autoencoder's shape.
+        training: its schedule.
+        validation_images: how many training images are set apart for choosing the epoch.
+        notebooks: parameters by notebook, where they differ from the notebook's own.
+    """
+
+    profile: str
+    dataset: DatasetInfo
+    network: NetworkConfig
+    training: TrainingConfig
+    validation_images: int
+    notebooks: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def folder(self) -> Path:
+        """``results/<profile>/<data set>`` of the project."""
+        return (
+            project_root() / "results" / self.profile / dataset_slug(self.dataset.name)
+        )
+
+    @property
+    def model_folder(self) -> Path:
+        """Where the model, its latents and its record are kept."""
+        return self.folder / "lbae"
+
+
+@lru_cache(maxsize=1)
+def project_root() -> Path:
+    """The folder with ``config/`` and ``notebooks/``.
+
+    Looked for from the working folder upwards, then beside the installed package; the
+    environment variable ``LBAE_ROOT`` overrides both.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    override = os.environ.get("LBAE_ROOT")
+    here = Path.cwd()
+    package = Path(__file__).resolve().parent.parent
+    candidates = [Path(override)] if override else [here, *here.parents, package]
+    for folder in candidates:
+        if (folder / "config").is_dir() and (folder / "notebooks").is_dir():
+            return folder.resolve()
+    raise ConfigError(
+        f"no project at {override or here}: expected a folder with config/ and notebooks/; work "
+        "inside a clone, or name one in the environment variable LBAE_ROOT"
+    )
+
+
+def profile_names() -> list[str]:
+    """The profiles in ``config/``."""
+    return sorted(path.stem for path in (project_root() / "config").glob("*.yaml"))
+
+
+def load_profile(name: str) -> dict[str, Any]:
+    """The content of ``config/<name>.yaml``: ``description``, ``defaults``, ``datasets``.
+
+    Raises:
+        ConfigError: if there is no such profile, or it has an unknown key.
+    """
+    _check_known(name, profile_names(), "profile")
+    content = yaml.safe_load(
+        (project_root() / "config" / f"{name}.yaml").read_text("utf-8")
+    )
+    for key in content:
+        _check_known(
+            key, ("description", "defaults", "datasets"), f"key in config/{name}.yaml"
+        )
+    return dict(content)
+
+
+def load_experiment(profile: str, dataset: str) -> Experiment:
+    """The experiment of a data set in a profile.
+
+    Args:
+        profile: name of a file in ``config/``, without its suffix.
+        dataset: a registered name or "folder:PATH"; folders share the entry ``folder``.
+
+    Raises:
+        ConfigError: if profile, data set or a key is unknown, or a value out of bounds.
+    """
+    content = load_profile(profile)
+    entry = "folder" if dataset.startswith("folder:") else dataset_info(dataset).name
+    if entry not in content["datasets"]:
+        raise ConfigError(
+            f"profile {profile!r} has no data set {entry!r}: it has "
+            f"{', '.join(content['datasets'])}; choose another profile or add it to "
+            f"config/{profile}.yaml"
+        )
+    options = {**content.get("defaults", {}), **(content["datasets"][entry] or {})}
+    where = f"key of {entry} in config/{profile}.yaml"
+    for key in options:
+        _check_known(key, _EXPERIMENT_KEYS, where)
+    shape = {k: options[k] for k in ("image_size", "channels") if k in options}
+    if shape and entry != "folder":
+        raise ConfigError(
+            f"image_size and channels of {entry} are fixed: remove {shape}"
+        )
+    info = dataset_info(dataset, **shape)
+    network = NetworkConfig(
+        image_size=info.image_size,
+        channels=info.channels,
+        **{
+            k: options[k]
+            for k in ("latent_size", "width", "entry_channels")
+            if k in options
+        },
+    )
+    schedule = {k: v for k, v in options.items() if k in _TRAINING_KEYS}
+    return Experiment(
+        profile=profile,
+        dataset=info,
+        network=network,
+        training=TrainingConfig(loss=info.loss, **schedule),
+        validation_images=options["validation_images"],
+        notebooks=options.get("notebooks", {}),
+    )
+
+
+_TRAINING_KEYS = tuple(
+    field.name for field in dataclasses.fields(TrainingConfig) if field.name != "loss"
+)
+_EXPERIMENT_KEYS = (
+    "image_size",
+    "channels",
+    "latent_size",
+    "width",
+    "entry_channels",
+    "validation_images",
+    "notebooks",
+    *_TRAINING_KEYS,
+)
+
+
+def _check_known(name: str, known: Iterable[str], what: str) -> None:
+    known = list(known)
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise ConfigError(f"no {what} {name!r}: {hint}There are {', '.join(known)}")

@@ -1,0 +1,1 @@
+"""Images: embedded, from torchvision, or from a folder of your own."""

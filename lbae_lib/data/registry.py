@@ -1,0 +1,152 @@
+"""Which data sets there are, and what the paper does with them (Table 3)."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from lbae_lib.errors import ConfigError
+
+if TYPE_CHECKING:
+    from lbae_lib.data.images import Dataset
+
+FOLDER_PREFIX = "folder:"
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """A data set known by name.
+
+    Attributes:
+        name: as given on the command line.
+        title: for captions and tables.
+        image_size: side in pixels after preprocessing.
+        channels: 1 or 3.
+        loss: reconstruction loss of the paper for it, "bce" or "mse".
+        embedded: needs no download.
+        stands_for: the paper's data set that an embedded one stands for.
+        source: one sentence for the book: what the images are.
+    """
+
+    name: str
+    title: str
+    image_size: int
+    channels: int
+    loss: Literal["bce", "mse"]
+    embedded: bool
+    source: str
+    stands_for: str | None = None
+
+
+DATASETS = {
+    info.name: info
+    for info in (
+        DatasetInfo(
+            name="digits",
+            title="Digits",
+            image_size=32,
+            channels=1,
+            loss="bce",
+            embedded=True,
+            source=(
+                "scikit-learn's 1,797 handwritten digits (8×8, 17 grey levels), enlarged to "
+                "28×28 and padded to 32×32; 1,437 for training, 360 for testing"
+            ),
+            stands_for="MNIST",
+        ),
+        DatasetInfo(
+            name="mnist",
+            title="MNIST",
+            image_size=32,
+            channels=1,
+            loss="bce",
+            embedded=False,
+            source="MNIST, 60,000 + 10,000 handwritten digits, zero-padded from 28×28 to 32×32",
+        ),
+        DatasetInfo(
+            name="cifar10",
+            title="CIFAR-10",
+            image_size=32,
+            channels=3,
+            loss="mse",
+            embedded=False,
+            source="CIFAR-10, 50,000 + 10,000 colour photographs of 32×32",
+        ),
+        DatasetInfo(
+            name="celeba",
+            title="CelebA",
+            image_size=64,
+            channels=3,
+            loss="mse",
+            embedded=False,
+            source="CelebA, 162,770 + 19,962 aligned faces, resized to 64 and centre-cropped",
+        ),
+    )
+}
+
+
+def dataset_info(name: str, image_size: int = 64, channels: int = 3) -> DatasetInfo:
+    """What is known of a data set by name, or of ``folder:PATH``.
+
+    Args:
+        name: a registered name, or "folder:PATH".
+        image_size: for folders: side to resize to.
+        channels: for folders: 1 or 3.
+
+    Raises:
+        ConfigError: if there is no such data set; names the closest.
+    """
+    if name.startswith(FOLDER_PREFIX):
+        folder = Path(name.removeprefix(FOLDER_PREFIX))
+        return DatasetInfo(
+            name=name,
+            title=f"{folder.name} (own images)",
+            image_size=image_size,
+            channels=channels,
+            loss="mse",
+            embedded=False,
+            source=f"images from the folder {folder.name}",
+        )
+    if name not in DATASETS:
+        close = difflib.get_close_matches(name, DATASETS, n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise ConfigError(
+            f"no data set {name!r}: {hint}There are {', '.join(DATASETS)} and folder:PATH"
+        )
+    return DATASETS[name]
+
+
+def dataset_slug(name: str) -> str:
+    """The data set's name as a folder name: "folder:/a/My Cats" gives "folder-my-cats"."""
+    if not name.startswith(FOLDER_PREFIX):
+        return name
+    base = Path(name.removeprefix(FOLDER_PREFIX)).name.lower()
+    return "folder-" + (re.sub(r"[^a-z0-9]+", "-", base).strip("-") or "images")
+
+
+def load_dataset(info: DatasetInfo, root: Path) -> Dataset:
+    """Load a data set's images into memory.
+
+    Args:
+        info: from :func:`dataset_info`.
+        root: where torchvision's data sets are, or are downloaded to.
+
+    Raises:
+        DataError: if images are missing, damaged or of the wrong size.
+    """
+    from lbae_lib.data import embedded, folder, torchvision_sets
+
+    if info.name.startswith(FOLDER_PREFIX):
+        path = Path(info.name.removeprefix(FOLDER_PREFIX)).expanduser()
+        return folder.load_folder(path, info.image_size, info.channels)
+    if info.name == "digits":
+        return embedded.load_digits(info.title)
+    loader = {
+        "mnist": torchvision_sets.load_mnist,
+        "cifar10": torchvision_sets.load_cifar10,
+        "celeba": torchvision_sets.load_celeba,
+    }[info.name]
+    return loader(root, info.title)

@@ -1,0 +1,139 @@
+"""The paper's data sets through torchvision, downloaded on demand, preprocessed as in Table 3."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from lbae_lib.data.images import Dataset, ImageSet
+from lbae_lib.errors import DataError
+from lbae_lib.files import read_tensors, write_tensors
+from lbae_lib.progress import progress_bar
+
+_CELEBA_SIZE = 64
+
+
+def load_mnist(root: Path, title: str) -> Dataset:
+    """MNIST, 60,000 + 10,000 digits, zero-padded from 28×28 to 32×32 (Table 3)."""
+    from torchvision.datasets import MNIST
+
+    def part(train: bool) -> ImageSet:
+        source = _open(MNIST, root, title, train=train)
+        images = functional.pad(source.data.unsqueeze(1), (2, 2, 2, 2))
+        return ImageSet(images, source.targets.long())
+
+    parts = _checked(
+        part(True), part(False), root, title, (60_000, 10_000), (1, 32, 32)
+    )
+    return Dataset("mnist", title, *parts, class_names=tuple(str(i) for i in range(10)))
+
+
+def load_cifar10(root: Path, title: str) -> Dataset:
+    """CIFAR-10, 50,000 + 10,000 colour images of 32×32."""
+    from torchvision.datasets import CIFAR10
+
+    names: list[str] = []
+
+    def part(train: bool) -> ImageSet:
+        source = _open(CIFAR10, root, title, train=train)
+        names[:] = source.classes
+        images = torch.from_numpy(
+            np.ascontiguousarray(source.data.transpose(0, 3, 1, 2))
+        )
+        return ImageSet(images, torch.tensor(source.targets))
+
+    parts = _checked(
+        part(True), part(False), root, title, (50_000, 10_000), (3, 32, 32)
+    )
+    return Dataset("cifar10", title, *parts, class_names=tuple(names))
+
+
+def load_celeba(root: Path, title: str) -> Dataset:
+    """CelebA's training and test faces, shorter side to 64, centre-cropped (Table 3).
+
+    Decoding 182,732 JPEG files takes minutes, so the tensors are kept beside them in
+    ``celeba_64.safetensors`` (2.2 GB).
+    """
+    cache = root / "celeba_64.safetensors"
+    if not cache.exists():
+        from torchvision.datasets import CelebA
+
+        tensors = {
+            split: _celeba_images(_open(CelebA, root, title, split=split), split)
+            for split in ("train", "test")
+        }
+        write_tensors(cache, tensors, {"dataset": "celeba", "size": _CELEBA_SIZE})
+    tensors, _ = read_tensors(cache, "cache of CelebA images")
+    train, test = ImageSet(tensors["train"]), ImageSet(tensors["test"])
+    return Dataset(
+        "celeba",
+        title,
+        *_checked(train, test, root, title, (162_770, 19_962), (3, 64, 64)),
+    )
+
+
+def _celeba_images(source: Any, split: str) -> Tensor:
+    from torchvision.transforms.v2.functional import center_crop, pil_to_tensor, resize
+
+    images = torch.empty(len(source), 3, _CELEBA_SIZE, _CELEBA_SIZE, dtype=torch.uint8)
+    with progress_bar(len(source), f"CelebA {split}", "img") as bar:
+        for index in range(len(source)):
+            image = resize(source[index][0], [_CELEBA_SIZE], antialias=True)
+            images[index] = pil_to_tensor(
+                center_crop(image, [_CELEBA_SIZE, _CELEBA_SIZE])
+            )
+            bar.update()
+    return images
+
+
+def _open(kind: Callable[..., Any], root: Path, title: str, **options: Any) -> Any:
+    """A torchvision data set, downloaded if it is not under ``root``."""
+    try:
+        try:
+            return kind(root=str(root), download=False, **options)
+        except (
+            RuntimeError
+        ):  # torchvision's word for "not there, or a file's checksum differs"
+            root.mkdir(parents=True, exist_ok=True)
+            return kind(root=str(root), download=True, **options)
+    except URLError as error:
+        raise DataError(
+            f"{title} is not (or not whole) under {root}, and it could not be downloaded "
+            f"({error.reason}): connect to the internet, or put the files there and name the "
+            "folder with --data"
+        ) from None
+    except RuntimeError as error:
+        raise DataError(
+            f"{title} under {root} could not be completed: {error} A file whose checksum differs "
+            "was cut short or altered: delete it, and it is downloaded again"
+        ) from None
+    except (ValueError, AssertionError, EOFError, OSError) as error:
+        raise DataError(
+            f"a file of {title} under {root} is damaged ({error}): delete the data set's folder "
+            "there, and it is downloaded again"
+        ) from None
+
+
+def _checked(
+    train: ImageSet,
+    test: ImageSet,
+    root: Path,
+    title: str,
+    counts: tuple[int, int],
+    shape: tuple[int, int, int],
+) -> tuple[ImageSet, ImageSet]:
+    for part, count in ((train, counts[0]), (test, counts[1])):
+        found = tuple(part.images.shape)
+        if found != (count, *shape):
+            raise DataError(
+                f"{title} under {root} has images of shape {found}, expected {(count, *shape)}: "
+                "delete the data set's folder there, and it is downloaded again"
+            )
+    return train, test

@@ -1,0 +1,103 @@
+"""Files written whole or not at all, and their hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from lbae_lib.errors import CheckpointError
+
+_METADATA_KEY = "lbae"
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a scratch path beside ``path``; rename it over ``path`` if the block succeeds.
+
+    A reader sees the old file or the new one, never a part; the scratch file keeps the suffix
+    of ``path`` and is removed if the block fails.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        yield scratch
+        with open(scratch, "rb") as handle:
+            os.fsync(handle.fileno())
+        os.replace(scratch, path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` as UTF-8, whole or not at all."""
+    with replacing(path) as scratch:
+        scratch.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write ``content`` as indented JSON, whole or not at all; NaN and infinity are errors."""
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def write_tensors(
+    path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]
+) -> None:
+    """Write tensors and a JSON description as one safetensors file, whole or not at all."""
+    stored = {
+        name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()
+    }
+    header = {_METADATA_KEY: json.dumps(dict(metadata), allow_nan=False)}
+    with replacing(path) as scratch:
+        save_file(stored, scratch, metadata=header)
+
+
+def read_tensors(path: Path, what: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what :func:`write_tensors` wrote.
+
+    Args:
+        path: the file.
+        what: its role in a sentence, for the error: "model", "checkpoint", "latents".
+
+    Raises:
+        CheckpointError: if the file is missing, damaged, or not one of ours.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"no {what} at {path}")
+    try:
+        with safe_open(path, framework="pt") as handle:
+            header = handle.metadata() or {}
+            tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"the {what} at {path} cannot be read ({error}); remove it"
+        ) from None
+    try:
+        metadata = json.loads(header[_METADATA_KEY])
+    except (KeyError, json.JSONDecodeError):
+        raise CheckpointError(
+            f"{path} is a safetensors file, but not a {what} written by lbae: "
+            f"its header has no readable '{_METADATA_KEY}' entry"
+        ) from None
+    return tensors, metadata
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def sha256_tensor(tensor: Tensor) -> str:
+    """SHA-256 of a tensor's dtype, shape and bytes, in hexadecimal."""
+    digest = hashlib.sha256(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
+    digest.update(memoryview(tensor.detach().cpu().contiguous().numpy()).cast("B"))
+    return digest.hexdigest()

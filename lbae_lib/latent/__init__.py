@@ -1,0 +1,1 @@
+"""The mathematics of bits, moments and spheres; no networks, files or plots."""

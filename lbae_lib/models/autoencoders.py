@@ -1,0 +1,71 @@
+"""The Latent Bernoulli Autoencoder of Section 3.1 and its reconstruction losses."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lbae_lib.config import Loss, NetworkConfig
+from lbae_lib.models.binarization import bernoulli_bottleneck
+from lbae_lib.models.networks import Decoder, EncoderTrunk
+
+
+class LBAE(nn.Module):
+    """Latent Bernoulli Autoencoder: encoder, tanh, sign, decoder (Figure 1).
+
+    Example:
+        >>> import torch
+        >>> model = LBAE(NetworkConfig(image_size=32, channels=1, latent_size=16, width=4)).eval()
+        >>> bits = model.encode(torch.rand(2, 1, 32, 32))
+        >>> tuple(bits.shape), tuple(model.decode(bits).shape)
+        ((2, 16), (2, 1, 32, 32))
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        if config.latent_size < 1:
+            raise ValueError(
+                f"latent_size is {config.latent_size}, but must be at least 1"
+            )
+        self.config = config
+        self.trunk = EncoderTrunk(config.image_size, config.channels, config.width)
+        self.head = nn.Linear(self.trunk.features, config.latent_size)
+        self.decoder = Decoder(
+            config.latent_size,
+            config.image_size,
+            config.channels,
+            config.width,
+            config.entry_channels,
+        )
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Images (B, C, S, S) in [0, 1] to bits (B, N) in {-1, +1}."""
+        return bernoulli_bottleneck(self.head(self.trunk(images)))
+
+    def decode(self, bits: Tensor) -> Tensor:
+        """Bits (B, N) in {-1, +1} to images (B, C, S, S) in [0, 1]."""
+        return self.decoder(bits)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (B, C, S, S) in [0, 1] to the logits of their reconstructions."""
+        return self.decoder.logits(self.encode(images))
+
+
+def reconstruction_loss(logits: Tensor, images: Tensor, loss: Loss) -> Tensor:
+    """Sum over the pixels, per image: shape (B,), in nats for "bce", squared units for "mse".
+
+    Args:
+        logits: decoder outputs before the sigmoid, (B, C, S, S).
+        images: targets in [0, 1], same shape.
+        loss: "bce" (grey digits) or "mse" (everything else), as in Section 4.
+    """
+    logits = logits.float()
+    if loss == "bce":
+        pixels = functional.binary_cross_entropy_with_logits(
+            logits, images, reduction="none"
+        )
+    elif loss == "mse":
+        pixels = (logits.sigmoid() - images).square()
+    else:
+        raise ValueError(f"loss is {loss!r}, but must be 'bce' or 'mse'")
+    return pixels.flatten(1).sum(1)

@@ -1,0 +1,53 @@
+"""The latent bottleneck: tanh, sign, straight-through gradient (Section 3.1, Figure 1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lbae_lib.bits import signs
+
+
+class _StraightThroughSign(torch.autograd.Function):
+    """sign forward, identity backward: f_b and its surrogate f_s of Section 3.1."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor) -> Tensor:
+        return signs(z)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
+        return grad_outputs[0]
+
+
+def straight_through_sign(z: Tensor) -> Tensor:
+    """Bits of ``z`` (Eq. 1) whose gradient is that of the identity.
+
+    Args:
+        z: real numbers, any shape.
+
+    Returns:
+        Same shape and dtype, values in {-1, +1}; d/dz is 1 everywhere.
+
+    Reference:
+        Bengio, Léonard and Courville (2013), *Estimating or propagating gradients through
+        stochastic neurons for conditional computation*.
+    """
+    return _StraightThroughSign.apply(z)  # type: ignore[no-untyped-call, no-any-return]
+
+
+def bernoulli_bottleneck(logits: Tensor) -> Tensor:
+    """tanh followed by :func:`straight_through_sign`: the bottleneck of Figure 1.
+
+    The bits do not depend on tanh; its derivative 1 - tanh² alone damps the gradient that
+    reaches the encoder, which keeps the optimisation from overshooting.
+
+    Args:
+        logits: encoder outputs, shape (B, N).
+
+    Returns:
+        Shape (B, N), values in {-1, +1}.
+    """
+    return straight_through_sign(torch.tanh(logits))

@@ -1,0 +1,101 @@
+"""Trained models as one safetensors file each, in half precision."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lbae_lib.config import NetworkConfig
+from lbae_lib.errors import CheckpointError
+from lbae_lib.files import read_tensors, write_tensors
+from lbae_lib.models.autoencoders import LBAE
+
+FORMAT = "lbae-model"
+VERSION = 1
+
+
+def save_model(
+    path: Path,
+    state: Mapping[str, Tensor],
+    network: NetworkConfig,
+    about: Mapping[str, Any],
+) -> None:
+    """Write a model whole or not at all; matrices and kernels in float16, vectors in float32.
+
+    Vectors (biases, batch-norm parameters and statistics) keep full precision: they are few,
+    and running variances may leave float16's range.
+
+    Args:
+        path: the file to write.
+        state: the model's ``state_dict()``.
+        network: its shape.
+        about: what to keep beside it, e.g. data set, epoch and losses; JSON values only.
+
+    Raises:
+        CheckpointError: if a weight is not finite, before or after rounding.
+    """
+    halved = {}
+    for name, tensor in state.items():
+        halved[name] = (
+            tensor.half() if tensor.is_floating_point() and tensor.ndim > 1 else tensor
+        )
+        if tensor.is_floating_point() and not bool(halved[name].isfinite().all()):
+            raise CheckpointError(
+                f"{name} holds values that are not finite in {halved[name].dtype}: training "
+                "diverged, and the model is not saved; lower the learning rate"
+            )
+    metadata = {
+        "format": FORMAT,
+        "version": VERSION,
+        "network": dataclasses.asdict(network),
+        "about": dict(about),
+    }
+    write_tensors(path, halved, metadata)
+
+
+def load_model(
+    path: Path, device: torch.device | str = "cpu"
+) -> tuple[LBAE, dict[str, Any]]:
+    """Read a model for evaluation: eval mode, float32, no gradients.
+
+    Returns:
+        The model, and what :func:`save_model` was told ``about`` it.
+
+    Raises:
+        CheckpointError: if the file is missing, damaged, of another format or a newer version,
+            or does not fit its own description.
+    """
+    tensors, metadata = read_tensors(path, "model")
+    if metadata.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{path} holds {metadata.get('format')!r}, not a model ({FORMAT!r})"
+        )
+    if metadata["version"] > VERSION:
+        raise CheckpointError(
+            f"{path} is of format version {metadata['version']}, but this version of lbae_lib "
+            f"reads up to {VERSION}: update lbae_lib"
+        )
+    model = LBAE(NetworkConfig(**metadata["network"]))
+    expected = model.state_dict()
+    restored = {
+        name: tensor.to(expected[name].dtype) if name in expected else tensor
+        for name, tensor in tensors.items()
+    }
+    try:
+        model.load_state_dict(restored)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{path} does not fit its own description: {error}"
+        ) from None
+    if not all(
+        bool(t.isfinite().all()) for t in restored.values() if t.is_floating_point()
+    ):
+        raise CheckpointError(
+            f"{path} holds weights that are not finite; train the model again"
+        )
+    return model.eval().requires_grad_(False).to(device), metadata["about"]

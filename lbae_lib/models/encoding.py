@@ -1,0 +1,103 @@
+"""Images to packed bits and back, in eval mode and in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from lbae_lib.bits import pack_bits
+from lbae_lib.config import Loss
+from lbae_lib.models.autoencoders import LBAE, reconstruction_loss
+from lbae_lib.progress import progress_bar
+
+BATCH_SIZE = 256
+
+
+def to_unit_range(images: Tensor) -> Tensor:
+    """uint8 images to float32 in [0, 1]."""
+    return images.float() / 255.0
+
+
+def to_uint8(images: Tensor) -> Tensor:
+    """Images in [0, 1] to uint8, rounded to the nearest level."""
+    return (images.clamp(0, 1) * 255).round().to(torch.uint8)
+
+
+@torch.inference_mode()
+def encode(
+    model: LBAE,
+    images: Tensor,
+    batch_size: int = BATCH_SIZE,
+    show_progress: bool = False,
+) -> Tensor:
+    """Latents of images, packed 8 bits to a byte.
+
+    Args:
+        model: a trained model.
+        images: uint8 (K, C, S, S).
+        batch_size: images at a time.
+        show_progress: draw a bar.
+
+    Returns:
+        uint8 (K, ceil(N / 8)) on the processor; see :func:`lbae_lib.bits.unpack_bits`.
+    """
+    _check_eval(model)
+    device = _device(model)
+    packed = []
+    with progress_bar(len(images), "encoding", "img", enabled=show_progress) as bar:
+        for chunk in images.split(batch_size):
+            packed.append(
+                pack_bits(model.encode(to_unit_range(chunk.to(device)))).cpu()
+            )
+            bar.update(len(chunk))
+    return torch.cat(packed)
+
+
+@torch.inference_mode()
+def decode(model: LBAE, bits: Tensor, batch_size: int = BATCH_SIZE) -> Tensor:
+    """Images of latents.
+
+    Args:
+        model: a trained model.
+        bits: (K, N) in {-1, +1}.
+        batch_size: images at a time.
+
+    Returns:
+        uint8 (K, C, S, S) on the processor.
+    """
+    _check_eval(model)
+    device = _device(model)
+    chunks = bits.float().split(batch_size)
+    return torch.cat(
+        [to_uint8(model.decode(chunk.to(device))).cpu() for chunk in chunks]
+    )
+
+
+@torch.inference_mode()
+def reconstruction_losses(
+    model: LBAE, images: Tensor, loss: Loss, batch_size: int = BATCH_SIZE
+) -> Tensor:
+    """Reconstruction loss of each image, summed over its pixels: float64 (K,)."""
+    _check_eval(model)
+    device = _device(model)
+    losses: Iterable[Tensor] = (
+        reconstruction_loss(model(unit), unit, loss).double().cpu()
+        for unit in (
+            to_unit_range(chunk.to(device)) for chunk in images.split(batch_size)
+        )
+    )
+    return torch.cat(list(losses))
+
+
+def _device(model: LBAE) -> torch.device:
+    return next(model.parameters()).device
+
+
+def _check_eval(model: LBAE) -> None:
+    if model.training:
+        raise ValueError(
+            "the model is in training mode, where a latent depends on the batch it is encoded "
+            "with: call model.eval() first"
+        )

@@ -1,0 +1,169 @@
+"""The paper's residual encoder and decoder for 32 and 64 pixel images (supplement, Figs 1-2).
+
+Sizes at width 64, as published; ``w`` below is the width:
+
+==========  =========================================================================
+encoder     3×3 conv w → block w ↓ → block 2w ↓ → [64 px: block 4w ↓] → 4×4 conv 4w ↓
+            → flatten 4w·4·4 → linear N
+decoder     linear N → C·4·4 → [64 px: block 4w ↑] → block 2w ↑ → block w ↑
+            → 4×4 transposed conv w ↑ → 3×3 transposed conv to the image → sigmoid
+==========  =========================================================================
+
+``C`` is the number of 4×4 maps at the decoder's entrance: 2w at 32 px, 4w at 64 px, and 1 for
+the published MNIST model, whose 200 bits therefore pass through 16 real numbers.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+LEAKY_SLOPE = 0.02
+IMAGE_SIZES = (32, 64)
+_GRID = 4  # side of the innermost feature maps
+
+
+def _activation(x: Tensor) -> Tensor:
+    return functional.leaky_relu(x, LEAKY_SLOPE)
+
+
+class ResidualBlock(nn.Module):
+    """A strided 4×4 convolution, then two 3×3 convolutions with the strided output as skip.
+
+    Args:
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        transposed: double the side (decoder) instead of halving it (encoder).
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, transposed: bool) -> None:
+        super().__init__()
+        conv = nn.ConvTranspose2d if transposed else nn.Conv2d
+        self.resize = conv(
+            in_channels, out_channels, 4, stride=2, padding=1, bias=False
+        )
+        self.resize_norm = nn.BatchNorm2d(out_channels)
+        self.conv1 = conv(out_channels, out_channels, 3, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(out_channels)
+        self.conv2 = conv(out_channels, out_channels, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        skip = self.resize_norm(
+            self.resize(x)
+        )  # (B, out, S/2, S/2), or (B, out, 2S, 2S)
+        y = self.norm1(self.conv1(_activation(skip)))
+        y = self.norm2(self.conv2(_activation(y)))
+        return _activation(y + skip)
+
+
+class EncoderTrunk(nn.Module):
+    """Images to a flat feature vector of length 4w·4·4; heads are added by the autoencoder.
+
+    Args:
+        image_size: 32 or 64.
+        channels: image channels, 1 or 3.
+        width: channels of the first layer; 64 in the paper.
+    """
+
+    def __init__(self, image_size: int, channels: int, width: int = 64) -> None:
+        super().__init__()
+        _check_sizes(image_size, width)
+        self.stem = nn.Conv2d(channels, width, 3, padding=1, bias=False)
+        self.stem_norm = nn.BatchNorm2d(width)
+        widths = [width, 2 * width] + ([4 * width] if image_size == 64 else [])
+        inputs = [width, *widths[:-1]]
+        self.blocks = nn.Sequential(
+            *(
+                ResidualBlock(i, o, transposed=False)
+                for i, o in zip(inputs, widths, strict=True)
+            )
+        )
+        self.final = nn.Conv2d(
+            widths[-1], 4 * width, 4, stride=2, padding=1, bias=False
+        )
+        self.features = 4 * width * _GRID * _GRID
+        self.apply(_initialise)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (B, channels, S, S) in [0, 1] to features (B, 4w·16)."""
+        x = _activation(self.stem_norm(self.stem(images)))  # (B, w, S, S)
+        x = self.blocks(x)  # (B, 2w, 8, 8) at 32 px, (B, 4w, 8, 8) at 64 px
+        return self.final(x).flatten(1)  # (B, 4w, 4, 4) -> (B, 4w·16)
+
+
+class Decoder(nn.Module):
+    """Latents to images; mirrors the encoder with transposed convolutions.
+
+    Args:
+        latent_size: N.
+        image_size: 32 or 64.
+        channels: image channels, 1 or 3.
+        width: as in the encoder; 64 in the paper.
+        entry_channels: C, the 4×4 maps behind the linear layer. ``None`` takes 2w at 32 px
+            and 4w at 64 px; the published MNIST model has 1.
+    """
+
+    def __init__(
+        self,
+        latent_size: int,
+        image_size: int,
+        channels: int,
+        width: int = 64,
+        entry_channels: int | None = None,
+    ) -> None:
+        super().__init__()
+        _check_sizes(image_size, width)
+        widths = ([4 * width] if image_size == 64 else []) + [2 * width, width]
+        entry = widths[0] if entry_channels is None else entry_channels
+        if entry < 1:
+            raise ValueError(
+                f"entry_channels is {entry}, but the decoder needs at least 1 map"
+            )
+        inputs = [entry, *widths[:-1]]
+        self.entry_channels = entry
+        self.linear = nn.Linear(latent_size, entry * _GRID * _GRID)
+        self.blocks = nn.Sequential(
+            *(
+                ResidualBlock(i, o, transposed=True)
+                for i, o in zip(inputs, widths, strict=True)
+            )
+        )
+        self.enlarge = nn.ConvTranspose2d(
+            width, width, 4, stride=2, padding=1, bias=False
+        )
+        self.enlarge_norm = nn.BatchNorm2d(width)
+        self.final = nn.ConvTranspose2d(width, channels, 3, padding=1, bias=False)
+        self.apply(_initialise)
+
+    def logits(self, latents: Tensor) -> Tensor:
+        """Latents (B, N) to image logits (B, channels, S, S), before the sigmoid."""
+        x = self.linear(latents).unflatten(1, (self.entry_channels, _GRID, _GRID))
+        x = self.blocks(x)  # (B, w, S/2, S/2)
+        x = _activation(self.enlarge_norm(self.enlarge(x)))  # (B, w, S, S)
+        return self.final(x)
+
+    def forward(self, latents: Tensor) -> Tensor:
+        """Latents (B, N) to images (B, channels, S, S) in [0, 1]."""
+        return torch.sigmoid(self.logits(latents))
+
+
+def _check_sizes(image_size: int, width: int) -> None:
+    if image_size not in IMAGE_SIZES:
+        raise ValueError(
+            f"image_size is {image_size}, but the networks are for 32 or 64 pixels"
+        )
+    if width < 1:
+        raise ValueError(f"width is {width}, but must be at least 1 (64 in the paper)")
+
+
+def _initialise(module: nn.Module) -> None:
+    """Convolutions from N(0, 0.02²), as published; other layers keep PyTorch's defaults."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        nn.init.normal_(module.weight, std=0.02)
+
+
+def parameter_count(module: nn.Module) -> int:
+    """Number of trainable parameters of ``module``."""
+    return sum(p.numel() for p in module.parameters() if p.requires_grad)

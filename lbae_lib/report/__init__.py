@@ -1,0 +1,1 @@
+"""Records, figures, executed notebooks and the book."""
