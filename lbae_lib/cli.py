@@ -97,6 +97,25 @@ def train(
         raise typer.Exit(STOPPED_EARLY)
 
 
+@app.command()
+def encode(
+    dataset: Dataset,
+    profile: Profile = "quick",
+    data: Data = None,
+    device: Device = "cpu",
+) -> None:
+    """Encode training, validation and test images with a trained model.
+
+    Leaves latents.safetensors, 8 bits a byte, beside the model.
+
+    Example: lbae encode -d mnist -p laptop
+    """
+    experiment = load_experiment(profile, dataset)
+    from lbae_lib.report.runs import encode_experiment
+
+    typer.echo(encode_experiment(experiment, data_root(data), device))
+
+
 def parse_duration(text: str) -> float:
     """Seconds in "[H:]MM:SS" or in plain seconds.
 
