@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+import yaml
 
 from lbae_lib.config import Experiment, load_experiment, project_root
 from lbae_lib.errors import LbaeError
@@ -114,6 +115,51 @@ def encode(
     from lbae_lib.report.runs import encode_experiment
 
     typer.echo(encode_experiment(experiment, data_root(data), device))
+
+
+@app.command()
+def notebook(
+    name: Annotated[str, typer.Argument(help="e.g. 03_sampling; see notebooks/.")],
+    dataset: Dataset,
+    profile: Profile = "quick",
+    data: Data = None,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--parameter", "-P", help="NAME=VALUE, VALUE as YAML; repeatable."
+        ),
+    ] = None,
+) -> None:
+    """Execute a notebook on a trained and encoded model.
+
+    Leaves NAME.ipynb and NAME/ (figures as PNG and SVG, record.json) in
+    results/PROFILE/DATASET/. An unknown parameter, or one of another type than its default, is
+    refused before anything runs.
+
+    Example: lbae notebook 03_sampling -d digits -P seed=7
+    """
+    experiment = load_experiment(profile, dataset)
+    overrides = dict(parse_parameter(text) for text in parameter or [])
+    from lbae_lib.report.execute import run_notebook
+
+    typer.echo(run_notebook(name, experiment, data_root(data), overrides))
+
+
+def parse_parameter(text: str) -> tuple[str, object]:
+    """ "samples=100" to ("samples", 100); the value is read as YAML, so types are real.
+
+    Raises:
+        LbaeError: if there is no "=" or the value is no YAML.
+    """
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise LbaeError(
+            f"{text!r} is no parameter: write NAME=VALUE, e.g. samples=1000"
+        )
+    try:
+        return name, yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise LbaeError(f"the value of {name} cannot be read: {error}") from None
 
 
 def parse_duration(text: str) -> float:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import math
 import signal
 import threading
@@ -33,6 +34,9 @@ from lbae_lib.models.autoencoders import LBAE, reconstruction_loss
 from lbae_lib.models.checkpoints import save_model
 from lbae_lib.models.encoding import to_unit_range
 from lbae_lib.progress import progress_bar
+from lbae_lib.sources import module_sources, sources_hash
+
+_log = logging.getLogger(__name__)
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
 PROGRESS_FILE = "progress.jsonl"
@@ -172,6 +176,7 @@ class _Run:
         self.steps = len(train_images) // self.batch  # a whole epoch
         self.epoch, self.step = 0, 0  # whole epochs done; steps done in the next one
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=self.fabric.device)
+        self.code = sources_hash(module_sources(__name__))
         self.history: list[dict[str, float]] = []
         self.best: dict[str, Tensor] | None = None
         self.best_epoch: int | None = None
@@ -305,6 +310,7 @@ class _Run:
         tensors["loss_sum"] = self.loss_sum
         metadata = {
             "identity": self.identity,
+            "code": self.code,
             "epoch": self.epoch,
             "step": self.step,
             "history": self.history,
@@ -322,6 +328,16 @@ class _Run:
             return
         tensors, metadata = read_tensors(path, "checkpoint")
         self._check_identity(path, metadata["identity"])
+        finished = metadata["epoch"] == self.training.epochs
+        if metadata.get("code") != self.code:
+            if finished:
+                _log.warning(
+                    "%s was finished by other code: training starts over", path
+                )
+                return
+            _log.warning(
+                "%s was begun by other code: training goes on with this one", path
+            )
         if metadata["epoch"] > self.training.epochs:
             raise CheckpointError(
                 f"{path} has {metadata['epoch']} epochs behind it, but {self.training.epochs} "

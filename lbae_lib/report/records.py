@@ -13,6 +13,7 @@ from typing import Any
 from lbae_lib.config import project_root
 from lbae_lib.files import sha256_file, write_json
 
+RECORD_FILE = "record.json"
 _PACKAGES = (
     "lbae-companion",
     "torch",
@@ -68,6 +69,7 @@ def write_record(
     inputs: Mapping[str, str],
     results: Mapping[str, Any],
     seconds: float,
+    made_in: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a record, whole or not at all.
 
@@ -78,6 +80,7 @@ def write_record(
         inputs: SHA-256 by role.
         results: what was found; JSON values only.
         seconds: wall time.
+        made_in: :func:`environment` at the start of a long run; by default, as it is now.
     """
     content = {
         "kind": kind,
@@ -86,7 +89,7 @@ def write_record(
         "options": dict(options),
         "inputs": dict(inputs),
         "results": dict(results),
-        "environment": environment(),
+        "environment": dict(made_in or environment()),
     }
     write_json(path, content)
 

@@ -20,9 +20,8 @@ from lbae_lib.models.autoencoders import LBAE
 from lbae_lib.models.checkpoints import load_model
 from lbae_lib.models.encoding import encode, reconstruction_losses
 from lbae_lib.models.training import MODEL_FILE, Precision, TrainingResult, train
-from lbae_lib.report.records import write_record
+from lbae_lib.report.records import RECORD_FILE, environment, write_record
 
-RECORD_FILE = "record.json"
 LATENTS_FILE = "latents.safetensors"
 SPLITS = ("train", "validation", "test")
 
@@ -40,6 +39,7 @@ def train_experiment(
     Raises:
         LbaeError: see :func:`lbae_lib.models.training.train` and ``load_dataset``.
     """
+    began_in = environment()  # the commit may move on while a long run is under way
     dataset = load_dataset(experiment.dataset, data_root)
     splits = split_images(dataset, experiment)
     folder = experiment.model_folder
@@ -73,6 +73,7 @@ def train_experiment(
                 "model_sha256": sha256_file(folder / MODEL_FILE),
             },
             seconds=result.seconds,
+            made_in=began_in,
         )
     return result
 

@@ -1,0 +1,65 @@
+"""Spherical interpolation between hyperplane normals, and the path of the bits (Section 3.3)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from lbae_lib.bits import hamming_distance
+
+# Below this sine the arc is a chord to rounding error, or has no direction (antipodes).
+_SMALL_SINE = 1e-9
+
+
+def slerp(source: Tensor, target: Tensor, steps: int) -> Tensor:
+    """Points on the great circle from source to target, at equal angles, ends included.
+
+    Args:
+        source: (K, R), any length but zero; only directions count.
+        target: (K, R).
+        steps: T >= 2 points.
+
+    Returns:
+        Unit vectors (K, T, R).
+
+    Raises:
+        ValueError: if steps is below 2, or a pair points in opposite directions, between which
+            there are infinitely many shortest paths.
+
+    Reference:
+        K. Shoemake (1985), *Animating rotation with quaternion curves*, SIGGRAPH.
+    """
+    if steps < 2:
+        raise ValueError(f"steps is {steps}, but a path needs its 2 ends")
+    a, b = normalize(source.double(), dim=-1), normalize(target.double(), dim=-1)
+    # atan2 of chord lengths keeps its precision where acos of a dot product loses it.
+    angle = 2 * torch.atan2((a - b).norm(dim=-1), (a + b).norm(dim=-1))  # (K,)
+    sine = torch.sin(angle)
+    if bool(((sine < _SMALL_SINE) & (angle > 1)).any()):
+        raise ValueError(
+            "source and target are antipodes: no shortest path between them"
+        )
+    t = torch.linspace(0, 1, steps, dtype=a.dtype, device=a.device)
+    parallel = (sine < _SMALL_SINE)[:, None]
+    safe = torch.where(parallel, 1.0, sine[:, None])
+    weight_a = torch.where(parallel, 1 - t, torch.sin((1 - t) * angle[:, None]) / safe)
+    weight_b = torch.where(parallel, t, torch.sin(t * angle[:, None]) / safe)
+    return weight_a[..., None] * a[:, None] + weight_b[..., None] * b[:, None]
+
+
+def hamming_path(path: Tensor) -> tuple[Tensor, Tensor]:
+    """Distances of each step from both ends, as shares of the distance of the ends (Figure 9).
+
+    Args:
+        path: bits (K, T, N); pairs whose ends are equal are left out.
+
+    Returns:
+        Two float64 tensors (K', T): distance from the first and from the last step.
+    """
+    length = hamming_distance(path[:, 0], path[:, -1]).double()
+    kept = path[length > 0]
+    length = length[length > 0][:, None]
+    source = hamming_distance(kept, kept[:, :1]) / length
+    target = hamming_distance(kept, kept[:, -1:]) / length
+    return source, target

@@ -1,0 +1,102 @@
+"""What an autoencoder is made of, read off the model itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from lbae_lib.models.autoencoders import LBAE
+from lbae_lib.models.networks import parameter_count
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of the network.
+
+    Attributes:
+        part: "encoder" or "decoder".
+        name: in words, e.g. "residual block ↓".
+        shape: of its output for one image, (C, S, S) or (N,).
+        parameters: trainable ones, batch norm included.
+    """
+
+    part: str
+    name: str
+    shape: tuple[int, ...]
+    parameters: int
+
+
+def stages(model: LBAE) -> list[Stage]:
+    """The stages of a model in order, with the shapes one forward pass gives them."""
+    config = model.config
+    shapes: dict[nn.Module, tuple[int, ...]] = {}
+    listed = _listed(model)
+    hooks = [
+        module.register_forward_hook(
+            lambda module, _, output: shapes.__setitem__(
+                module, tuple(output.shape[1:])
+            )
+        )
+        for _, _, modules in listed
+        for module in modules[:1]
+    ]
+    was_training = model.training
+    device = next(model.parameters()).device
+    image = torch.zeros(
+        1, config.channels, config.image_size, config.image_size, device=device
+    )
+    try:
+        with torch.no_grad():
+            model.eval()(image)
+    finally:
+        model.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    return [
+        Stage(part, name, shapes[modules[0]], sum(parameter_count(m) for m in modules))
+        for part, name, modules in listed
+    ]
+
+
+def _listed(model: LBAE) -> list[tuple[str, str, list[nn.Module]]]:
+    trunk, decoder = model.trunk, model.decoder
+    grid = f"{decoder.entry_channels}·4·4"
+    return [
+        ("encoder", "3×3 conv, BN", [trunk.stem, trunk.stem_norm]),
+        *(("encoder", "residual block ↓", [block]) for block in trunk.blocks),
+        ("encoder", "4×4 conv ↓", [trunk.final]),
+        ("encoder", "linear, tanh, sign", [model.head]),
+        ("decoder", f"linear to {grid}", [decoder.linear]),
+        *(("decoder", "residual block ↑", [block]) for block in decoder.blocks),
+        (
+            "decoder",
+            "4×4 transposed conv ↑, BN",
+            [decoder.enlarge, decoder.enlarge_norm],
+        ),
+        ("decoder", "3×3 transposed conv, sigmoid", [decoder.final]),
+    ]
+
+
+def residual_layers(transposed: bool) -> list[str]:
+    """The layers of a residual block in order (supplement, Figs 1-2)."""
+    conv = "transposed conv" if transposed else "conv"
+    return [
+        f"4×4 {conv}, stride 2",
+        "BN (kept as skip)",
+        "LeakyReLU",
+        f"3×3 {conv}",
+        "BN",
+        "LeakyReLU",
+        f"3×3 {conv}",
+        "BN",
+        "+ skip",
+        "LeakyReLU",
+    ]
+
+
+def sizes(model: LBAE) -> tuple[int, int]:
+    """Parameters of encoder (with its linear head) and decoder."""
+    encoder = parameter_count(model.trunk) + parameter_count(model.head)
+    return encoder, parameter_count(model.decoder)

@@ -1,0 +1,148 @@
+"""Running a notebook with papermill: real types, nothing half-written."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from papermill.exceptions import PapermillExecutionError
+
+from lbae_lib.config import Experiment, project_root
+from lbae_lib.errors import ConfigError, LbaeError
+
+_GIVEN = ("profile", "dataset", "data_root")  # set by the run, not by the caller
+
+
+def notebook_names() -> list[str]:
+    """The notebooks in ``notebooks/``, in order."""
+    return sorted(
+        path.stem for path in (project_root() / "notebooks").glob("[0-9]*.ipynb")
+    )
+
+
+def run_notebook(
+    name: str,
+    experiment: Experiment,
+    data_root: Path,
+    overrides: Mapping[str, Any] | None = None,
+) -> Path:
+    """Execute a notebook for an experiment.
+
+    Args:
+        name: as in ``notebooks/``, without suffix.
+        experiment: gives profile, data set, and parameters that differ from the notebook's own.
+        data_root: where torchvision's data sets are.
+        overrides: parameters that differ from the experiment's.
+
+    Returns:
+        ``results/<profile>/<data set>/<name>.ipynb``.
+
+    Raises:
+        ConfigError: if notebook or parameter is unknown, or a value of another type than the
+            notebook's default; before anything runs.
+        LbaeError: if a cell fails; the notebook so far is kept as ``<name>.log.ipynb``.
+    """
+    source = notebook_path(name)
+    root = project_root()
+    parameters = {**experiment.notebooks.get(name, {}), **(overrides or {})}
+    check_parameters(source, parameters)
+    parameters |= {
+        "profile": experiment.profile,
+        "dataset": experiment.dataset.name,
+        "data_root": _shown(data_root, root),
+    }
+    target = experiment.folder / f"{name}.ipynb"
+    log = target.with_suffix(".log.ipynb")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = target.with_name(f".{name}.{os.getpid()}.ipynb")
+    print(f"{experiment.dataset.title}: notebook {name} …", file=sys.stderr, flush=True)
+    try:
+        papermill.execute_notebook(
+            str(source), str(scratch), parameters=parameters, cwd=str(root),
+            progress_bar=False, log_output=False, kernel_name="python3",
+        )  # fmt: skip
+        _tidy(scratch, name)
+        os.replace(scratch, target)
+    except PapermillExecutionError as error:
+        os.replace(scratch, log)
+        raise LbaeError(
+            f"cell {error.exec_count} of {name} failed: {error.ename}: {error.evalue}\n"
+            f"The notebook up to there is {log}"
+        ) from None
+    finally:
+        scratch.unlink(missing_ok=True)
+    log.unlink(missing_ok=True)
+    return target
+
+
+def notebook_path(name: str) -> Path:
+    """The notebook's file.
+
+    Raises:
+        ConfigError: if there is none of that name; names the closest.
+    """
+    names = notebook_names()
+    if name not in names:
+        close = difflib.get_close_matches(name, names, n=1, cutoff=0.3)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise ConfigError(f"no notebook {name!r}: {hint}There are {', '.join(names)}")
+    return project_root() / "notebooks" / f"{name}.ipynb"
+
+
+def check_parameters(notebook: Path, parameters: Mapping[str, Any]) -> None:
+    """Raise ``ConfigError`` unless every parameter is the notebook's, with its default's type."""
+    known = papermill.inspect_notebook(str(notebook))
+    own = [name for name in known if name not in _GIVEN]
+    for name, value in parameters.items():
+        if name not in own:
+            close = difflib.get_close_matches(name, own, n=1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            raise ConfigError(
+                f"{notebook.stem} has no parameter {name!r}: {hint}It has {', '.join(own)}"
+            )
+        default = _literal(known[name]["default"])
+        if type(value) is not type(default) and not (
+            isinstance(default, float) and type(value) is int
+        ):
+            raise ConfigError(
+                f"parameter {name} of {notebook.stem} is {value!r}, but must be of the type of "
+                f"its default {default!r}, {type(default).__name__}"
+            )
+
+
+def _literal(text: str) -> Any:
+    import ast
+
+    return ast.literal_eval(text)
+
+
+def _shown(path: Path, root: Path) -> str:
+    """Relative to the project where possible, so that executed notebooks name no home folder."""
+    try:
+        return path.relative_to(root).as_posix()
+    except ValueError:
+        return str(path)
+
+
+def _tidy(executed: Path, name: str) -> None:
+    """Leave in the metadata what the run was, not where and when."""
+    notebook = nbformat.read(executed, as_version=4)
+    papers = notebook.metadata.get("papermill", {})
+    if papers.get("exception"):
+        raise LbaeError(
+            f"{name} ended with an error that its cells hid; see {executed}"
+        )
+    notebook.metadata["papermill"] = {
+        "parameters": papers.get("parameters", {}),
+        "version": papers.get("version"),
+    }
+    for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+    nbformat.write(notebook, executed)

@@ -1,0 +1,1 @@
+"""Figures: each function takes tensors and numbers and returns a matplotlib ``Figure``."""

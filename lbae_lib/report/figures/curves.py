@@ -1,0 +1,91 @@
+"""Curves: training losses and the Hamming path of Figure 9."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from lbae_lib.report.figures.style import (
+    COLOURS,
+    GREY,
+    INK,
+    LABELS,
+    ONE_COLUMN,
+    new_figure,
+)
+
+
+def loss_curves(
+    history: Sequence[Mapping[str, Any]], best_epoch: int, unit: str
+) -> Figure:
+    """Training and validation loss by epoch, with the kept epoch marked.
+
+    Args:
+        history: the lines of ``progress.jsonl``.
+        best_epoch: whose weights are kept, counted from 1.
+        unit: of the loss, for the axis.
+    """
+    figure, (axis,) = new_figure(width=ONE_COLUMN * 1.5)
+    epochs = [line["epoch"] for line in history]
+    for part in ("train", "validation"):
+        losses = [line[f"{part}_loss"] for line in history]
+        axis.plot(epochs, losses, color=COLOURS[part], label=part)
+    best = history[best_epoch - 1]["validation_loss"]
+    axis.plot(best_epoch, best, "o", color=COLOURS["validation"], ms=4)
+    axis.annotate(
+        f"kept: epoch {best_epoch}, {best:.1f}",
+        (best_epoch, best),
+        xytext=(0, 14),
+        textcoords="offset points",
+        ha="right",
+        fontsize=7,
+    )
+    low = min(line[f"{p}_loss"] for line in history for p in ("train", "validation"))
+    typical = sorted(line["validation_loss"] for line in history)[len(history) // 2]
+    if (
+        history[0]["train_loss"] > 4 * typical
+    ):  # the first epochs would flatten the rest
+        axis.set_yscale("log")
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_minor_formatter("{x:g}")
+        axis.set_ylim(bottom=low * 0.9)
+    axis.set_xlabel("epoch")
+    axis.set_ylabel(f"loss an image ({unit})")
+    axis.legend()
+    return figure
+
+
+def hamming_paths(paths: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
+    """Mean and standard deviation of the distance from source and target (Figure 9).
+
+    Args:
+        paths: by method, what :func:`lbae_lib.latent.interpolation.hamming_path` returns.
+    """
+    columns = len(paths)
+    figure, axes = new_figure(
+        columns, width=max(ONE_COLUMN, 1.8 * columns), height=2.0, sharey=True
+    )
+    for axis, (method, (source, target)) in zip(axes, paths.items(), strict=True):
+        steps = np.arange(1, source.shape[1] + 1)
+        axis.plot(steps, np.linspace(0, 1, len(steps)), color=GREY, lw=0.7, ls=":")
+        axis.plot(steps, np.linspace(1, 0, len(steps)), color=GREY, lw=0.7, ls=":")
+        for values, end, colour in (
+            (source, "source", COLOURS["nearest"]),
+            (target, "target", COLOURS["algorithm_1"]),
+        ):
+            mean, spread = values.mean(0).numpy(), values.std(0).numpy()
+            axis.fill_between(
+                steps, mean - spread, mean + spread, color=colour, alpha=0.2, lw=0
+            )
+            axis.plot(steps, mean, color=colour, label=f"from {end}")
+        axis.set_title(LABELS[method], fontsize=7)
+        axis.set_xlabel("step k")
+        axis.set_xticks([1, len(steps) // 2, len(steps)])
+    axes[0].set_ylabel("Hamming distance / d(source, target)")
+    axes[0].yaxis.label.set_color(INK)
+    axes[-1].legend(loc="center right")
+    return figure

@@ -1,0 +1,101 @@
+"""One look for all figures: sizes, type, and a colour for each method on every page."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+ONE_COLUMN = 3.25  # inches, of the paper's two-column layout
+TWO_COLUMNS = 6.75
+
+# Okabe and Ito's palette, told apart with any common colour blindness.
+INK = "#1b1f24"
+GREY = "#8c959f"
+COLOURS = {
+    "truth": INK,
+    "floor": GREY,
+    "nearest": "#0072B2",
+    "clip": "#56B4E9",
+    "direct": "#009E73",
+    "independent": "#E69F00",
+    "uniform": "#CC79A7",
+    "algorithm_1": "#D55E00",
+    "centroids": "#E69F00",
+    "unit_margins": "#CC79A7",
+    "exact": "#0072B2",
+    "positive": "#D55E00",
+    "negative": "#0072B2",
+    "boundary": "#B8860B",
+    "normal": "#009E73",
+    "train": "#0072B2",
+    "validation": "#D55E00",
+}
+LABELS = {
+    "truth": "training latents",
+    "floor": "training latents, resampled",
+    "nearest": "hyperplane, nearest correlation matrix",
+    "clip": "hyperplane, clipped eigenvalues",
+    "direct": "direct rounding (Eq. 3)",
+    "independent": "independent bits",
+    "uniform": "uniform bits",
+    "algorithm_1": "Algorithm 1",
+    "centroids": "centroid difference (Eq. 14)",
+    "unit_margins": "exact, equal margins",
+    "exact": "exact, drawn margins",
+}
+
+_RC = {
+    "font.family": "DejaVu Sans",
+    "font.size": 8,
+    "axes.titlesize": 8.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 8,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "lines.linewidth": 1.3,
+    "figure.dpi": 110,
+    "savefig.dpi": 200,
+    "savefig.facecolor": "white",
+    "svg.fonttype": "none",
+    "svg.hashsalt": "lbae",
+}
+
+
+def new_figure(
+    columns: int = 1,
+    rows: int = 1,
+    width: float = TWO_COLUMNS,
+    height: float | None = None,
+    **options: object,
+) -> tuple[Figure, list[Axes]]:
+    """A figure in the house style with its axes in a flat list; never shown by itself.
+
+    Args:
+        columns: axes side by side.
+        rows: axes above each other.
+        width: inches.
+        height: inches; by default rows in the golden ratio.
+        **options: for ``Figure.subplots``.
+    """
+    height = height or rows * (width / columns) / 1.45
+    with mpl.rc_context(_RC):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        axes = figure.subplots(rows, columns, squeeze=False, **options)  # type: ignore[call-overload]
+    return figure, [axis for row in axes for axis in row]
+
+
+def style_context() -> mpl.rc_context:  # type: ignore[name-defined]
+    """The house style as a context, for drawing and saving."""
+    return mpl.rc_context(_RC)

@@ -1,0 +1,83 @@
+"""Which files of the library a module or notebook depends on, read from its imports.
+
+The workflow re-runs a step when one of these files changes, and a finished training run is
+started over when its own have changed.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+_NAME = _PACKAGE.name
+
+
+def module_sources(*modules: str) -> list[Path]:
+    """Files of the library that these modules import, directly or not, themselves included.
+
+    Args:
+        *modules: e.g. "lbae_lib.models.training".
+
+    Raises:
+        ValueError: if a module is not of this library.
+    """
+    for module in modules:
+        if _file(module) is None:
+            raise ValueError(f"{module!r} is no module of {_NAME}")
+    return _closure(modules)
+
+
+def notebook_sources(notebook: Path) -> list[Path]:
+    """Files of the library that a notebook's code cells import, directly or not."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    code = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+    return _closure(_imported(code))
+
+
+def sources_hash(files: Iterable[Path]) -> str:
+    """One SHA-256 of the files' names and contents, in hexadecimal."""
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        digest.update(file.relative_to(_PACKAGE).as_posix().encode() + b"\0")
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _closure(modules: Iterable[str]) -> list[Path]:
+    found: set[Path] = set()
+    waiting = [file for module in modules if (file := _file(module))]
+    while waiting:
+        file = waiting.pop()
+        if file not in found:
+            found.add(file)
+            imported = _imported(file.read_text(encoding="utf-8"))
+            waiting += [other for module in imported if (other := _file(module))]
+    return sorted(found)
+
+
+@lru_cache(maxsize=512)
+def _imported(code: str) -> frozenset[str]:
+    """Modules of the library named by import statements anywhere in the code."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            # "from a.b import c": c may be a name in a.b or the module a.b.c
+            names |= {node.module} | {
+                f"{node.module}.{alias.name}" for alias in node.names
+            }
+    return frozenset(name for name in names if name.split(".")[0] == _NAME)
+
+
+def _file(module: str) -> Path | None:
+    base = _PACKAGE.parent.joinpath(*module.split("."))
+    for file in (base.with_suffix(".py"), base / "__init__.py"):
+        if file.is_file() and _PACKAGE in file.parents:
+            return file
+    return None
