@@ -56,9 +56,7 @@ def pack_bits(bits: Tensor) -> Tensor:
     return (ones.view(count, bytes_per_row, 8) * weights).sum(-1, dtype=torch.uint8)
 
 
-def unpack_bits(
-    packed: Tensor, width: int, dtype: torch.dtype = torch.float32
-) -> Tensor:
+def unpack_bits(packed: Tensor, width: int, dtype: torch.dtype = torch.float32) -> Tensor:
     """Undo :func:`pack_bits`.
 
     Args:

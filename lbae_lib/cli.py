@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import shlex
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -14,6 +16,7 @@ import yaml
 
 from lbae_lib.config import Experiment, load_experiment, project_root
 from lbae_lib.errors import LbaeError
+from lbae_lib.report.workflow import BOOK_INDEX
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,27 +31,19 @@ app = typer.Typer(
     ),
 )
 
-STOPPED_EARLY = (
-    3  # exit status of a training run that reached its time limit or was stopped
-)
+STOPPED_EARLY = 3  # exit status of a training run that reached its time limit or was stopped
 
 Dataset = Annotated[
     str,
-    typer.Option(
-        "--dataset", "-d", help="digits, mnist, cifar10, celeba or folder:PATH."
-    ),
+    typer.Option("--dataset", "-d", help="digits, mnist, cifar10, celeba or folder:PATH."),
 ]
 Profile = Annotated[
     str,
-    typer.Option(
-        "--profile", "-p", help="A file in config/: smoke, quick, laptop, paper."
-    ),
+    typer.Option("--profile", "-p", help="A file in config/: smoke, quick, laptop, paper."),
 ]
 Data = Annotated[
     Path | None,
-    typer.Option(
-        "--data", help="Where torchvision's data sets are, or go to [default: data/]."
-    ),
+    typer.Option("--data", help="Where torchvision's data sets are, or go to [default: data/]."),
 ]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
 
@@ -65,9 +60,7 @@ def train(
     ] = "auto",
     time_limit: Annotated[
         str | None,
-        typer.Option(
-            help="Stop cleanly after [H:]MM:SS; the same command goes on from there."
-        ),
+        typer.Option(help="Stop cleanly after [H:]MM:SS; the same command goes on from there."),
     ] = None,
 ) -> None:
     """Train the autoencoder of a data set; goes on from its checkpoint if there is one.
@@ -125,9 +118,7 @@ def notebook(
     data: Data = None,
     parameter: Annotated[
         list[str] | None,
-        typer.Option(
-            "--parameter", "-P", help="NAME=VALUE, VALUE as YAML; repeatable."
-        ),
+        typer.Option("--parameter", "-P", help="NAME=VALUE, VALUE as YAML; repeatable."),
     ] = None,
 ) -> None:
     """Execute a notebook on a trained and encoded model.
@@ -145,6 +136,52 @@ def notebook(
     typer.echo(run_notebook(name, experiment, data_root(data), overrides))
 
 
+@app.command()
+def report(
+    datasets: Annotated[
+        str, typer.Option("--datasets", "-d", help="Names, separated by spaces.")
+    ] = "digits",
+    profile: Profile = "quick",
+    data: Data = None,
+    cores: Annotated[str, typer.Option(help="A number, or all.")] = "all",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be done.")
+    ] = False,
+) -> None:
+    """Train, encode, run all notebooks and build the book; only what is missing or out of date.
+
+    Snakemake decides: a changed option, notebook or library function re-runs what depends on it.
+
+    Example: lbae report -d "digits mnist" -p quick
+    """
+    for name in shlex.split(datasets):
+        load_experiment(profile, name)  # a wrong name ends here, before anything runs
+    words = [sys.executable, "-m", "snakemake", "--workflow-profile", "profiles/default"]
+    words += ["--cores", cores, "--quiet", "rules", "progress", "host", "reason"]
+    words += ["--dry-run"] if dry_run else []
+    words += ["--config", f"profile={profile}", f"datasets={datasets}"]
+    words += [f"data={data_root(data)}"] if data else []
+    status = subprocess.run(words, cwd=project_root(), check=False).returncode
+    if status:
+        raise LbaeError(
+            "the report is not complete; the step that failed is named above. What was finished "
+            "is kept: the same command goes on from there"
+        )
+    if not dry_run:
+        typer.echo(f"The book: {project_root() / BOOK_INDEX}")
+
+
+@app.command()
+def book(profile: Profile = "quick") -> None:
+    """Build the book from the executed notebooks there are.
+
+    Example: lbae book
+    """
+    from lbae_lib.report.book import build_book
+
+    typer.echo(build_book(profile))
+
+
 def parse_parameter(text: str) -> tuple[str, object]:
     """ "samples=100" to ("samples", 100); the value is read as YAML, so types are real.
 
@@ -153,9 +190,7 @@ def parse_parameter(text: str) -> tuple[str, object]:
     """
     name, equals, value = text.partition("=")
     if not equals or not name.isidentifier():
-        raise LbaeError(
-            f"{text!r} is no parameter: write NAME=VALUE, e.g. samples=1000"
-        )
+        raise LbaeError(f"{text!r} is no parameter: write NAME=VALUE, e.g. samples=1000")
     try:
         return name, yaml.safe_load(value)
     except yaml.YAMLError as error:
@@ -169,9 +204,7 @@ def parse_duration(text: str) -> float:
         LbaeError: if ``text`` is neither.
     """
     if not re.fullmatch(r"\d+(:[0-5]?\d){0,2}", text):
-        raise LbaeError(
-            f"{text!r} is no duration: write [H:]MM:SS, e.g. 1:30:00 or 9:00"
-        )
+        raise LbaeError(f"{text!r} is no duration: write [H:]MM:SS, e.g. 1:30:00 or 9:00")
     seconds = 0
     for part in text.split(":"):
         seconds = seconds * 60 + int(part)
@@ -199,9 +232,7 @@ def main() -> None:
         typer.echo(f"lbae: {error}", err=True)
         sys.exit(1)
     except KeyboardInterrupt:
-        typer.echo(
-            f"lbae: interrupted after {time.monotonic() - started:.0f} s", err=True
-        )
+        typer.echo(f"lbae: interrupted after {time.monotonic() - started:.0f} s", err=True)
         sys.exit(130)
 
 

@@ -68,13 +68,9 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         for name, low in (("epochs", 1), ("batch_size", 2), ("cooldown_epochs", 0)):
             if getattr(self, name) < low:
-                raise ConfigError(
-                    f"{name} is {getattr(self, name)}, but must be at least {low}"
-                )
+                raise ConfigError(f"{name} is {getattr(self, name)}, but must be at least {low}")
         if not self.learning_rate > 0:
-            raise ConfigError(
-                f"learning_rate is {self.learning_rate}, but must be above 0"
-            )
+            raise ConfigError(f"learning_rate is {self.learning_rate}, but must be above 0")
         if self.cooldown_epochs > self.epochs:
             raise ConfigError(
                 f"cooldown_epochs is {self.cooldown_epochs}, but the run has {self.epochs} epochs"
@@ -104,9 +100,7 @@ class Experiment:
     @property
     def folder(self) -> Path:
         """``results/<profile>/<data set>`` of the project."""
-        return (
-            project_root() / "results" / self.profile / dataset_slug(self.dataset.name)
-        )
+        return project_root() / "results" / self.profile / dataset_slug(self.dataset.name)
 
     @property
     def model_folder(self) -> Path:
@@ -149,13 +143,9 @@ def load_profile(name: str) -> dict[str, Any]:
         ConfigError: if there is no such profile, or it has an unknown key.
     """
     _check_known(name, profile_names(), "profile")
-    content = yaml.safe_load(
-        (project_root() / "config" / f"{name}.yaml").read_text("utf-8")
-    )
+    content = yaml.safe_load((project_root() / "config" / f"{name}.yaml").read_text("utf-8"))
     for key in content:
-        _check_known(
-            key, ("description", "defaults", "datasets"), f"key in config/{name}.yaml"
-        )
+        _check_known(key, ("description", "defaults", "datasets"), f"key in config/{name}.yaml")
     return dict(content)
 
 
@@ -183,18 +173,12 @@ def load_experiment(profile: str, dataset: str) -> Experiment:
         _check_known(key, _EXPERIMENT_KEYS, where)
     shape = {k: options[k] for k in ("image_size", "channels") if k in options}
     if shape and entry != "folder":
-        raise ConfigError(
-            f"image_size and channels of {entry} are fixed: remove {shape}"
-        )
+        raise ConfigError(f"image_size and channels of {entry} are fixed: remove {shape}")
     info = dataset_info(dataset, **shape)
     network = NetworkConfig(
         image_size=info.image_size,
         channels=info.channels,
-        **{
-            k: options[k]
-            for k in ("latent_size", "width", "entry_channels")
-            if k in options
-        },
+        **{k: options[k] for k in ("latent_size", "width", "entry_channels") if k in options},
     )
     schedule = {k: v for k, v in options.items() if k in _TRAINING_KEYS}
     return Experiment(

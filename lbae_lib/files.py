@@ -48,13 +48,9 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
-def write_tensors(
-    path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]
-) -> None:
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
     """Write tensors and a JSON description as one safetensors file, whole or not at all."""
-    stored = {
-        name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()
-    }
+    stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     header = {_METADATA_KEY: json.dumps(dict(metadata), allow_nan=False)}
     with replacing(path) as scratch:
         save_file(stored, scratch, metadata=header)
@@ -77,9 +73,7 @@ def read_tensors(path: Path, what: str) -> tuple[dict[str, Tensor], dict[str, An
             header = handle.metadata() or {}
             tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(
-            f"the {what} at {path} cannot be read ({error}); remove it"
-        ) from None
+        raise CheckpointError(f"the {what} at {path} cannot be read ({error}); remove it") from None
     try:
         metadata = json.loads(header[_METADATA_KEY])
     except (KeyError, json.JSONDecodeError):
@@ -99,5 +93,5 @@ def sha256_file(path: Path) -> str:
 def sha256_tensor(tensor: Tensor) -> str:
     """SHA-256 of a tensor's dtype, shape and bytes, in hexadecimal."""
     digest = hashlib.sha256(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
-    digest.update(memoryview(tensor.detach().cpu().contiguous().numpy()).cast("B"))
+    digest.update(tensor.detach().cpu().contiguous().numpy().data.cast("B"))
     return digest.hexdigest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 from tqdm import tqdm
 
@@ -27,7 +27,7 @@ class _Lines:
 
 def progress_bar(
     total: int, description: str, unit: str, initial: int = 0, enabled: bool = True
-) -> tqdm:
+) -> tqdm[NoReturn]:
     """A plain tqdm bar on standard error; one line every 20 s where that is no terminal."""
     terminal = sys.stderr.isatty()
     return tqdm(

@@ -69,9 +69,7 @@ def _imported(code: str) -> frozenset[str]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             # "from a.b import c": c may be a name in a.b or the module a.b.c
-            names |= {node.module} | {
-                f"{node.module}.{alias.name}" for alias in node.names
-            }
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
     return frozenset(name for name in names if name.split(".")[0] == _NAME)
 
 

@@ -86,9 +86,7 @@ class UniformBits:
         """Random latents, (count, N) in {-1, +1}."""
         size = (count, self.latent_size)
         return signs(
-            torch.randn(
-                size, generator=generator, dtype=torch.float64, device=self.device
-            )
+            torch.randn(size, generator=generator, dtype=torch.float64, device=self.device)
         )
 
 

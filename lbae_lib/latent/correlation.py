@@ -52,9 +52,7 @@ def gram_matrix(moment_matrix: Tensor) -> Tensor:
     """
     largest = float(moment_matrix.abs().max())
     if not largest <= 1.0:
-        raise ValueError(
-            f"a moment of bits is at most 1 in size, but M holds {largest:g}"
-        )
+        raise ValueError(f"a moment of bits is at most 1 in size, but M holds {largest:g}")
     return torch.sin(math.pi / 2 * moment_matrix.double())
 
 
@@ -197,14 +195,8 @@ def _check_gram(gram: Tensor) -> None:
     if gram.ndim != 2 or gram.shape[0] != gram.shape[1]:
         raise ValueError(f"H has shape {tuple(gram.shape)}, but must be square")
     if not bool(gram.isfinite().all()):
-        raise ValueError(
-            "H holds values that are not finite: look at the latents behind it"
-        )
+        raise ValueError("H holds values that are not finite: look at the latents behind it")
     if not torch.equal(gram, gram.T):
         raise ValueError("H is not symmetric: take (H + H.T) / 2 if that is rounding")
-    if not torch.allclose(
-        gram.diagonal(), torch.ones_like(gram.diagonal()), atol=1e-12
-    ):
-        raise ValueError(
-            "H has entries other than 1 on its diagonal: vectors must have length 1"
-        )
+    if not torch.allclose(gram.diagonal(), torch.ones_like(gram.diagonal()), atol=1e-12):
+        raise ValueError("H has entries other than 1 on its diagonal: vectors must have length 1")

@@ -37,9 +37,7 @@ def slerp(source: Tensor, target: Tensor, steps: int) -> Tensor:
     angle = 2 * torch.atan2((a - b).norm(dim=-1), (a + b).norm(dim=-1))  # (K,)
     sine = torch.sin(angle)
     if bool(((sine < _SMALL_SINE) & (angle > 1)).any()):
-        raise ValueError(
-            "source and target are antipodes: no shortest path between them"
-        )
+        raise ValueError("source and target are antipodes: no shortest path between them")
     t = torch.linspace(0, 1, steps, dtype=a.dtype, device=a.device)
     parallel = (sine < _SMALL_SINE)[:, None]
     safe = torch.where(parallel, 1.0, sine[:, None])

@@ -28,9 +28,7 @@ class Inversion:
     steps: int
 
 
-def algorithm_1(
-    latents: Tensor, sampler: HyperplaneSampler, max_steps: int = 1000
-) -> Inversion:
+def algorithm_1(latents: Tensor, sampler: HyperplaneSampler, max_steps: int = 1000) -> Inversion:
     """The paper's Algorithm 1, as published, for a batch.
 
     Starts at the sum of the positive vectors (Eq. 13) and adds the vectors of the wrong bits

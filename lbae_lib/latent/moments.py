@@ -104,8 +104,8 @@ def moments_of_packed(packed: Tensor, latent_size: int) -> Moments:
 
 def upper_triangle(matrix: Tensor) -> Tensor:
     """The entries above the diagonal of a square matrix, row by row."""
-    row, column = torch.triu_indices(*matrix.shape, offset=1, device=matrix.device)
-    return matrix[row, column]
+    rows, columns = matrix.shape
+    return matrix[tuple(torch.triu_indices(rows, columns, offset=1, device=matrix.device))]
 
 
 @dataclass(frozen=True)

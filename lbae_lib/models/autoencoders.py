@@ -24,9 +24,7 @@ class LBAE(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         if config.latent_size < 1:
-            raise ValueError(
-                f"latent_size is {config.latent_size}, but must be at least 1"
-            )
+            raise ValueError(f"latent_size is {config.latent_size}, but must be at least 1")
         self.config = config
         self.trunk = EncoderTrunk(config.image_size, config.channels, config.width)
         self.head = nn.Linear(self.trunk.features, config.latent_size)
@@ -61,9 +59,7 @@ def reconstruction_loss(logits: Tensor, images: Tensor, loss: Loss) -> Tensor:
     """
     logits = logits.float()
     if loss == "bce":
-        pixels = functional.binary_cross_entropy_with_logits(
-            logits, images, reduction="none"
-        )
+        pixels = functional.binary_cross_entropy_with_logits(logits, images, reduction="none")
     elif loss == "mse":
         pixels = (logits.sigmoid() - images).square()
     else:

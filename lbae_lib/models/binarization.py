@@ -35,7 +35,7 @@ def straight_through_sign(z: Tensor) -> Tensor:
         Bengio, Léonard and Courville (2013), *Estimating or propagating gradients through
         stochastic neurons for conditional computation*.
     """
-    return _StraightThroughSign.apply(z)  # type: ignore[no-untyped-call, no-any-return]
+    return _StraightThroughSign.apply(z)
 
 
 def bernoulli_bottleneck(logits: Tensor) -> Tensor:

@@ -41,9 +41,7 @@ def save_model(
     """
     halved = {}
     for name, tensor in state.items():
-        halved[name] = (
-            tensor.half() if tensor.is_floating_point() and tensor.ndim > 1 else tensor
-        )
+        halved[name] = tensor.half() if tensor.is_floating_point() and tensor.ndim > 1 else tensor
         if tensor.is_floating_point() and not bool(halved[name].isfinite().all()):
             raise CheckpointError(
                 f"{name} holds values that are not finite in {halved[name].dtype}: training "
@@ -58,9 +56,7 @@ def save_model(
     write_tensors(path, halved, metadata)
 
 
-def load_model(
-    path: Path, device: torch.device | str = "cpu"
-) -> tuple[LBAE, dict[str, Any]]:
+def load_model(path: Path, device: torch.device | str = "cpu") -> tuple[LBAE, dict[str, Any]]:
     """Read a model for evaluation: eval mode, float32, no gradients.
 
     Returns:
@@ -72,9 +68,7 @@ def load_model(
     """
     tensors, metadata = read_tensors(path, "model")
     if metadata.get("format") != FORMAT:
-        raise CheckpointError(
-            f"{path} holds {metadata.get('format')!r}, not a model ({FORMAT!r})"
-        )
+        raise CheckpointError(f"{path} holds {metadata.get('format')!r}, not a model ({FORMAT!r})")
     if metadata["version"] > VERSION:
         raise CheckpointError(
             f"{path} is of format version {metadata['version']}, but this version of lbae_lib "
@@ -89,13 +83,7 @@ def load_model(
     try:
         model.load_state_dict(restored)
     except RuntimeError as error:
-        raise CheckpointError(
-            f"{path} does not fit its own description: {error}"
-        ) from None
-    if not all(
-        bool(t.isfinite().all()) for t in restored.values() if t.is_floating_point()
-    ):
-        raise CheckpointError(
-            f"{path} holds weights that are not finite; train the model again"
-        )
+        raise CheckpointError(f"{path} does not fit its own description: {error}") from None
+    if not all(bool(t.isfinite().all()) for t in restored.values() if t.is_floating_point()):
+        raise CheckpointError(f"{path} holds weights that are not finite; train the model again")
     return model.eval().requires_grad_(False).to(device), metadata["about"]

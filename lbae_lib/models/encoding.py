@@ -48,9 +48,7 @@ def encode(
     packed = []
     with progress_bar(len(images), "encoding", "img", enabled=show_progress) as bar:
         for chunk in images.split(batch_size):
-            packed.append(
-                pack_bits(model.encode(to_unit_range(chunk.to(device)))).cpu()
-            )
+            packed.append(pack_bits(model.encode(to_unit_range(chunk.to(device)))).cpu())
             bar.update(len(chunk))
     return torch.cat(packed)
 
@@ -70,9 +68,7 @@ def decode(model: LBAE, bits: Tensor, batch_size: int = BATCH_SIZE) -> Tensor:
     _check_eval(model)
     device = _device(model)
     chunks = bits.float().split(batch_size)
-    return torch.cat(
-        [to_uint8(model.decode(chunk.to(device))).cpu() for chunk in chunks]
-    )
+    return torch.cat([to_uint8(model.decode(chunk.to(device))).cpu() for chunk in chunks])
 
 
 @torch.inference_mode()
@@ -84,9 +80,7 @@ def reconstruction_losses(
     device = _device(model)
     losses: Iterable[Tensor] = (
         reconstruction_loss(model(unit), unit, loss).double().cpu()
-        for unit in (
-            to_unit_range(chunk.to(device)) for chunk in images.split(batch_size)
-        )
+        for unit in (to_unit_range(chunk.to(device)) for chunk in images.split(batch_size))
     )
     return torch.cat(list(losses))
 

@@ -40,9 +40,7 @@ class ResidualBlock(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, transposed: bool) -> None:
         super().__init__()
         conv = nn.ConvTranspose2d if transposed else nn.Conv2d
-        self.resize = conv(
-            in_channels, out_channels, 4, stride=2, padding=1, bias=False
-        )
+        self.resize = conv(in_channels, out_channels, 4, stride=2, padding=1, bias=False)
         self.resize_norm = nn.BatchNorm2d(out_channels)
         self.conv1 = conv(out_channels, out_channels, 3, padding=1, bias=False)
         self.norm1 = nn.BatchNorm2d(out_channels)
@@ -50,9 +48,8 @@ class ResidualBlock(nn.Module):
         self.norm2 = nn.BatchNorm2d(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        skip = self.resize_norm(
-            self.resize(x)
-        )  # (B, out, S/2, S/2), or (B, out, 2S, 2S)
+        """Maps (B, in, S, S) to (B, out, S/2, S/2), or (B, out, 2S, 2S) if transposed."""
+        skip = self.resize_norm(self.resize(x))
         y = self.norm1(self.conv1(_activation(skip)))
         y = self.norm2(self.conv2(_activation(y)))
         return _activation(y + skip)
@@ -75,14 +72,9 @@ class EncoderTrunk(nn.Module):
         widths = [width, 2 * width] + ([4 * width] if image_size == 64 else [])
         inputs = [width, *widths[:-1]]
         self.blocks = nn.Sequential(
-            *(
-                ResidualBlock(i, o, transposed=False)
-                for i, o in zip(inputs, widths, strict=True)
-            )
+            *(ResidualBlock(i, o, transposed=False) for i, o in zip(inputs, widths, strict=True))
         )
-        self.final = nn.Conv2d(
-            widths[-1], 4 * width, 4, stride=2, padding=1, bias=False
-        )
+        self.final = nn.Conv2d(widths[-1], 4 * width, 4, stride=2, padding=1, bias=False)
         self.features = 4 * width * _GRID * _GRID
         self.apply(_initialise)
 
@@ -118,21 +110,14 @@ class Decoder(nn.Module):
         widths = ([4 * width] if image_size == 64 else []) + [2 * width, width]
         entry = widths[0] if entry_channels is None else entry_channels
         if entry < 1:
-            raise ValueError(
-                f"entry_channels is {entry}, but the decoder needs at least 1 map"
-            )
+            raise ValueError(f"entry_channels is {entry}, but the decoder needs at least 1 map")
         inputs = [entry, *widths[:-1]]
         self.entry_channels = entry
         self.linear = nn.Linear(latent_size, entry * _GRID * _GRID)
         self.blocks = nn.Sequential(
-            *(
-                ResidualBlock(i, o, transposed=True)
-                for i, o in zip(inputs, widths, strict=True)
-            )
+            *(ResidualBlock(i, o, transposed=True) for i, o in zip(inputs, widths, strict=True))
         )
-        self.enlarge = nn.ConvTranspose2d(
-            width, width, 4, stride=2, padding=1, bias=False
-        )
+        self.enlarge = nn.ConvTranspose2d(width, width, 4, stride=2, padding=1, bias=False)
         self.enlarge_norm = nn.BatchNorm2d(width)
         self.final = nn.ConvTranspose2d(width, channels, 3, padding=1, bias=False)
         self.apply(_initialise)
@@ -151,9 +136,7 @@ class Decoder(nn.Module):
 
 def _check_sizes(image_size: int, width: int) -> None:
     if image_size not in IMAGE_SIZES:
-        raise ValueError(
-            f"image_size is {image_size}, but the networks are for 32 or 64 pixels"
-        )
+        raise ValueError(f"image_size is {image_size}, but the networks are for 32 or 64 pixels")
     if width < 1:
         raise ValueError(f"width is {width}, but must be at least 1 (64 in the paper)")
 

@@ -35,18 +35,14 @@ def stages(model: LBAE) -> list[Stage]:
     listed = _listed(model)
     hooks = [
         module.register_forward_hook(
-            lambda module, _, output: shapes.__setitem__(
-                module, tuple(output.shape[1:])
-            )
+            lambda module, _, output: shapes.__setitem__(module, tuple(output.shape[1:]))
         )
         for _, _, modules in listed
         for module in modules[:1]
     ]
     was_training = model.training
     device = next(model.parameters()).device
-    image = torch.zeros(
-        1, config.channels, config.image_size, config.image_size, device=device
-    )
+    image = torch.zeros(1, config.channels, config.image_size, config.image_size, device=device)
     try:
         with torch.no_grad():
             model.eval()(image)

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from lightning.fabric import Fabric
@@ -46,7 +46,7 @@ _REFRESH_SECONDS = 2.0
 # A run may go on with more epochs; nothing else of it may change.
 _EXTENDABLE = ("epochs", "cooldown_epochs")
 
-Precision = Literal["auto", "32-true", "bf16-mixed"]
+PRECISIONS = ("auto", "32-true", "bf16-mixed")
 
 
 @dataclass(frozen=True)
@@ -74,13 +74,11 @@ class TrainingResult:
     precision: str
 
 
-def automatic_precision(accelerator: str) -> Precision:
+def automatic_precision(accelerator: str) -> str:
     """bf16 mixed precision where the hardware computes in it, float32 elsewhere."""
     if accelerator == "cuda":
         return (
-            "bf16-mixed"
-            if torch.cuda.is_bf16_supported(including_emulation=False)
-            else "32-true"
+            "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
         )
     if accelerator == "cpu" and torch.cpu._is_avx512_bf16_supported():
         return "bf16-mixed"
@@ -95,7 +93,7 @@ def train(
     folder: Path,
     *,
     device: str = "auto",
-    precision: Precision = "auto",
+    precision: str = "auto",
     time_limit: float | None = None,
     show_progress: bool = True,
 ) -> TrainingResult:
@@ -117,9 +115,7 @@ def train(
         ConfigError: if there are too few images.
     """
     deadline = None if time_limit is None else time.monotonic() + time_limit
-    run = _Run(
-        network, training, train_images, validation_images, folder, device, precision
-    )
+    run = _Run(network, training, train_images, validation_images, folder, device, precision)
     run.restore()
     with _stop_signals() as stop:
         while run.epoch < training.epochs:
@@ -143,16 +139,18 @@ class _Run:
         validation_images: Tensor,
         folder: Path,
         device: str,
-        precision: Precision,
+        precision: str,
     ) -> None:
         if len(train_images) < 2 or len(validation_images) < 1:
             raise ConfigError(
                 f"{len(train_images)} training and {len(validation_images)} validation images: "
                 "at least 2 and 1 are needed"
             )
+        if precision not in PRECISIONS:
+            raise ConfigError(f"precision is {precision!r}, but must be one of {PRECISIONS}")
         accelerator = _accelerator(device)
         chosen = automatic_precision(accelerator) if precision == "auto" else precision
-        self.fabric = Fabric(accelerator=accelerator, devices=1, precision=chosen)
+        self.fabric = Fabric(accelerator=accelerator, devices=1, precision=chosen)  # type: ignore[arg-type]
         self.network, self.training, self.folder = network, training, folder
         self.precision = chosen
         self.identity = {
@@ -211,9 +209,7 @@ class _Run:
         return True
 
     def _order(self) -> Tensor:
-        generator = torch.Generator().manual_seed(
-            self.training.seed * 1_000_003 + self.epoch
-        )
+        generator = torch.Generator().manual_seed(self.training.seed * 1_000_003 + self.epoch)
         order = torch.randperm(len(self.images), generator=generator)
         return order.to(self.fabric.device)
 
@@ -254,18 +250,14 @@ class _Run:
             "validation_loss": validation,
             "learning_rate": rate,
             "seconds": seconds,
-            "images_per_second": self.steps
-            * self.batch
-            / max(seconds - previous, 1e-9),
+            "images_per_second": self.steps * self.batch / max(seconds - previous, 1e-9),
         }
         self.history.append(line)
         self.epoch, self.step = self.epoch + 1, 0
         self.loss_sum.zero_()
         if self.best_loss is None or validation < self.best_loss:
             self.best_loss, self.best_epoch = validation, self.epoch
-            self.best = {
-                k: v.detach().clone() for k, v in self.model.state_dict().items()
-            }
+            self.best = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         write_text(
             self.folder / PROGRESS_FILE,
             "".join(json.dumps(h) + "\n" for h in self.history),
@@ -282,9 +274,7 @@ class _Run:
         total = torch.zeros((), dtype=torch.float64, device=self.fabric.device)
         for chunk in self.validation.split(self.batch):
             images = to_unit_range(chunk)
-            total += reconstruction_loss(
-                self.model(images), images, self.training.loss
-            ).sum()
+            total += reconstruction_loss(self.model(images), images, self.training.loss).sum()
         self.model.train()
         return float(total) / len(self.validation)
 
@@ -331,13 +321,9 @@ class _Run:
         finished = metadata["epoch"] == self.training.epochs
         if metadata.get("code") != self.code:
             if finished:
-                _log.warning(
-                    "%s was finished by other code: training starts over", path
-                )
+                _log.warning("%s was finished by other code: training starts over", path)
                 return
-            _log.warning(
-                "%s was begun by other code: training goes on with this one", path
-            )
+            _log.warning("%s was begun by other code: training goes on with this one", path)
         if metadata["epoch"] > self.training.epochs:
             raise CheckpointError(
                 f"{path} has {metadata['epoch']} epochs behind it, but {self.training.epochs} "
@@ -353,9 +339,7 @@ class _Run:
             if key:
                 groups[group][key] = tensor
         self.model.load_state_dict(groups["model"])
-        self.best = {
-            k: v.to(self.fabric.device) for k, v in groups["best"].items()
-        } or None
+        self.best = {k: v.to(self.fabric.device) for k, v in groups["best"].items()} or None
         self._restore_optimizer(groups["optimizer"])
         self.loss_sum = tensors["loss_sum"].to(self.fabric.device)
         self.epoch, self.step = metadata["epoch"], metadata["step"]
@@ -371,8 +355,8 @@ class _Run:
         """
         nested: dict[int, dict[str, Tensor]] = {}
         for name, tensor in flat.items():
-            index, _, key = name.partition(".")
-            nested.setdefault(int(index), {})[key] = tensor
+            number, _, key = name.partition(".")
+            nested.setdefault(int(number), {})[key] = tensor
         for index, parameter in enumerate(self.model.parameters()):
             for key, tensor in nested.get(index, {}).items():
                 if tensor.shape == parameter.shape:
@@ -395,9 +379,7 @@ class _Run:
 
     def export(self) -> None:
         """Write the kept weights as a model."""
-        assert (
-            self.best is not None
-        )  # every finished epoch had a finite validation loss
+        assert self.best is not None  # every finished epoch had a finite validation loss
         about = {
             "training": dataclasses.asdict(self.training),
             "epoch": self.best_epoch,

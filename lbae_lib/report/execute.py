@@ -21,9 +21,7 @@ _GIVEN = ("profile", "dataset", "data_root")  # set by the run, not by the calle
 
 def notebook_names() -> list[str]:
     """The notebooks in ``notebooks/``, in order."""
-    return sorted(
-        path.stem for path in (project_root() / "notebooks").glob("[0-9]*.ipynb")
-    )
+    return sorted(path.stem for path in (project_root() / "notebooks").glob("[0-9]*.ipynb"))
 
 
 def run_notebook(
@@ -135,9 +133,7 @@ def _tidy(executed: Path, name: str) -> None:
     notebook = nbformat.read(executed, as_version=4)
     papers = notebook.metadata.get("papermill", {})
     if papers.get("exception"):
-        raise LbaeError(
-            f"{name} ended with an error that its cells hid; see {executed}"
-        )
+        raise LbaeError(f"{name} ended with an error that its cells hid; see {executed}")
     notebook.metadata["papermill"] = {
         "parameters": papers.get("parameters", {}),
         "version": papers.get("version"),

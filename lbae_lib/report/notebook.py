@@ -71,9 +71,7 @@ class Notebook:
 
     def generator(self, offset: int = 0) -> torch.Generator:
         """A generator seeded by the notebook's ``seed`` and ``offset``."""
-        return torch.Generator().manual_seed(
-            1000 * int(self.parameters["seed"]) + offset
-        )
+        return torch.Generator().manual_seed(1000 * int(self.parameters["seed"]) + offset)
 
     def show(self, figure: Figure, name: str, caption: str, alt: str) -> None:
         """Save a figure as PNG and SVG and display it with its caption.
@@ -99,15 +97,11 @@ class Notebook:
 
     def verdict(self, claim: str, evidence: str, holds: bool | None) -> None:
         """Keep a verdict, for :meth:`finish`; ``None``: not measurable here."""
-        self.verdicts.append(
-            Verdict(claim, evidence, None if holds is None else bool(holds))
-        )
+        self.verdicts.append(Verdict(claim, evidence, None if holds is None else bool(holds)))
 
     def finish(self) -> None:
         """Display the verdicts and write the record."""
-        rows = [
-            (v.claim, v.evidence, f"**{VERDICTS[v.holds]}**") for v in self.verdicts
-        ]
+        rows = [(v.claim, v.evidence, f"**{VERDICTS[v.holds]}**") for v in self.verdicts]
         self.table(("claim of the paper", "found here", "verdict"), rows)
         model_folder = self.experiment.model_folder
         write_record(
@@ -121,16 +115,10 @@ class Notebook:
             inputs={
                 "model": sha256_file(model_folder / MODEL_FILE),
                 "latents": sha256_file(model_folder / LATENTS_FILE),
-                "notebook": sha256_file(
-                    project_root() / "notebooks" / f"{self.name}.ipynb"
-                ),
+                "notebook": sha256_file(project_root() / "notebooks" / f"{self.name}.ipynb"),
             },
             results=self.results
-            | {
-                "verdicts": [
-                    vars(v) | {"verdict": VERDICTS[v.holds]} for v in self.verdicts
-                ]
-            },
+            | {"verdicts": [vars(v) | {"verdict": VERDICTS[v.holds]} for v in self.verdicts]},
             seconds=time.monotonic() - self.started,
         )
 

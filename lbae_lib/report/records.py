@@ -40,9 +40,7 @@ def environment() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
-        "accelerator": torch.cuda.get_device_name(0)
-        if torch.cuda.is_available()
-        else None,
+        "accelerator": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
     }
 
 
@@ -96,9 +94,7 @@ def write_record(
 
 def _git(*arguments: str) -> str:
     command = ["git", "-C", str(project_root()), *arguments]
-    return subprocess.run(
-        command, check=True, capture_output=True, text=True
-    ).stdout.strip()
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def _version(package: str) -> str | None:

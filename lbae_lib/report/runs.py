@@ -19,7 +19,7 @@ from lbae_lib.files import read_tensors, sha256_file, sha256_tensor, write_tenso
 from lbae_lib.models.autoencoders import LBAE
 from lbae_lib.models.checkpoints import load_model
 from lbae_lib.models.encoding import encode, reconstruction_losses
-from lbae_lib.models.training import MODEL_FILE, Precision, TrainingResult, train
+from lbae_lib.models.training import MODEL_FILE, TrainingResult, train
 from lbae_lib.report.records import RECORD_FILE, environment, write_record
 
 LATENTS_FILE = "latents.safetensors"
@@ -31,7 +31,7 @@ def train_experiment(
     data_root: Path,
     *,
     device: str = "auto",
-    precision: Precision = "auto",
+    precision: str = "auto",
     time_limit: float | None = None,
 ) -> TrainingResult:
     """Train the experiment's model; once finished, score it on all splits and write the record.
@@ -63,8 +63,7 @@ def train_experiment(
         write_record(
             folder / RECORD_FILE,
             kind="train",
-            options=experiment_options(experiment)
-            | {"device": device, "precision": precision},
+            options=experiment_options(experiment) | {"device": device, "precision": precision},
             inputs={name: sha256_tensor(part.images) for name, part in splits.items()},
             results={
                 **dataclasses.asdict(result),
@@ -116,18 +115,13 @@ class Trained:
         return unpack_bits(self.packed[split], self.model.config.latent_size)
 
 
-def encode_experiment(
-    experiment: Experiment, data_root: Path, device: str = "cpu"
-) -> Path:
+def encode_experiment(experiment: Experiment, data_root: Path, device: str = "cpu") -> Path:
     """Encode all splits with the experiment's model into one file of packed bits."""
     started = time.monotonic()
     folder = experiment.model_folder
     model, _ = load_model(folder / MODEL_FILE, device)
     splits = split_images(load_dataset(experiment.dataset, data_root), experiment)
-    packed = {
-        name: encode(model, part.images, show_progress=True)
-        for name, part in splits.items()
-    }
+    packed = {name: encode(model, part.images, show_progress=True) for name, part in splits.items()}
     path = folder / LATENTS_FILE
     write_tensors(
         path,
@@ -135,18 +129,14 @@ def encode_experiment(
         {
             "latent_size": experiment.network.latent_size,
             "model_sha256": sha256_file(folder / MODEL_FILE),
-            "images_sha256": {
-                name: sha256_tensor(part.images) for name, part in splits.items()
-            },
+            "images_sha256": {name: sha256_tensor(part.images) for name, part in splits.items()},
             "seconds": round(time.monotonic() - started, 3),
         },
     )
     return path
 
 
-def load_trained(
-    experiment: Experiment, data_root: Path, device: str = "cpu"
-) -> Trained:
+def load_trained(experiment: Experiment, data_root: Path, device: str = "cpu") -> Trained:
     """The experiment's model, images and latents.
 
     Raises:
@@ -164,10 +154,7 @@ def load_trained(
     dataset = load_dataset(experiment.dataset, data_root)
     images = split_images(dataset, experiment)
     found = {name: sha256_tensor(part.images) for name, part in images.items()}
-    if (
-        about["model_sha256"] != sha256_file(folder / MODEL_FILE)
-        or about["images_sha256"] != found
-    ):
+    if about["model_sha256"] != sha256_file(folder / MODEL_FILE) or about["images_sha256"] != found:
         raise CheckpointError(
             f"{folder / LATENTS_FILE} was encoded by another model or from other images: "
             f"run `lbae encode -d {name} -p {profile}` again"

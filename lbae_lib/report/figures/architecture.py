@@ -11,11 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Polygon, Rectangle
 
 from lbae_lib.models.summary import Stage, residual_layers
-from lbae_lib.report.figures.style import COLOURS, GREY, INK, TWO_COLUMNS, new_figure
+from lbae_lib.report.figures.style import COLOURS, GREY, INK, TWO_COLUMNS, new_figure, styled
 
 _FACE = {"encoder": "#cfe4f2", "decoder": "#f7dccb"}
 
 
+@styled
 def architecture(stages: Sequence[Stage], image_shape: tuple[int, ...]) -> Figure:
     """Encoder and decoder as slabs: height is the side of the maps, depth their number.
 
@@ -23,7 +24,7 @@ def architecture(stages: Sequence[Stage], image_shape: tuple[int, ...]) -> Figur
         stages: from :func:`lbae_lib.models.summary.stages`.
         image_shape: (C, S, S).
     """
-    figure, (axis,) = new_figure(width=TWO_COLUMNS, height=2.75)
+    figure, (axis,) = new_figure(width=TWO_COLUMNS, height=2.6)
     side = image_shape[1]
     slabs = [("image", "encoder", image_shape)]
     slabs += [(s.name, s.part, s.shape) for s in stages]
@@ -36,9 +37,7 @@ def architecture(stages: Sequence[Stage], image_shape: tuple[int, ...]) -> Figur
         centres.append((x, x + wide))
         label = "bits" if bits else ""
         size = f"{shape[0]}×{shape[1]}²" if len(shape) == 3 else f"{shape[0]}"
-        axis.text(
-            centre, -1.06, f"{label} {size}".strip(), ha="center", va="top", fontsize=6
-        )
+        axis.text(centre, -1.06, f"{label} {size}".strip(), ha="center", va="top", fontsize=6)
         words = name.replace("transposed conv", "tr. conv")
         axis.text(
             centre,
@@ -61,41 +60,38 @@ def architecture(stages: Sequence[Stage], image_shape: tuple[int, ...]) -> Figur
                 color=GREY,
             )
         )
-    axis.set(xlim=(-0.4, x + 1.1), ylim=(-1.35, 2.75))
+    axis.set(xlim=(-0.4, x + 1.1), ylim=(-1.3, 2.55))
     axis.set_axis_off()
     return figure
 
 
+@styled
 def residual_blocks() -> Figure:
     """The layers inside a residual block of the encoder and of the decoder."""
-    figure, axes = new_figure(2, width=TWO_COLUMNS, height=1.15, rows=1)
+    figure, axes = new_figure(2, width=TWO_COLUMNS, height=1.7, rows=1)
     for axis, transposed in zip(axes, (False, True), strict=True):
         layers = residual_layers(transposed)
         part = "decoder" if transposed else "encoder"
         for index, layer in enumerate(layers):
             axis.add_patch(
-                Rectangle(
-                    (index, 0), 0.8, 1, facecolor=_FACE[part], edgecolor=INK, lw=0.4
-                )
+                Rectangle((index, 0), 0.8, 1, facecolor=_FACE[part], edgecolor=INK, lw=0.4)
             )
+            words = layer.replace("transposed", "tr.").replace(", ", ",\n").replace(" (", "\n(")
             axis.text(
-                index + 0.4, 0.5, layer.replace("transposed", "tr."), rotation=90, fontsize=5,
-                ha="center", va="center", wrap=True,
+                index + 0.4, 0.5, words, rotation=90, fontsize=6, ha="center", va="center"
             )  # fmt: skip
         skip = FancyArrowPatch(
-            (1.4, 1.05), (8.4, 1.05), connectionstyle="arc3,rad=-0.12", arrowstyle="->",
+            (1.4, 1.02), (8.4, 1.02), connectionstyle="arc3,rad=-0.12", arrowstyle="->",
             mutation_scale=7, color=COLOURS["normal"], lw=1,
         )  # fmt: skip
         axis.add_patch(skip)
-        axis.set(xlim=(-0.1, len(layers)), ylim=(-0.1, 1.75))
+        axis.set(xlim=(-0.1, len(layers)), ylim=(-0.05, 1.45))
         axis.set_title(f"residual block of the {part}", pad=2)
         axis.set_axis_off()
     return figure
 
 
-def _slab(
-    axis: Axes, x: float, shape: tuple[int, ...], side: int, colour: str
-) -> float:
+def _slab(axis: Axes, x: float, shape: tuple[int, ...], side: int, colour: str) -> float:
     """Draw a slab with its left edge at x; returns its width."""
     if len(shape) == 3:
         height = 0.35 + 1.65 * shape[1] / side

@@ -12,16 +12,15 @@ from torch import Tensor
 from lbae_lib.report.figures.style import (
     COLOURS,
     GREY,
-    INK,
     LABELS,
     ONE_COLUMN,
     new_figure,
+    styled,
 )
 
 
-def loss_curves(
-    history: Sequence[Mapping[str, Any]], best_epoch: int, unit: str
-) -> Figure:
+@styled
+def loss_curves(history: Sequence[Mapping[str, Any]], best_epoch: int, unit: str) -> Figure:
     """Training and validation loss by epoch, with the kept epoch marked.
 
     Args:
@@ -46,9 +45,7 @@ def loss_curves(
     )
     low = min(line[f"{p}_loss"] for line in history for p in ("train", "validation"))
     typical = sorted(line["validation_loss"] for line in history)[len(history) // 2]
-    if (
-        history[0]["train_loss"] > 4 * typical
-    ):  # the first epochs would flatten the rest
+    if history[0]["train_loss"] > 4 * typical:  # the first epochs would flatten the rest
         axis.set_yscale("log")
         axis.yaxis.set_major_formatter("{x:g}")
         axis.yaxis.set_minor_formatter("{x:g}")
@@ -59,6 +56,7 @@ def loss_curves(
     return figure
 
 
+@styled
 def hamming_paths(paths: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
     """Mean and standard deviation of the distance from source and target (Figure 9).
 
@@ -67,7 +65,7 @@ def hamming_paths(paths: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
     """
     columns = len(paths)
     figure, axes = new_figure(
-        columns, width=max(ONE_COLUMN, 1.8 * columns), height=2.0, sharey=True
+        columns, width=max(ONE_COLUMN, 1.8 * columns), height=2.2, sharey=True
     )
     for axis, (method, (source, target)) in zip(axes, paths.items(), strict=True):
         steps = np.arange(1, source.shape[1] + 1)
@@ -78,14 +76,12 @@ def hamming_paths(paths: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
             (target, "target", COLOURS["algorithm_1"]),
         ):
             mean, spread = values.mean(0).numpy(), values.std(0).numpy()
-            axis.fill_between(
-                steps, mean - spread, mean + spread, color=colour, alpha=0.2, lw=0
-            )
+            axis.fill_between(steps, mean - spread, mean + spread, color=colour, alpha=0.2, lw=0)
             axis.plot(steps, mean, color=colour, label=f"from {end}")
         axis.set_title(LABELS[method], fontsize=7)
         axis.set_xlabel("step k")
         axis.set_xticks([1, len(steps) // 2, len(steps)])
-    axes[0].set_ylabel("Hamming distance / d(source, target)")
-    axes[0].yaxis.label.set_color(INK)
-    axes[-1].legend(loc="center right")
+    axes[0].set_ylabel("Hamming distance (share)")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2)
     return figure

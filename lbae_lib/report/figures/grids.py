@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lbae_lib.report.figures.style import TWO_COLUMNS, new_figure
+from lbae_lib.report.figures.style import TWO_COLUMNS, new_figure, styled
 
 _GAP = 2  # white pixels between images
 
@@ -28,9 +28,7 @@ def tile(images: Tensor, columns: int, gap: int = _GAP) -> NDArray[np.uint8]:
         uint8 (height, width, 3).
     """
     if images.dtype != torch.uint8 or images.ndim != 4:
-        raise ValueError(
-            f"images are {images.dtype} {tuple(images.shape)}, not uint8 (K, C, S, S)"
-        )
+        raise ValueError(f"images are {images.dtype} {tuple(images.shape)}, not uint8 (K, C, S, S)")
     count, _, size, _ = images.shape
     rows = math.ceil(count / columns)
     step = size + gap
@@ -42,6 +40,7 @@ def tile(images: Tensor, columns: int, gap: int = _GAP) -> NDArray[np.uint8]:
     return canvas
 
 
+@styled
 def image_grids(
     groups: Sequence[tuple[str, Tensor]], columns: int, width: float = TWO_COLUMNS
 ) -> Figure:
@@ -62,9 +61,8 @@ def image_grids(
     return figure
 
 
-def image_rows(
-    rows: Tensor, titles: Sequence[str], width: float = TWO_COLUMNS
-) -> Figure:
+@styled
+def image_rows(rows: Tensor, titles: Sequence[str], width: float = TWO_COLUMNS) -> Figure:
     """One grid, a row of images per row of ``rows``, with titles over its columns.
 
     Args:
@@ -74,9 +72,7 @@ def image_rows(
     """
     columns = rows.shape[1]
     pixels = tile(rows.flatten(0, 1), columns)
-    figure, axes = new_figure(
-        width=width, height=width * pixels.shape[0] / pixels.shape[1] + 0.2
-    )
+    figure, axes = new_figure(width=width, height=width * pixels.shape[0] / pixels.shape[1] + 0.2)
     _show(axes[0], pixels)
     step = rows.shape[-1] + _GAP
     for index, title in enumerate(titles):

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from lbae_lib.latent.moments import Moments
-from lbae_lib.report.figures.style import COLOURS, GREY, LABELS, new_figure
+from lbae_lib.report.figures.style import COLOURS, GREY, LABELS, new_figure, styled
 
 _MAX_POINTS = 20_000  # a scatter of more says no more
 
 
+@styled
 def distribution(latents: Mapping[str, Tensor], found: Mapping[str, Moments]) -> Figure:
     """Figure 2: the training latents' distribution against samplers'.
 
@@ -30,17 +32,19 @@ def distribution(latents: Mapping[str, Tensor], found: Mapping[str, Moments]) ->
     pair_order = truth.pairs.argsort()
     every = max(1, len(pair_order) // 2000)
     for method, moments in found.items():
-        style = {"color": COLOURS[method], "zorder": 3 if method == "truth" else 2}
+        style: dict[str, Any] = {"color": COLOURS[method], "zorder": 3 if method == "truth" else 2}
         width = 1.6 if method == "truth" else 0.6
         left.plot(moments.first[bit_order], lw=width, **style)
         ranks = np.arange(0, len(pair_order), every)
-        middle.plot(ranks, moments.pairs[pair_order][::every], lw=width, **style)
+        pairs = moments.pairs[pair_order][::every]
+        if method == "truth":
+            middle.plot(ranks, pairs, lw=width, **style)
+        else:
+            middle.plot(ranks, pairs, ".", ms=1.2, mew=0, **style)
         ones = (latents[method] > 0).sum(1).numpy()
         edges = np.arange(latents[method].shape[1] + 2) - 0.5
         density, _ = np.histogram(ones, bins=edges, density=True)
-        right.plot(
-            np.arange(len(density)), density, lw=1.2, **style, label=LABELS[method]
-        )
+        right.plot(np.arange(len(density)), density, lw=1.2, **style, label=LABELS[method])
     totals = np.concatenate([(b > 0).sum(1).numpy() for b in latents.values()])
     right.set_xlim(*np.quantile(totals, [0.0005, 0.9995]) + np.array([-2, 2]))
     left.set(title="first moments", xlabel="bit, by truth", ylabel=r"$E[b_i]$")
@@ -51,6 +55,7 @@ def distribution(latents: Mapping[str, Tensor], found: Mapping[str, Moments]) ->
     return figure
 
 
+@styled
 def moment_scatter(found: Mapping[str, Moments], truth: Moments) -> Figure:
     """Sampled moments against the truth, a column a method; upper row pairs, lower row first.
 
@@ -59,9 +64,7 @@ def moment_scatter(found: Mapping[str, Moments], truth: Moments) -> Figure:
         truth: the training latents'.
     """
     columns = len(found)
-    figure, axes = new_figure(
-        columns, 2, height=2 * 6.75 / columns + 0.2, sharex=True, sharey=True
-    )
+    figure, axes = new_figure(columns, 2, height=2 * 6.75 / columns + 0.2, sharex=True, sharey=True)
     every = max(1, len(truth.pairs) // _MAX_POINTS)
     for index, (method, moments) in enumerate(found.items()):
         upper, lower = axes[index], axes[columns + index]
@@ -81,15 +84,14 @@ def moment_scatter(found: Mapping[str, Moments], truth: Moments) -> Figure:
                 mew=0,
             )
             axis.set_aspect("equal")
-        upper.set_title(
-            LABELS[method].replace(", ", ",\n").replace(" (", "\n("), fontsize=6.5
-        )
+        upper.set_title(LABELS[method].replace(", ", ",\n").replace(" (", "\n("), fontsize=6.5)
         lower.set_xlabel("truth")
     axes[0].set_ylabel(r"sampled $E[b_i b_j]$")
     axes[columns].set_ylabel(r"sampled $E[b_i]$")
     return figure
 
 
+@styled
 def spectrum(before: Tensor, after: Mapping[str, Tensor]) -> Figure:
     """Eigenvalues of the Gram matrix before and after repairs.
 
@@ -103,9 +105,7 @@ def spectrum(before: Tensor, after: Mapping[str, Tensor]) -> Figure:
         axis.axhline(0, color=GREY, lw=0.6)
         axis.plot(ranks, before.flip(0), color=COLOURS["truth"], label="H of Eq. 9")
         for method, values in after.items():
-            axis.plot(
-                ranks, values.flip(0), color=COLOURS[method], lw=1, label=LABELS[method]
-            )
+            axis.plot(ranks, values.flip(0), color=COLOURS[method], lw=1, label=LABELS[method])
         axis.set_xlabel("rank")
     left.set(title="all eigenvalues", ylabel="eigenvalue")
     limit = 1.15 * max(abs(float(before[0])), 1e-3)

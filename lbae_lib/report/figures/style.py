@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, ParamSpec
+
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+P = ParamSpec("P")
 
 ONE_COLUMN = 3.25  # inches, of the paper's two-column layout
 TWO_COLUMNS = 6.75
@@ -45,7 +52,7 @@ LABELS = {
     "exact": "exact, drawn margins",
 }
 
-_RC = {
+_RC: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 8,
     "axes.titlesize": 8.5,
@@ -78,9 +85,9 @@ def new_figure(
     rows: int = 1,
     width: float = TWO_COLUMNS,
     height: float | None = None,
-    **options: object,
+    **options: Any,
 ) -> tuple[Figure, list[Axes]]:
-    """A figure in the house style with its axes in a flat list; never shown by itself.
+    """A figure with its axes in a flat list; call it inside a :func:`styled` function.
 
     Args:
         columns: axes side by side.
@@ -90,12 +97,22 @@ def new_figure(
         **options: for ``Figure.subplots``.
     """
     height = height or rows * (width / columns) / 1.45
-    with mpl.rc_context(_RC):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        axes = figure.subplots(rows, columns, squeeze=False, **options)  # type: ignore[call-overload]
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, **options)
     return figure, [axis for row in axes for axis in row]
 
 
-def style_context() -> mpl.rc_context:  # type: ignore[name-defined]
+def style_context() -> AbstractContextManager[None]:
     """The house style as a context, for drawing and saving."""
     return mpl.rc_context(_RC)
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Run a function that draws a figure in the house style."""
+
+    @functools.wraps(draw)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with style_context():
+            return draw(*args, **kwargs)
+
+    return wrapper

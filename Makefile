@@ -1,0 +1,57 @@
+# The two commands: `make report` and `make test`. Both set everything up by themselves.
+#   make report DATASETS="digits mnist" PROFILE=quick DATA=/where/mnist/is
+DATASETS ?= digits
+PROFILE  ?= quick
+DATA     ?=
+PYTHON   ?= python3
+
+VENV := .venv
+BIN  := $(VENV)/bin
+# Set up anew when the dependencies change.
+READY := $(VENV)/.ready
+
+.PHONY: help report test check smoke lab clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make report   set up, train on the embedded digits, run the notebooks, build the book"
+	@echo "              DATASETS=\"digits mnist\"  PROFILE=quick|laptop|paper  DATA=folder"
+	@echo "make test     set up, run the tests"
+	@echo "make check    lint, types and fast tests, as before every commit"
+	@echo "make smoke    a report of seconds: tiny networks, meaningless images"
+	@echo "make lab      open JupyterLab on the notebooks"
+	@echo "make clean    remove what was built; results/ and the environment stay"
+
+$(READY): pyproject.toml constraints.txt
+	@if command -v uv >/dev/null 2>&1; then \
+	  echo "setting up with uv …"; \
+	  uv venv --quiet --allow-existing --python '>=3.11,<3.14' $(VENV) && \
+	  uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev]'; \
+	else \
+	  echo "setting up with pip (the first time takes minutes) …"; \
+	  $(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else "Python 3.11 to 3.13 is needed, but this is %d.%d: name another with PYTHON=…" % v)' && \
+	  $(PYTHON) -m venv $(VENV) && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'; \
+	fi
+	@touch $@
+
+report: $(READY)
+	$(BIN)/lbae report --datasets "$(DATASETS)" --profile "$(PROFILE)" $(if $(DATA),--data "$(DATA)")
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -m "not slow and not real"
+
+smoke: $(READY)
+	$(BIN)/lbae report --profile smoke
+
+lab: $(READY)
+	$(BIN)/jupyter lab notebooks
+
+clean:
+	rm -rf build .snakemake .pytest_cache .mypy_cache .ruff_cache
