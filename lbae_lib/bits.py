@@ -88,3 +88,21 @@ def hamming_distance(a: Tensor, b: Tensor) -> Tensor:
         b: shape broadcastable to ``a``.
     """
     return (a != b).sum(-1)
+
+
+def nearest_distance(bits: Tensor, reference: Tensor, chunk: int = 512) -> Tensor:
+    """Hamming distance of each latent from the nearest of a reference set, as int64 (K,).
+
+    Args:
+        bits: (K, N) in {-1, +1}.
+        reference: (L, N) in {-1, +1}.
+        chunk: latents at a time; memory is chunk × L floats.
+    """
+    width = bits.shape[1]
+    columns = reference.float().T
+    nearest = [
+        # <a, b> = N - 2 d, exact in float32
+        ((width - part.float() @ columns) / 2).min(1).values
+        for part in bits.split(chunk)
+    ]
+    return torch.cat(nearest).long()

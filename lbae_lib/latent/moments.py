@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -127,3 +128,12 @@ def moment_errors(found: Moments, target: Moments) -> MomentErrors:
         first=float((found.first - target.first).square().mean().sqrt()),
         pairs=float((found.pairs - target.pairs).square().mean().sqrt()),
     )
+
+
+def marginal_entropy(first: Tensor) -> Tensor:
+    """Entropy in bits of coins with first moments E[b], shape (N,), values in [0, 1].
+
+    Their sum bounds the entropy of the latents from above; independence would reach it.
+    """
+    p = (1 + first.double()) / 2
+    return -(torch.xlogy(p, p) + torch.special.xlog1py(1 - p, -p)) / math.log(2)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from lbae_lib.bits import pack_bits
+from lbae_lib.bits import hamming_distance, pack_bits, unpack_bits
 from lbae_lib.config import Loss
 from lbae_lib.models.autoencoders import LBAE, reconstruction_loss
 from lbae_lib.progress import progress_bar
@@ -83,6 +83,38 @@ def reconstruction_losses(
         for unit in (to_unit_range(chunk.to(device)) for chunk in images.split(batch_size))
     )
     return torch.cat(list(losses))
+
+
+def cycle_loss(model: LBAE, bits: Tensor) -> Tensor:
+    """Share of bits that change when latents are decoded and their images encoded again.
+
+    Args:
+        model: a trained model.
+        bits: (K, N) in {-1, +1}.
+
+    Returns:
+        float64 (K,) in [0, 1].
+    """
+    width = bits.shape[1]
+    again = unpack_bits(encode(model, decode(model, bits)), width)
+    return hamming_distance(again, bits.float()).double() / width
+
+
+def mean_image_loss(train: Tensor, test: Tensor, loss: Loss) -> float:
+    """Mean loss of a decoder that knows nothing: the mean training image for every test image.
+
+    Args:
+        train: uint8 (K, C, S, S).
+        test: uint8 (L, C, S, S).
+        loss: "bce" or "mse", summed over the pixels of an image.
+    """
+    mean = train.double().mean(0, keepdim=True) / 255
+    found = test.double() / 255
+    if loss == "bce":
+        pixels = -(torch.xlogy(found, mean) + torch.special.xlog1py(1 - found, -mean))
+    else:
+        pixels = (found - mean).square()
+    return float(pixels.flatten(1).sum(1).mean())
 
 
 def _device(model: LBAE) -> torch.device:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import html
-import io
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from IPython.display import HTML, Markdown, display
+from IPython.display import HTML, display
 from matplotlib.figure import Figure
 
 from lbae_lib.config import Experiment, load_experiment, project_root
 from lbae_lib.files import replacing, sha256_file
-from lbae_lib.models.training import MODEL_FILE
+from lbae_lib.models.training import MODEL_FILE, PROGRESS_FILE
 from lbae_lib.report.figures.style import style_context
 from lbae_lib.report.records import RECORD_FILE, write_record
 from lbae_lib.report.runs import LATENTS_FILE, Trained, load_trained
@@ -73,6 +73,16 @@ class Notebook:
         """A generator seeded by the notebook's ``seed`` and ``offset``."""
         return torch.Generator().manual_seed(1000 * int(self.parameters["seed"]) + offset)
 
+    def history(self) -> list[dict[str, Any]]:
+        """The training run's ``progress.jsonl``, a dictionary an epoch."""
+        text = (self.experiment.model_folder / PROGRESS_FILE).read_text(encoding="utf-8")
+        return [json.loads(line) for line in text.splitlines()]
+
+    def training_results(self) -> dict[str, Any]:
+        """What the training run's record says it found."""
+        record = json.loads((self.experiment.model_folder / RECORD_FILE).read_text("utf-8"))
+        return dict(record["results"])
+
     def show(self, figure: Figure, name: str, caption: str, alt: str) -> None:
         """Save a figure as PNG and SVG and display it with its caption.
 
@@ -93,7 +103,7 @@ class Notebook:
 
     def table(self, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """Display a table; floats in four significant digits."""
-        display(Markdown(markdown_table(header, rows)))
+        display(HTML(table_html(header, rows)))
 
     def verdict(self, claim: str, evidence: str, holds: bool | None) -> None:
         """Keep a verdict, for :meth:`finish`; ``None``: not measurable here."""
@@ -101,7 +111,7 @@ class Notebook:
 
     def finish(self) -> None:
         """Display the verdicts and write the record."""
-        rows = [(v.claim, v.evidence, f"**{VERDICTS[v.holds]}**") for v in self.verdicts]
+        rows = [(v.claim, v.evidence, VERDICTS[v.holds]) for v in self.verdicts]
         self.table(("claim of the paper", "found here", "verdict"), rows)
         model_folder = self.experiment.model_folder
         write_record(
@@ -156,16 +166,20 @@ def figure_html(png: bytes, caption: str, alt: str, width: int) -> str:
     )
 
 
-def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A Markdown table; floats in four significant digits."""
-    text = io.StringIO()
-    text.write("| " + " | ".join(header) + " |\n")
-    text.write("|" + " --- |" * len(header) + "\n")
-    for row in rows:
-        text.write("| " + " | ".join(_cell(value) for value in row) + " |\n")
-    return text.getvalue()
+def table_html(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A table as HTML, everything escaped; floats in four significant digits, None as a dash."""
+    head = "".join(f"<th>{html.escape(cell)}</th>" for cell in header)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(_cell(value))}</td>" for value in row) + "</tr>"
+        for row in rows
+    )
+    return (
+        f'<table class="table lbae-table"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table>"
+    )
 
 
 def _cell(value: object) -> str:
-    shown = f"{value:.4g}" if isinstance(value, float) else str(value)
-    return shown.replace("|", "\\|").replace("\n", " ")
+    if value is None:
+        return "–"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from matplotlib.figure import Figure
@@ -9,21 +11,21 @@ from mpl_toolkits.mplot3d import Axes3D
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lbae_lib.latent.correlation import factor
 from lbae_lib.report.figures.style import COLOURS, GREY, INK, TWO_COLUMNS, styled
 
 _Array = NDArray[np.float64]
 
 
 @styled
-def sphere_figures(vectors: Tensor, names: list[str], normal: Tensor) -> Figure:
+def sphere_figures(example: SphereExample, normal: Tensor) -> Figure:
     """Left, Figure 3: bits as unit vectors. Right, Figure 4: a hyperplane gives them signs.
 
     Args:
-        vectors: unit rows (bits + 1, 3); the last is the boundary vector.
-        names: of the bits.
+        example: from :func:`sphere_example`.
         normal: of the hyperplane, (3,).
     """
-    rows = vectors.double().numpy()
+    rows = example.vectors.double().numpy()
     direction = (normal / normal.norm()).double().numpy()
     figure = Figure(figsize=(TWO_COLUMNS, 3.3), layout="constrained")
     left = figure.add_subplot(1, 2, 1, projection="3d")
@@ -33,7 +35,7 @@ def sphere_figures(vectors: Tensor, names: list[str], normal: Tensor) -> Figure:
     for axis in (left, right):
         _wire_sphere(axis)
         _arrow(axis, rows[-1], COLOURS["boundary"], r"$V_{N+1}$")
-    for row, name in zip(rows[:-1], names, strict=True):
+    for row, name in zip(rows[:-1], example.names, strict=True):
         _arrow(left, row, INK, name)
         positive = np.sign(row @ direction) == boundary_side
         colour = COLOURS["positive"] if positive else COLOURS["negative"]
@@ -45,7 +47,22 @@ def sphere_figures(vectors: Tensor, names: list[str], normal: Tensor) -> Figure:
     return figure
 
 
-def choose_bits(gram: Tensor, generator: torch.Generator, tries: int = 4000) -> list[int]:
+@dataclass(frozen=True)
+class SphereExample:
+    """Three bits of real latents and the boundary vector, in three dimensions.
+
+    Attributes:
+        names: of the bits, counted from 1.
+        vectors: unit rows, (4, 3).
+        angle_error: largest change of an angle by the drawing, in degrees.
+    """
+
+    names: list[str]
+    vectors: Tensor
+    angle_error: float
+
+
+def sphere_example(gram: Tensor, generator: torch.Generator, tries: int = 4000) -> SphereExample:
     """Three bits whose vectors and the boundary vector spread over three dimensions.
 
     Four vectors need four dimensions; of ``tries`` random triples this takes the one whose 4×4
@@ -61,7 +78,12 @@ def choose_bits(gram: Tensor, generator: torch.Generator, tries: int = 4000) -> 
     triples = torch.rand(tries, size, generator=generator).topk(3, dim=1).indices
     rows = torch.cat([triples, torch.full((tries, 1), size)], dim=1)
     values = torch.linalg.eigvalsh(gram[rows[:, :, None], rows[:, None, :]])
-    return sorted(triples[(values[:, 1] - 4 * values[:, 0]).argmax()].tolist())
+    best = rows[(values[:, 1] - 4 * values[:, 0]).argmax()]
+    small = gram[best][:, best].clamp(-1, 1)
+    vectors = factor(small, rank=3)
+    change = (vectors @ vectors.T).clamp(-1, 1).acos() - small.acos()
+    names = [f"bit {index + 1}" for index in best[:-1].tolist()]
+    return SphereExample(names, vectors, float(change.abs().max().rad2deg()))
 
 
 def _wire_sphere(axis: Axes3D) -> None:
