@@ -80,6 +80,7 @@ def repair(gram: Tensor, method: Method = "nearest") -> Repair:
             method is unknown.
     """
     _check_gram(gram)
+    gram = _symmetric(gram)
     if method not in ("clip", "nearest"):
         raise ValueError(f"no repair {method!r}: there are 'clip' and 'nearest'")
     values = torch.linalg.eigvalsh(gram)
@@ -172,12 +173,16 @@ def _project_psd(matrix: Tensor) -> Tensor:
     values, basis = torch.linalg.eigh(matrix)
     positive = values > 0
     half = basis[:, positive] * values[positive].sqrt()
-    return half @ half.T
+    return _symmetric(half @ half.T)
+
+
+def _symmetric(matrix: Tensor) -> Tensor:
+    return (matrix + matrix.T) / 2
 
 
 def _unit_diagonal(matrix: Tensor) -> Tensor:
     scale = matrix.diagonal().rsqrt()
-    return (matrix * scale[:, None] * scale[None, :]).fill_diagonal_(1.0)
+    return (matrix * torch.outer(scale, scale)).fill_diagonal_(1.0)
 
 
 def _rms_off_diagonal(matrix: Tensor) -> float:
@@ -196,7 +201,8 @@ def _check_gram(gram: Tensor) -> None:
         raise ValueError(f"H has shape {tuple(gram.shape)}, but must be square")
     if not bool(gram.isfinite().all()):
         raise ValueError("H holds values that are not finite: look at the latents behind it")
-    if not torch.equal(gram, gram.T):
-        raise ValueError("H is not symmetric: take (H + H.T) / 2 if that is rounding")
+    asymmetry = float((gram - gram.T).abs().max())
+    if asymmetry > 1e-12:
+        raise ValueError(f"H is not symmetric: H and its transpose differ by up to {asymmetry:g}")
     if not torch.allclose(gram.diagonal(), torch.ones_like(gram.diagonal()), atol=1e-12):
         raise ValueError("H has entries other than 1 on its diagonal: vectors must have length 1")

@@ -15,6 +15,10 @@ from lbae_lib.errors import CheckpointError
 from lbae_lib.files import read_tensors, write_tensors
 from lbae_lib.models.autoencoders import LBAE
 
+# What a training run leaves in its folder.
+MODEL_FILE = "model.safetensors"
+PROGRESS_FILE = "progress.jsonl"
+
 FORMAT = "lbae-model"
 VERSION = 1
 

@@ -31,7 +31,7 @@ from lbae_lib.config import NetworkConfig, TrainingConfig
 from lbae_lib.errors import CheckpointError, ConfigError
 from lbae_lib.files import read_tensors, sha256_tensor, write_tensors, write_text
 from lbae_lib.models.autoencoders import LBAE, reconstruction_loss
-from lbae_lib.models.checkpoints import save_model
+from lbae_lib.models.checkpoints import MODEL_FILE, PROGRESS_FILE, save_model
 from lbae_lib.models.encoding import to_unit_range
 from lbae_lib.progress import progress_bar
 from lbae_lib.sources import module_sources, sources_hash
@@ -39,8 +39,6 @@ from lbae_lib.sources import module_sources, sources_hash
 _log = logging.getLogger(__name__)
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
-PROGRESS_FILE = "progress.jsonl"
-MODEL_FILE = "model.safetensors"
 CHECKPOINT_SECONDS = 180.0
 _REFRESH_SECONDS = 2.0
 # A run may go on with more epochs; nothing else of it may change.

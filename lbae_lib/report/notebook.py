@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 
 from lbae_lib.config import Experiment, load_experiment, project_root
 from lbae_lib.files import replacing, sha256_file
-from lbae_lib.models.training import MODEL_FILE, PROGRESS_FILE
+from lbae_lib.models.checkpoints import MODEL_FILE, PROGRESS_FILE
 from lbae_lib.report.figures.style import style_context
 from lbae_lib.report.records import RECORD_FILE, write_record
 from lbae_lib.report.runs import LATENTS_FILE, Trained, load_trained

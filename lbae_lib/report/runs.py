@@ -6,7 +6,7 @@ import dataclasses
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -17,10 +17,12 @@ from lbae_lib.data.registry import load_dataset
 from lbae_lib.errors import CheckpointError
 from lbae_lib.files import read_tensors, sha256_file, sha256_tensor, write_tensors
 from lbae_lib.models.autoencoders import LBAE
-from lbae_lib.models.checkpoints import load_model
+from lbae_lib.models.checkpoints import MODEL_FILE, load_model
 from lbae_lib.models.encoding import encode, reconstruction_losses
-from lbae_lib.models.training import MODEL_FILE, TrainingResult, train
 from lbae_lib.report.records import RECORD_FILE, environment, write_record
+
+if TYPE_CHECKING:
+    from lbae_lib.models.training import TrainingResult
 
 LATENTS_FILE = "latents.safetensors"
 SPLITS = ("train", "validation", "test")
@@ -39,6 +41,8 @@ def train_experiment(
     Raises:
         LbaeError: see :func:`lbae_lib.models.training.train` and ``load_dataset``.
     """
+    from lbae_lib.models.training import train  # Lightning takes seconds to import
+
     began_in = environment()  # the commit may move on while a long run is under way
     dataset = load_dataset(experiment.dataset, data_root)
     splits = split_images(dataset, experiment)

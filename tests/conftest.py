@@ -1,0 +1,70 @@
+"""Shared fixtures: seeded generators, correlated latents, a tiny trained experiment."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from lbae_lib.bits import signs
+from lbae_lib.config import NetworkConfig, TrainingConfig
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(1)
+
+
+@pytest.fixture
+def latents(generator: torch.Generator) -> Tensor:
+    """Correlated bits whose Gram matrix is not positive semi-definite, as real latents' are."""
+    count, width = 4000, 24
+    classes = signs(torch.randn(6, width, generator=generator))
+    chosen = classes[torch.randint(6, (count,), generator=generator)]
+    flipped = torch.rand(count, width, generator=generator) < 0.1
+    return torch.where(flipped, -chosen, chosen)
+
+
+@pytest.fixture
+def correlation(generator: torch.Generator) -> Tensor:
+    """A random positive definite correlation matrix, 9×9."""
+    rows = torch.randn(9, 12, generator=generator, dtype=torch.float64)
+    rows = torch.nn.functional.normalize(rows, dim=1)
+    return (rows @ rows.T).fill_diagonal_(1.0)
+
+
+@pytest.fixture
+def network() -> NetworkConfig:
+    return NetworkConfig(image_size=32, channels=1, latent_size=12, width=2)
+
+
+@pytest.fixture
+def schedule() -> TrainingConfig:
+    return TrainingConfig(
+        loss="bce", epochs=3, batch_size=16, learning_rate=3e-3, cooldown_epochs=1
+    )
+
+
+@pytest.fixture
+def images() -> Tensor:
+    """Soft blobs in random places, uint8 (80, 1, 32, 32)."""
+    generator = torch.Generator().manual_seed(5)
+    centre = torch.rand(80, 2, 1, 1, generator=generator) * 16 + 8
+    y, x = torch.meshgrid(torch.arange(32), torch.arange(32), indexing="ij")
+    square = (x - centre[:, 0]) ** 2 + (y - centre[:, 1]) ** 2
+    return (255 * torch.exp(-square / (2 * math.pi**2))).to(torch.uint8).unsqueeze(1)
+
+
+@pytest.fixture(scope="session")
+def mnist_root() -> Path:
+    """Where real MNIST is: ``data/`` of the project, or $LBAE_DATA."""
+    root = Path(os.environ.get("LBAE_DATA", PROJECT / "data"))
+    if not (root / "MNIST/raw").is_dir():
+        pytest.skip(f"no MNIST under {root}; name another folder in LBAE_DATA")
+    return root

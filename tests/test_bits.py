@@ -1,0 +1,55 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lbae_lib.bits import (
+    check_bits,
+    hamming_distance,
+    nearest_distance,
+    pack_bits,
+    signs,
+    unpack_bits,
+)
+
+
+def test_zero_rounds_up():
+    assert signs(torch.tensor([0.0, -0.0, 1e-30, -1e-30])).tolist() == [1, 1, 1, -1]
+
+
+@given(st.integers(1, 40), st.integers(0, 9), st.integers(0, 2**31))
+def test_packing_round_trip(width, count, seed):
+    generator = torch.Generator().manual_seed(seed)
+    bits = signs(torch.randn(count, width, generator=generator))
+    packed = pack_bits(bits)
+    assert packed.dtype == torch.uint8
+    assert packed.shape == (count, -(-width // 8))
+    assert torch.equal(unpack_bits(packed, width), bits)
+
+
+def test_packing_is_most_significant_bit_first():
+    assert pack_bits(torch.tensor([[1.0, -1, -1, -1, -1, -1, -1, -1, 1]])).tolist() == [[128, 128]]
+
+
+def test_packing_refuses_what_is_no_bit():
+    with pytest.raises(ValueError, match=r"span \[-1, 0.5\]"):
+        pack_bits(torch.tensor([[-1.0, 0.5]]))
+    with pytest.raises(ValueError, match="latents must hold only"):
+        check_bits(torch.tensor([float("nan")]), "latents")
+
+
+def test_unpacking_refuses_a_width_that_does_not_fit():
+    with pytest.raises(ValueError, match="expected 3 bytes"):
+        unpack_bits(torch.zeros(1, 2, dtype=torch.uint8), 17)
+
+
+def test_hamming_distance_is_half_the_l1_distance(latents):
+    a, b = latents[:100], latents[100:200]
+    assert torch.equal(hamming_distance(a, b).float(), (a - b).abs().sum(1) / 2)
+
+
+def test_nearest_distance_against_brute_force(latents):
+    a, b = latents[:30], latents[30:90]
+    brute = torch.stack([hamming_distance(row, b).min() for row in a])
+    assert torch.equal(nearest_distance(a, b, chunk=7), brute)
+    assert nearest_distance(b[:5], b).tolist() == [0] * 5

@@ -1,0 +1,69 @@
+import pytest
+import torch
+
+from lbae_lib.bits import unpack_bits
+from lbae_lib.models.autoencoders import LBAE
+from lbae_lib.models.encoding import (
+    cycle_loss,
+    decode,
+    encode,
+    mean_image_loss,
+    reconstruction_losses,
+    to_uint8,
+    to_unit_range,
+)
+
+
+@pytest.fixture
+def model(network, images):
+    torch.manual_seed(0)
+    model = LBAE(network)
+    model(to_unit_range(images))  # move the batch-norm statistics
+    return model.eval().requires_grad_(False)
+
+
+def test_encoding_does_not_depend_on_the_batch(model, images):
+    packed = encode(model, images)
+    assert packed.shape == (80, 2)
+    assert torch.equal(encode(model, images, batch_size=7), packed)
+    alone = model.encode(to_unit_range(images[5:6]))
+    assert torch.equal(unpack_bits(packed[5:6], 12), alone)
+
+
+def test_encoding_in_training_mode_is_refused(model, images):
+    with pytest.raises(ValueError, match=r"model\.eval"):
+        encode(model.train(), images)
+
+
+def test_decoding_rounds_to_the_nearest_level(model, images):
+    bits = unpack_bits(encode(model, images), 12)
+    decoded = decode(model, bits, batch_size=9)
+    assert decoded.dtype == torch.uint8
+    exact = model.decode(bits) * 255
+    assert float((decoded.float() - exact).abs().max()) <= 0.501
+
+
+def test_levels_survive_a_round_trip():
+    levels = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16)
+    assert torch.equal(to_uint8(to_unit_range(levels)), levels)
+
+
+def test_losses_and_yardstick(model, images):
+    losses = reconstruction_losses(model, images, "mse", batch_size=11)
+    unit = to_unit_range(images)
+    expected = (model(unit).sigmoid() - unit).square().sum((1, 2, 3)).double()
+    torch.testing.assert_close(losses, expected)
+    mean = unit.double().mean(0)
+    by_hand = float((unit.double() - mean).square().sum((1, 2, 3)).mean())
+    assert mean_image_loss(images, images, "mse") == pytest.approx(by_hand)
+    binary = (images > 128).to(torch.uint8) * 255
+    p = (binary.double() / 255).mean(0).clamp(1e-300, 1 - 1e-16)
+    entropy = -(p * p.log() + (1 - p) * (1 - p).log()).sum()
+    assert mean_image_loss(binary, binary, "bce") == pytest.approx(float(entropy), rel=1e-6)
+
+
+def test_cycle_loss_by_hand(model, images):
+    bits = unpack_bits(encode(model, images), 12)
+    again = unpack_bits(encode(model, decode(model, bits)), 12)
+    expected = (again != bits).double().mean(1)
+    assert torch.equal(cycle_loss(model, bits), expected)

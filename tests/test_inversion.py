@@ -1,0 +1,144 @@
+import pytest
+import torch
+
+from lbae_lib.bits import hamming_distance
+from lbae_lib.latent.correlation import factor
+from lbae_lib.latent.hyperplane import HyperplaneSampler, hyperplane_sampler
+from lbae_lib.latent.interpolation import hamming_path, slerp
+from lbae_lib.latent.inversion import algorithm_1, centroid_difference, exact, full_rank
+from lbae_lib.latent.moments import moments
+
+
+@pytest.fixture
+def sampler(latents):
+    return hyperplane_sampler(moments(latents))[0]
+
+
+def transcription_of_algorithm_1(s, vectors):
+    """The published pseudo-code, line by line, for one latent."""
+
+    def rounded(r):
+        sides = [1 if float(v @ r) >= 0 else -1 for v in vectors]
+        return [side * sides[-1] for side in sides[:-1]]
+
+    n = len(s)
+    r = sum((1 + s[i]) / 2 * vectors[i] for i in range(n))
+    best = n
+    while True:
+        e = [1 if a != b else 0 for a, b in zip(rounded(r), s.tolist(), strict=True)]
+        d = sum(e)
+        if d >= best:
+            return r, d
+        r = r + sum(e[i] * vectors[i] for i in range(n))
+        r = r / r.norm()
+        best = d
+
+
+def test_algorithm_1_as_published(latents, sampler):
+    chosen = latents[:40].double()
+    found = algorithm_1(chosen, sampler)
+    for index, s in enumerate(chosen):
+        normal, wrong = transcription_of_algorithm_1(s, sampler.vectors)
+        torch.testing.assert_close(found.normals[index], normal)
+        assert int(found.wrong_bits[index]) == wrong
+
+
+def test_algorithm_1_of_a_batch_is_that_of_its_latents(latents, sampler):
+    whole = algorithm_1(latents[:30], sampler)
+    parts = [algorithm_1(latents[i : i + 1], sampler) for i in range(30)]
+    torch.testing.assert_close(whole.normals, torch.cat([p.normals for p in parts]))
+    assert whole.steps == max(p.steps for p in parts)
+
+
+def test_centroid_difference_by_hand(latents, sampler):
+    s = latents[7].double()
+    rows = sampler.vectors[:-1]
+    positive, negative = rows[s > 0].sum(0), rows[s < 0].sum(0)
+    expected = positive / positive.norm() - negative / negative.norm()
+    torch.testing.assert_close(centroid_difference(s[None], sampler).normals[0], expected)
+
+
+@pytest.mark.parametrize("drawn", [True, False])
+def test_exact_inverse_has_no_wrong_bit(latents, sampler, generator, drawn):
+    blended = full_rank(sampler)
+    found = exact(latents[:1000], blended, generator if drawn else None)
+    assert int(found.wrong_bits.sum()) == 0
+    assert torch.equal(blended.bits(found.normals).float(), latents[:1000])
+
+
+def test_equal_margins_flip_all_bits_at_once_and_drawn_margins_do_not(latents, sampler, generator):
+    blended = full_rank(sampler)
+    pairs = latents[:400]
+    paths = {}
+    for name, margins in (("equal", None), ("drawn", generator)):
+        normals = exact(pairs, blended, margins).normals
+        path = blended.bits(slerp(normals[:200], normals[200:], 11))
+        paths[name] = hamming_path(path)[0]
+    largest = {name: path.diff(dim=1).abs().max(1).values for name, path in paths.items()}
+    assert bool((largest["equal"] == 1).all())
+    line = torch.linspace(0, 1, 11, dtype=torch.float64)
+    assert float((paths["drawn"].mean(0) - line).abs().max()) < 0.05
+
+
+def test_full_rank_moves_the_matrix_as_it_says(sampler):
+    gram = sampler.vectors @ sampler.vectors.T
+    blended = full_rank(sampler, 0.2).vectors
+    expected = 0.8 * gram + 0.2 * torch.eye(25)
+    torch.testing.assert_close(blended @ blended.T, expected)
+
+
+def test_bad_input_is_refused(latents, sampler, generator):
+    with pytest.raises(ValueError, match="full_rank"):
+        exact(latents[:5], HyperplaneSampler(sampler.vectors[:, :7]), generator)
+    with pytest.raises(ValueError, match=r"\(K, 24\)"):
+        algorithm_1(latents[:5, :10], sampler)
+    with pytest.raises(ValueError, match="only -1 and"):
+        centroid_difference(latents[:5] * 2, sampler)
+    with pytest.raises(ValueError, match="weight is 0"):
+        full_rank(sampler, 0)
+
+
+def test_slerp_hits_its_ends_at_equal_angles(generator):
+    a = torch.randn(20, 6, generator=generator, dtype=torch.float64)
+    b = torch.randn(20, 6, generator=generator, dtype=torch.float64)
+    path = slerp(a, 3 * b, 9)
+    assert path.shape == (20, 9, 6)
+    torch.testing.assert_close(path[:, 0], a / a.norm(dim=1, keepdim=True))
+    torch.testing.assert_close(path[:, -1], b / b.norm(dim=1, keepdim=True))
+    torch.testing.assert_close(path.norm(dim=2), torch.ones(20, 9).double())
+    steps = (path[:, 1:] * path[:, :-1]).sum(2)
+    torch.testing.assert_close(steps, steps[:, :1].expand_as(steps))
+
+
+def test_slerp_at_its_limits():
+    a = torch.tensor([[1.0, 0.0]], dtype=torch.float64)
+    torch.testing.assert_close(slerp(a, 2 * a, 5), a[:, None].expand(1, 5, 2))
+    near = torch.tensor([[1.0, 1e-12]], dtype=torch.float64)
+    assert bool(slerp(a, near, 5).isfinite().all())
+    with pytest.raises(ValueError, match="antipodes"):
+        slerp(a, -a, 5)
+    with pytest.raises(ValueError, match="steps is 1"):
+        slerp(a, a, 1)
+
+
+def test_hamming_path_leaves_out_pairs_without_distance(latents):
+    path = torch.stack([latents[:10], latents[10:20], latents[20:30]], dim=1)
+    same = path[:1].clone()
+    same[:, -1] = same[:, 0]
+    source, target = hamming_path(torch.cat([path, same]))
+    assert source.shape == (10, 3)
+    length = hamming_distance(path[:, 0], path[:, 2])
+    first_step = hamming_distance(path[:, 0], path[:, 1]) / length
+    torch.testing.assert_close(source[:, 1], first_step.double(), rtol=1e-6, atol=0)
+    assert bool((source[:, 0] == 0).all() and (source[:, 2] == 1).all())
+    to_end = [hamming_distance(path[:, k], path[:, 2]) / length for k in range(3)]
+    expected = torch.stack(to_end, dim=1).double()
+    torch.testing.assert_close(target, expected, rtol=1e-6, atol=0)
+
+
+def test_any_factor_will_do(correlation, generator):
+    """Cholesky's factor and ours give bits of the same distribution."""
+    ours = HyperplaneSampler(factor(correlation))
+    paper = HyperplaneSampler(torch.linalg.cholesky(correlation))
+    a, b = (moments(s.sample(100_000, generator)).matrix for s in (ours, paper))
+    assert float((a - b).abs().max()) < 5 * (2 / 100_000) ** 0.5

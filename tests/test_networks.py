@@ -1,0 +1,107 @@
+import pytest
+import torch
+
+from lbae_lib.config import NetworkConfig
+from lbae_lib.models.autoencoders import LBAE, reconstruction_loss
+from lbae_lib.models.binarization import bernoulli_bottleneck, straight_through_sign
+from lbae_lib.models.networks import ResidualBlock, parameter_count
+from lbae_lib.models.summary import sizes, stages
+
+# Read from the authors' public code.
+PUBLISHED = {
+    "mnist": (NetworkConfig(32, 1, 200, entry_channels=1), 1_910_792, 572_368),
+    "cifar10": (NetworkConfig(32, 3, 600), 3_550_744, 2_061_248),
+    "celeba": (NetworkConfig(64, 3, 1500), 9_467_804, 9_470_400),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_parameter_counts(name):
+    config, encoder, decoder = PUBLISHED[name]
+    model = LBAE(config)
+    assert sizes(model) == (encoder, decoder)
+    assert parameter_count(model) == encoder + decoder
+    assert sum(stage.parameters for stage in stages(model)) == encoder + decoder
+
+
+@pytest.mark.parametrize(("size", "channels"), [(32, 1), (32, 3), (64, 1), (64, 3)])
+@pytest.mark.parametrize("width", [1, 6])
+@pytest.mark.parametrize("entry", [None, 1, 5])
+def test_shapes_and_ranges(size, channels, width, entry):
+    model = LBAE(NetworkConfig(size, channels, 10, width, entry)).eval()
+    images = torch.rand(3, channels, size, size)
+    bits = model.encode(images)
+    assert bits.shape == (3, 10)
+    assert bool((bits.abs() == 1).all())
+    decoded = model.decode(bits).detach()
+    assert decoded.shape == images.shape
+    assert 0 <= float(decoded.min()) <= float(decoded.max()) <= 1
+    torch.testing.assert_close(model(images).sigmoid().detach(), decoded)
+
+
+def test_stages_follow_the_shapes_of_the_paper():
+    listed = stages(LBAE(NetworkConfig(64, 3, 1500)))
+    assert [s.shape for s in listed] == [
+        (64, 64, 64), (64, 32, 32), (128, 16, 16), (256, 8, 8), (256, 4, 4), (1500,),
+        (4096,), (256, 8, 8), (128, 16, 16), (64, 32, 32), (64, 64, 64), (3, 64, 64),
+    ]  # fmt: skip
+
+
+def test_gradient_of_the_sign_is_the_identity():
+    z = torch.randn(50, requires_grad=True)
+    weights = torch.randn(50)
+    (straight_through_sign(z) * weights).sum().backward()
+    assert torch.equal(z.grad, weights)
+
+
+def test_gradient_of_the_bottleneck_is_that_of_tanh():
+    z = torch.linspace(-4, 4, 51, dtype=torch.float64, requires_grad=True)
+    weights = torch.randn(51, dtype=torch.float64)
+    (bernoulli_bottleneck(z) * weights).sum().backward()
+    torch.testing.assert_close(z.grad, weights * (1 - torch.tanh(z.detach()) ** 2))
+    assert torch.equal(bernoulli_bottleneck(z.detach()), torch.where(z >= 0, 1.0, -1.0).double())
+
+
+def test_residual_block_by_hand():
+    torch.manual_seed(0)
+    block = ResidualBlock(3, 4, transposed=False).eval()
+    x = torch.randn(2, 3, 8, 8)
+    leaky = torch.nn.LeakyReLU(0.02)
+    skip = block.resize_norm(block.resize(x))
+    y = block.norm2(block.conv2(leaky(block.norm1(block.conv1(leaky(skip))))))
+    torch.testing.assert_close(block(x), leaky(y + skip))
+
+
+def test_initial_weights():
+    torch.manual_seed(0)
+    model = LBAE(NetworkConfig(32, 3, 100))
+    kernels = [p for n, p in model.named_parameters() if p.ndim == 4]
+    everything = torch.cat([k.flatten() for k in kernels])
+    assert abs(float(everything.std()) - 0.02) < 1e-4
+    convolutions = [m for m in model.modules() if "Conv" in type(m).__name__]
+    assert all(m.bias is None for m in convolutions)
+
+
+def test_losses_by_hand():
+    logits, images = torch.randn(4, 3, 5, 5), torch.rand(4, 3, 5, 5)
+    p = logits.sigmoid()
+    bce = -(images * p.log() + (1 - images) * (1 - p).log())
+    torch.testing.assert_close(reconstruction_loss(logits, images, "bce"), bce.sum((1, 2, 3)))
+    mse = (p - images) ** 2
+    torch.testing.assert_close(reconstruction_loss(logits, images, "mse"), mse.sum((1, 2, 3)))
+    with pytest.raises(ValueError, match="'bce' or 'mse'"):
+        reconstruction_loss(logits, images, "l1")
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (NetworkConfig(28, 1, 8), "image_size is 28"),
+        (NetworkConfig(32, 1, 0), "latent_size is 0"),
+        (NetworkConfig(32, 1, 8, width=0), "width is 0"),
+        (NetworkConfig(32, 1, 8, entry_channels=0), "entry_channels is 0"),
+    ],
+)
+def test_impossible_shapes_are_refused(config, message):
+    with pytest.raises(ValueError, match=message):
+        LBAE(config)

@@ -1,0 +1,151 @@
+"""What holds of the repository as a whole."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import tomllib
+
+import pytest
+import yaml
+from conftest import PROJECT
+
+from lbae_lib.report.book import ATLAS
+from lbae_lib.sources import module_sources, notebook_sources
+
+NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
+
+# Who may import whom: a room may use those before it, and `base` is everybody's.
+ROOMS = {
+    "data": set(),
+    "models": {"data"},
+    "latent": set(),
+    "metrics": set(),
+    "report": {"data", "models", "latent", "metrics"},
+}
+BASE = {"bits", "config", "errors", "files", "progress", "sources", "__init__"}
+# The configuration names data sets, so the light registry is part of the base.
+LIGHT = {"lbae_lib.data.registry"}
+
+
+def imported(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def test_imports_run_one_way():
+    for path in (PROJECT / "lbae_lib").rglob("*.py"):
+        parts = path.relative_to(PROJECT / "lbae_lib").with_suffix("").parts
+        room = parts[0]
+        if room == "cli":
+            continue
+        allowed = ROOMS[room] | {room} if room in ROOMS else set()
+        for module in imported(path):
+            if not module.startswith("lbae_lib.") or module in LIGHT:
+                continue
+            target = module.split(".")[1]
+            assert target in allowed | BASE, f"{'.'.join(parts)} imports {module}"
+
+
+def test_the_latent_mathematics_knows_no_networks_files_or_plots():
+    forbidden = {"matplotlib", "seaborn", "lightning", "torchvision", "safetensors", "pathlib"}
+    for path in (PROJECT / "lbae_lib/latent").glob("*.py"):
+        assert not forbidden & {m.split(".")[0] for m in imported(path)}, path
+
+
+def test_the_command_line_starts_without_torch():
+    code = "import sys, lbae_lib.cli; assert not {'torch', 'numpy', 'lightning'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=PROJECT)
+
+
+def test_no_pickle_is_loaded_and_no_global_seed_set():
+    for path in [*(PROJECT / "lbae_lib").rglob("*.py"), *NOTEBOOKS]:
+        text = path.read_text()
+        assert "import pickle" not in text
+        assert "torch.load(" not in text or "weights_only=True" in text, path
+        if path.name != "training.py":  # there inside fork_rng
+            assert "manual_seed(" not in text.replace("Generator().manual_seed(", ""), path
+
+
+def test_environments_agree():
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    wanted = {*project["dependencies"], *project["optional-dependencies"]["dev"]}
+    conda = yaml.safe_load((PROJECT / "environment.yml").read_text())["dependencies"]
+    assert set(conda[-1]["pip"]) == wanted | {"-e ."}
+    assert f"python{project['requires-python']}" in conda
+
+
+def test_every_dependency_is_locked_within_its_bounds():
+    from packaging.requirements import Requirement
+
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    locked = {}
+    for line in (PROJECT / "constraints.txt").read_text().splitlines():
+        if line and not line.startswith(("#", " ")):
+            requirement = Requirement(line)
+            locked.setdefault(requirement.name.lower(), []).append(requirement)
+    for text in (*project["dependencies"], *project["optional-dependencies"]["dev"]):
+        wanted = Requirement(text)
+        found = locked.get(wanted.name.lower())
+        assert found, f"{wanted.name} is not in constraints.txt: make it anew"
+        for pin in found:
+            version = str(pin.specifier).removeprefix("==")
+            assert wanted.specifier.contains(version), f"{pin} is outside {wanted}"
+
+
+def test_the_citation_names_the_paper():
+    citation = yaml.safe_load((PROJECT / "CITATION.cff").read_text())
+    assert citation["preferred-citation"]["title"] == "Latent Bernoulli Autoencoder"
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    assert citation["version"] == project["version"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_notebooks_are_clean(path):
+    notebook = json.loads(path.read_text())
+    assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+    code = [c for c in notebook["cells"] if c["cell_type"] == "code"]
+    assert all(c["outputs"] == [] and c["execution_count"] is None for c in code)
+    tagged = [c for c in code if "parameters" in c["metadata"].get("tags", [])]
+    assert len(tagged) == 1
+    assert "parameters" in code[0]["metadata"]["tags"]
+    for cell in code:
+        lines = [line for line in "".join(cell["source"]).splitlines() if line.strip()]
+        own = [line for line in lines if not line.startswith(("import ", "from "))]
+        assert len(own) <= 13, f"a cell of {path.stem} has {len(own)} lines: move some to lbae_lib"
+    assert "The paper claims" in "".join(notebook["cells"][0]["source"])
+    assert "nb.finish()" in "".join(code[-1]["source"])
+
+
+def test_the_atlas_names_notebooks_that_exist():
+    names = {path.stem for path in NOTEBOOKS}
+    assert {notebook for _, _, notebook in ATLAS if notebook} <= names
+
+
+def test_prose_speaks_of_the_project_alone():
+    files = subprocess.run(
+        ["git", "ls-files"], cwd=PROJECT, capture_output=True, text=True, check=False
+    ).stdout.split()
+    words = re.compile(r"/work/|/root/|pypi\.org|registry\.npmjs|deb\.debian", re.IGNORECASE)
+    for name in files:
+        path = PROJECT / name
+        if path.suffix in {".md", ".py", ".ipynb", ".yml", ".yaml", ".toml", ".txt", ".json"}:
+            if path == PROJECT / "tests/test_project.py" or not path.exists():
+                continue
+            assert not words.search(path.read_text()), name
+
+
+def test_sources_follow_imports(tmp_path):
+    names = {p.name for p in module_sources("lbae_lib.latent.hyperplane")}
+    assert names == {"hyperplane.py", "correlation.py", "moments.py", "bits.py"}
+    assert "networks.py" in {p.name for p in module_sources("lbae_lib.models.training")}
+    assert "hyperplane.py" not in {p.name for p in module_sources("lbae_lib.models.training")}
+    found = {p.name for p in notebook_sources(PROJECT / "notebooks/04_interpolation.ipynb")}
+    assert {"inversion.py", "interpolation.py", "curves.py", "notebook.py"} <= found
+    assert "comparators.py" not in found
+    with pytest.raises(ValueError, match="no module"):
+        module_sources("lbae_lib.nothing")

@@ -1,0 +1,240 @@
+"""The report as a user makes it: the smoke profile, in a copy of the project."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from conftest import PROJECT
+
+from lbae_lib.errors import ConfigError, LbaeError
+from lbae_lib.report.book import check_executed
+from lbae_lib.report.execute import check_parameters
+
+PARTS = ("lbae_lib", "notebooks", "config", "profiles", "book", "Snakefile", "_config.yml")
+
+
+def lbae(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    # The copy's library, not the installed one.
+    environment = os.environ | {"PYTHONPATH": str(project), "LBAE_ROOT": str(project)}
+    return subprocess.run(
+        [sys.executable, "-m", "lbae_lib.cli", *words],
+        cwd=project, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("project")
+    for part in PARTS:
+        source = PROJECT / part
+        copy = shutil.copytree if source.is_dir() else shutil.copy2
+        copy(source, folder / part)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def report(project) -> Path:
+    """The project after `lbae report -p smoke`."""
+    done = lbae(project, "report", "-p", "smoke")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.strip().splitlines()[-1].endswith("build/_build/html/index.html")
+    return project
+
+
+def results(project: Path) -> Path:
+    return project / "results/smoke/digits"
+
+
+def times(project: Path) -> dict[str, int]:
+    folder = results(project)
+    watched = [folder / "lbae/model.safetensors", folder / "lbae/latents.safetensors"]
+    watched += sorted(folder.glob("[0-9]*.ipynb"))
+    watched += [project / "build/_build/html/index.html"]
+    return {path.name: path.stat().st_mtime_ns for path in watched}
+
+
+def changed(project: Path, before: dict[str, int]) -> set[str]:
+    return {name for name, value in times(project).items() if value != before[name]}
+
+
+@pytest.mark.slow
+def test_every_step_leaves_a_whole_record(report):
+    folder = results(report)
+    records = sorted(folder.glob("*/record.json"))
+    assert [r.parent.name for r in records] == [
+        "01_training", "02_latent_distribution", "03_sampling", "04_interpolation", "lbae",
+    ]  # fmt: skip
+    for path in records:
+        record = json.loads(path.read_text())
+        assert {"kind", "options", "inputs", "results", "environment", "seconds"} <= set(record)
+        assert record["environment"]["packages"]["torch"]
+        assert all(re.fullmatch("[0-9a-f]{64}", h) for h in record["inputs"].values())
+    for name in ("01_training", "02_latent_distribution", "03_sampling", "04_interpolation"):
+        record = json.loads((folder / name / "record.json").read_text())
+        verdicts = record["results"]["verdicts"]
+        assert verdicts
+        assert all(
+            v["verdict"] in ("holds", "does not hold", "not measurable here") for v in verdicts
+        )
+        figures = {p.suffix: p for p in (folder / name).iterdir()}
+        assert {".png", ".svg", ".json"} == set(figures)
+
+
+@pytest.mark.slow
+def test_executed_notebooks_hold_no_error_and_no_path_of_the_machine(report):
+    for path in results(report).glob("[0-9]*.ipynb"):
+        check_executed(path)
+        text = path.read_text()
+        assert str(report) not in text
+        assert str(Path.home()) + "/" not in text
+
+
+class Requests(HTMLParser):
+    """Everything a page makes a browser fetch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.images_without_alt: list[str] = []
+
+    def handle_starttag(self, tag, attributes):
+        values = dict(attributes)
+        if tag == "img" and not values.get("alt"):
+            self.images_without_alt.append(str(values.get("src"))[:60])
+        if tag == "link" and values.get("rel") in ("canonical", "next", "prev", "search", "index"):
+            return
+        if tag in ("script", "img", "iframe", "source", "video", "audio", "embed", "link"):
+            self.found += [v for k, v in attributes if k in ("src", "href", "srcset") and v]
+
+
+@pytest.mark.slow
+def test_no_page_asks_another_host(report):
+    html = report / "build/_build/html"
+    pages = sorted(html.rglob("*.html"))
+    assert len(pages) >= 9
+    for page in pages:
+        parser = Requests()
+        parser.feed(page.read_text(encoding="utf-8"))
+        outside = [u for u in parser.found if re.match(r"(https?:)?//", u)]
+        assert not outside, f"{page}: {outside}"
+        assert not parser.images_without_alt, f"{page}: {parser.images_without_alt}"
+        for url in parser.found:  # and what it asks for is there
+            if not url.startswith(("data:", "#")):
+                target = (page.parent / url.split("?")[0].split("#")[0]).resolve()
+                assert target.exists(), f"{page}: {url}"
+    for sheet in html.rglob("*.css"):
+        outside = re.findall(r"url\([\"']?(?:https?:)?//[^)]*", sheet.read_text("utf-8"))
+        assert not outside, f"{sheet}: {outside}"
+
+
+@pytest.mark.slow
+def test_a_second_run_does_nothing_and_a_change_reruns_what_depends_on_it(report):
+    before = times(report)
+    began = time.monotonic()
+    assert lbae(report, "report", "-p", "smoke").returncode == 0
+    assert time.monotonic() - began < 20
+    assert changed(report, before) == set()
+
+    # A parameter of one notebook.
+    config = report / "config/smoke.yaml"
+    config.write_text(config.read_text().replace("pairs: 50", "pairs: 40"))
+    done = lbae(report, "report", "-p", "smoke")
+    assert done.returncode == 0, done.stderr
+    assert changed(report, before) == {"04_interpolation.ipynb", "index.html"}
+    record = json.loads((results(report) / "04_interpolation/record.json").read_text())
+    assert record["options"]["parameters"]["pairs"] == 40
+
+    # A function that one notebook uses.
+    before = times(report)
+    module = report / "lbae_lib/latent/inversion.py"
+    module.write_text(module.read_text() + "\n# changed\n")
+    assert lbae(report, "report", "-p", "smoke").returncode == 0
+    assert changed(report, before) == {"04_interpolation.ipynb", "index.html"}
+
+
+@pytest.mark.slow
+def test_a_failing_notebook_leaves_a_log_and_the_old_result(report):
+    notebook = report / "notebooks/03_sampling.ipynb"
+    whole = notebook.read_text()
+    target = results(report) / "03_sampling.ipynb"
+    content = target.read_bytes()
+    try:
+        notebook.write_text(whole.replace("truth = moments(latents)", "truth = moments(nothing)"))
+        done = lbae(report, "notebook", "03_sampling", "-d", "digits", "-p", "smoke")
+    finally:
+        notebook.write_text(whole)
+    assert done.returncode == 1
+    assert "NameError" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert target.read_bytes() == content
+    assert (results(report) / "03_sampling.log.ipynb").exists()
+    (results(report) / "03_sampling.log.ipynb").unlink()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("notebook", "03_sampling", "-d", "digits", "-p", "smoke", "-P", "sampels=3"),
+         "did you mean 'samples'"),
+        (("notebook", "03_sampling", "-d", "digits", "-p", "smoke", "-P", "samples=many"),
+         "must be of the type of its default 2000, int"),
+        (("notebook", "03_samplings", "-d", "digits", "-p", "smoke"),
+         "did you mean '03_sampling'"),
+        (("notebook", "03_sampling", "-d", "digits", "-p", "paper"), "has no data set 'digits'"),
+        (("report", "-d", "digit"), "did you mean 'digits'"),
+        (("train", "-d", "folder:/nowhere/at/all", "-p", "quick"), "no folder at"),
+        (("train", "-d", "digits", "-p", "smoke", "--time-limit", "soon"), "MM:SS"),
+    ],
+)  # fmt: skip
+def test_mistakes_on_the_command_line_are_one_clear_line(report, words, message):
+    done = lbae(report, *words)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_missing_and_foreign_latents_are_named_with_the_command(report, tmp_path):
+    latents = results(report) / "lbae/latents.safetensors"
+    kept = latents.read_bytes()
+    latents.unlink()
+    try:
+        done = lbae(report, "notebook", "03_sampling", "-d", "digits", "-p", "smoke")
+        assert done.returncode == 1
+        assert "lbae encode -d digits -p smoke" in done.stderr
+    finally:
+        latents.write_bytes(kept)
+        (results(report) / "03_sampling.log.ipynb").unlink(missing_ok=True)
+
+
+def test_parameters_are_checked_before_anything_runs():
+    notebook = PROJECT / "notebooks/04_interpolation.ipynb"
+    check_parameters(notebook, {"pairs": 3, "method": "clip"})
+    with pytest.raises(ConfigError, match="did you mean 'pairs'"):
+        check_parameters(notebook, {"pair": 3})
+    with pytest.raises(ConfigError, match="int"):
+        check_parameters(notebook, {"pairs": 3.5})
+    with pytest.raises(ConfigError, match="int"):
+        check_parameters(notebook, {"pairs": True})
+    with pytest.raises(ConfigError, match="no parameter 'profile'"):
+        check_parameters(notebook, {"profile": "quick"})
+
+
+def test_notebooks_that_were_not_run_to_the_end_are_refused(tmp_path):
+    path = tmp_path / "a.ipynb"
+    cell = {"cell_type": "code", "source": "", "execution_count": 1, "outputs": []}
+    path.write_text(json.dumps({"cells": [cell, {**cell, "execution_count": None}]}))
+    with pytest.raises(LbaeError, match="cell 2 of .* was never run"):
+        check_executed(path)
+    error = {"output_type": "error", "evalue": "\x1b[31mno\x1b[0m"}
+    path.write_text(json.dumps({"cells": [{**cell, "outputs": [error]}]}))
+    with pytest.raises(LbaeError, match="ended with an error: no"):
+        check_executed(path)

@@ -1,0 +1,220 @@
+"""Training: resumable to the bit, stopped cleanly, nothing half-written."""
+
+import json
+import multiprocessing
+import os
+import signal
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+
+from lbae_lib.errors import CheckpointError, ConfigError
+from lbae_lib.files import read_tensors
+from lbae_lib.models import training
+from lbae_lib.models.checkpoints import MODEL_FILE, PROGRESS_FILE, load_model, save_model
+from lbae_lib.models.training import CHECKPOINT_FILE, train
+
+
+def weights(folder):
+    tensors, _ = read_tensors(folder / MODEL_FILE, "model")
+    return tensors
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+@pytest.fixture
+def run(network, schedule, images, monkeypatch):
+    """Train on the blobs; returns the result."""
+
+    def start(folder, schedule=schedule, **options):
+        return train(
+            network, schedule, images[:64], images[64:], folder, device="cpu",
+            show_progress=False, **options,
+        )  # fmt: skip
+
+    return start
+
+
+def test_training_lowers_the_loss_and_keeps_the_best_epoch(run, schedule, tmp_path):
+    result = run(tmp_path, replace(schedule, epochs=8, cooldown_epochs=0))
+    history = [json.loads(line) for line in (tmp_path / PROGRESS_FILE).read_text().splitlines()]
+    assert [h["epoch"] for h in history] == list(range(1, 9))
+    validation = [h["validation_loss"] for h in history]
+    assert validation[-1] < 0.8 * validation[0]
+    assert result.best_validation_loss == min(validation)
+    assert result.best_epoch == 1 + validation.index(min(validation))
+    model, about = load_model(tmp_path / MODEL_FILE)
+    assert about["epoch"] == result.best_epoch
+    assert not model.training
+    assert not any(p.requires_grad for p in model.parameters())
+
+
+def test_same_seed_same_weights_and_another_seed_others(run, schedule, tmp_path):
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        run(tmp_path / name, replace(schedule, seed=seed))
+    assert same(weights(tmp_path / "a"), weights(tmp_path / "b"))
+    assert not same(weights(tmp_path / "a"), weights(tmp_path / "c"))
+
+
+def test_training_does_not_touch_the_global_generator(run, tmp_path):
+    torch.manual_seed(4)
+    expected = torch.rand(3)
+    torch.manual_seed(4)
+    run(tmp_path)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_time_limit_stops_cleanly_and_the_run_goes_on(run, tmp_path):
+    run(tmp_path / "whole")
+    stopped = run(tmp_path / "parts", time_limit=0.0)
+    assert not stopped.finished
+    assert not (tmp_path / "parts" / MODEL_FILE).exists()
+    calls = 1
+    while not run(tmp_path / "parts", time_limit=0.0).finished:
+        calls += 1
+    assert calls >= 5  # a step a call: the middle of epochs too
+    assert same(weights(tmp_path / "parts"), weights(tmp_path / "whole"))
+
+
+def test_a_run_goes_on_with_more_epochs(run, schedule, tmp_path):
+    plain = replace(schedule, cooldown_epochs=0)
+    run(tmp_path / "whole", replace(plain, epochs=4))
+    run(tmp_path / "parts", replace(plain, epochs=2))
+    result = run(tmp_path / "parts", replace(plain, epochs=4))
+    assert result.epochs == 4
+    assert same(weights(tmp_path / "parts"), weights(tmp_path / "whole"))
+    with pytest.raises(CheckpointError, match="4 epochs behind it"):
+        run(tmp_path / "parts", replace(plain, epochs=3))
+
+
+def test_the_learning_rate_falls_to_zero_over_the_cooldown(run, schedule, tmp_path):
+    run(tmp_path, replace(schedule, epochs=4, cooldown_epochs=2))
+    history = [json.loads(line) for line in (tmp_path / PROGRESS_FILE).read_text().splitlines()]
+    rates = [h["learning_rate"] / schedule.learning_rate for h in history]
+    assert rates == pytest.approx([1, 1, 0.5, 0])  # after the epoch
+
+
+def test_a_finished_run_starts_over_when_its_code_has_changed(run, tmp_path, monkeypatch, caplog):
+    run(tmp_path)
+    before = (tmp_path / PROGRESS_FILE).stat().st_mtime_ns
+    run(tmp_path)
+    assert (tmp_path / PROGRESS_FILE).stat().st_mtime_ns == before  # nothing was trained
+    monkeypatch.setattr(training, "sources_hash", lambda _: "other")
+    run(tmp_path)
+    assert (tmp_path / PROGRESS_FILE).stat().st_mtime_ns > before
+    assert "training starts over" in caplog.text
+
+
+def test_a_checkpoint_of_another_run_is_refused(run, schedule, tmp_path, network, images):
+    run(tmp_path, time_limit=0.0)
+    with pytest.raises(CheckpointError, match="its training is .*'seed': 0"):
+        run(tmp_path, replace(schedule, seed=3))
+    other = images.flip(0)
+    with pytest.raises(CheckpointError, match="its train_images is"):
+        train(network, schedule, other[:64], other[64:], tmp_path, show_progress=False)
+
+
+def test_a_damaged_checkpoint_is_refused(run, tmp_path):
+    run(tmp_path, time_limit=0.0)
+    path = tmp_path / CHECKPOINT_FILE
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        run(tmp_path)
+
+
+def test_divergence_is_an_error_and_leaves_no_model(run, schedule, tmp_path):
+    with pytest.raises(CheckpointError, match="diverged"):
+        run(tmp_path, replace(schedule, learning_rate=1e30))
+    assert not (tmp_path / MODEL_FILE).exists()
+
+
+def test_impossible_options_are_refused(run, schedule, tmp_path, network, images):
+    for field, value in (("epochs", 0), ("batch_size", 1), ("learning_rate", 0.0)):
+        with pytest.raises(ConfigError, match=field):
+            replace(schedule, **{field: value})
+    with pytest.raises(ConfigError, match="3 epochs"):
+        replace(schedule, cooldown_epochs=4)
+    with pytest.raises(ConfigError, match="'tpu'"):
+        train(network, schedule, images, images, tmp_path, device="tpu")
+    with pytest.raises(ConfigError, match="'half'"):
+        run(tmp_path, precision="half")
+    with pytest.raises(ConfigError, match="1 training"):
+        train(network, schedule, images[:1], images, tmp_path)
+
+
+def train_in_a_child(network, schedule, images, folder):
+    torch.set_num_threads(1)  # a forked OpenMP pool would wait for threads it does not have
+    training.CHECKPOINT_SECONDS = 0.0  # a checkpoint a step
+    options = {"device": "cpu", "show_progress": False}
+    train(network, schedule, images[:64], images[64:], folder, **options)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_run_ends_with_the_same_weights(network, schedule, images, tmp_path, number):
+    long = replace(schedule, epochs=12)
+    context = multiprocessing.get_context("fork")
+
+    def start(folder):
+        child = context.Process(target=train_in_a_child, args=(network, long, images, folder))
+        child.start()
+        return child
+
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    checkpoint = killed / CHECKPOINT_FILE
+    for kill in range(4):
+        child, began = start(killed), time.monotonic()
+        # Wait for a checkpoint of this start, so that each start gets further than the last.
+        before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+        while not checkpoint.exists() or checkpoint.stat().st_mtime_ns == before:
+            assert child.is_alive(), "the run ended before it could be killed"
+            assert time.monotonic() - began < 60
+            time.sleep(0.002)
+        time.sleep(0.01 * kill)
+        os.kill(child.pid, number)
+        child.join()
+        assert not (killed / MODEL_FILE).exists()
+    for folder in (killed, whole):
+        child = start(folder)
+        child.join()
+        assert child.exitcode == 0
+    assert same(weights(killed), weights(whole))
+
+
+def test_models_that_are_not_ours_are_refused(tmp_path, network):
+    from safetensors.torch import save_file
+
+    from lbae_lib.models.autoencoders import LBAE
+
+    model = LBAE(network)
+    path = tmp_path / MODEL_FILE
+    with pytest.raises(CheckpointError, match="no model at"):
+        load_model(path)
+    save_file(model.state_dict(), path)
+    with pytest.raises(CheckpointError, match="not a model written by lbae"):
+        load_model(path)
+    state = model.state_dict()
+    save_model(path, state, replace(network, latent_size=13), {})
+    with pytest.raises(CheckpointError, match="does not fit its own description"):
+        load_model(path)
+    state["head.bias"] = state["head.bias"] * float("nan")
+    with pytest.raises(CheckpointError, match=r"head\.bias holds values that are not finite"):
+        save_model(path, state, network, {})
+    state = model.state_dict()
+    state["head.weight"] = torch.full_like(state["head.weight"], 1e6)
+    with pytest.raises(CheckpointError, match=r"not finite in torch\.float16"):
+        save_model(path, state, network, {})
+
+
+def test_a_newer_format_is_refused(tmp_path, network, monkeypatch):
+    from lbae_lib.models import checkpoints
+    from lbae_lib.models.autoencoders import LBAE
+
+    monkeypatch.setattr(checkpoints, "VERSION", 2)
+    save_model(tmp_path / MODEL_FILE, LBAE(network).state_dict(), network, {})
+    monkeypatch.setattr(checkpoints, "VERSION", 1)
+    with pytest.raises(CheckpointError, match="update lbae_lib"):
+        load_model(tmp_path / MODEL_FILE)
