@@ -171,6 +171,9 @@ def load_experiment(profile: str, dataset: str) -> Experiment:
     where = f"key of {entry} in config/{profile}.yaml"
     for key in options:
         _check_known(key, _EXPERIMENT_KEYS, where)
+    for key in ("latent_size", "validation_images", "epochs"):
+        if key not in options:
+            raise ConfigError(f"{entry} in config/{profile}.yaml has no {key}: add it")
     shape = {k: options[k] for k in ("image_size", "channels") if k in options}
     if shape and entry != "folder":
         raise ConfigError(f"image_size and channels of {entry} are fixed: remove {shape}")

@@ -48,8 +48,15 @@ def test_the_paper_profile_is_the_papers_table_3():
     ("text", "message"),
     [
         ("datasets: {digits: {latent_sise: 8}}", "did you mean 'latent_size'"),
-        ("datasets: {digits: {epochs: 0}}", "epochs is 0"),
-        ("datasets: {digits: {image_size: 64}}", "are fixed"),
+        ("datasets: {digits: {epochs: 3}}", "no latent_size"),
+        (
+            "datasets: {digits: {epochs: 0, latent_size: 8, validation_images: 9}}",
+            "epochs is 0",
+        ),
+        (
+            "datasets: {digits: {image_size: 64, epochs: 1, latent_size: 8, validation_images: 9}}",
+            "are fixed",
+        ),
         ("dataset: {}", "did you mean 'datasets'"),
         ("datasets: {mnist: {}}", "has no data set 'digits'"),
     ],

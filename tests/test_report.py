@@ -232,7 +232,7 @@ def test_notebooks_that_were_not_run_to_the_end_are_refused(tmp_path):
     path = tmp_path / "a.ipynb"
     cell = {"cell_type": "code", "source": "", "execution_count": 1, "outputs": []}
     path.write_text(json.dumps({"cells": [cell, {**cell, "execution_count": None}]}))
-    with pytest.raises(LbaeError, match="cell 2 of .* was never run"):
+    with pytest.raises(LbaeError, match=r"cell 2 of .* was never run"):
         check_executed(path)
     error = {"output_type": "error", "evalue": "\x1b[31mno\x1b[0m"}
     path.write_text(json.dumps({"cells": [{**cell, "outputs": [error]}]}))

@@ -111,7 +111,7 @@ def test_a_finished_run_starts_over_when_its_code_has_changed(run, tmp_path, mon
 
 def test_a_checkpoint_of_another_run_is_refused(run, schedule, tmp_path, network, images):
     run(tmp_path, time_limit=0.0)
-    with pytest.raises(CheckpointError, match="its training is .*'seed': 0"):
+    with pytest.raises(CheckpointError, match=r"its training is .*'seed': 0"):
         run(tmp_path, replace(schedule, seed=3))
     other = images.flip(0)
     with pytest.raises(CheckpointError, match="its train_images is"):
