@@ -98,11 +98,12 @@ def _open(kind: Callable[..., Any], root: Path, title: str, **options: Any) -> A
     try:
         try:
             return kind(root=str(root), download=False, **options)
-        except (
-            RuntimeError
-        ):  # torchvision's word for "not there, or a file's checksum differs"
-            root.mkdir(parents=True, exist_ok=True)
-            return kind(root=str(root), download=True, **options)
+        except RuntimeError as error:
+            # torchvision says "not found" of files that are missing, or whose checksum differs
+            if "not found" not in str(error):
+                raise ValueError(error) from None
+        root.mkdir(parents=True, exist_ok=True)
+        return kind(root=str(root), download=True, **options)
     except URLError as error:
         raise DataError(
             f"{title} is not (or not whole) under {root}, and it could not be downloaded "
