@@ -20,12 +20,12 @@ class Inversion:
         normals: (K, R).
         wrong_bits: int64 (K,), Hamming distance of each latent from its hyperplane's bits
             (Eq. 16).
-        steps: correction steps taken, over the batch; 0 for closed forms.
+        steps: int64 (K,), correction steps taken; 0 for closed forms.
     """
 
     normals: Tensor
     wrong_bits: Tensor
-    steps: int
+    steps: Tensor
 
 
 def algorithm_1(latents: Tensor, sampler: HyperplaneSampler, max_steps: int = 1000) -> Inversion:
@@ -45,16 +45,18 @@ def algorithm_1(latents: Tensor, sampler: HyperplaneSampler, max_steps: int = 10
     normals = _positive_part(latents) @ rows
     best = torch.full((len(latents),), sampler.latent_size, device=latents.device)
     active = torch.ones(len(latents), dtype=torch.bool, device=latents.device)
-    steps = 0
-    while bool(active.any()) and steps < max_steps:
+    steps = torch.zeros_like(best)
+    for _ in range(max_steps):
         errors = sampler.bits(normals) != latents  # Eq. 15
         distance = errors.sum(1)
         active &= distance < best
+        if not bool(active.any()):
+            break
         best = torch.where(active, distance, best)
         corrected = normalize(normals + errors.to(rows) @ rows, dim=1)
         normals = torch.where(active[:, None], corrected, normals)
-        steps += int(bool(active.any()))
-    return Inversion(normals, hamming_distance(sampler.bits(normals), latents), steps)
+        steps += active
+    return _judged(normals, latents, sampler, steps)
 
 
 def centroid_difference(latents: Tensor, sampler: HyperplaneSampler) -> Inversion:
@@ -64,7 +66,7 @@ def centroid_difference(latents: Tensor, sampler: HyperplaneSampler) -> Inversio
     positive = normalize(_positive_part(latents) @ rows, dim=1)
     negative = normalize(_positive_part(-latents) @ rows, dim=1)
     normals = positive - negative
-    return Inversion(normals, hamming_distance(sampler.bits(normals), latents), 0)
+    return _judged(normals, latents, sampler)
 
 
 def exact(
@@ -96,7 +98,7 @@ def exact(
     if generator is not None:
         target = target * (sampler.normals(len(latents), generator) @ vectors.T).abs()
     normals = torch.linalg.solve(vectors, target.T).T
-    return Inversion(normals, hamming_distance(sampler.bits(normals), latents), 0)
+    return _judged(normals, latents, sampler)
 
 
 def full_rank(sampler: HyperplaneSampler, weight: float = 0.01) -> HyperplaneSampler:
@@ -111,6 +113,13 @@ def full_rank(sampler: HyperplaneSampler, weight: float = 0.01) -> HyperplaneSam
     gram = sampler.vectors @ sampler.vectors.T
     blended = ((1 - weight) * gram).fill_diagonal_(1.0)
     return HyperplaneSampler(torch.linalg.cholesky(blended))
+
+
+def _judged(
+    normals: Tensor, latents: Tensor, sampler: HyperplaneSampler, steps: Tensor | None = None
+) -> Inversion:
+    wrong = hamming_distance(sampler.bits(normals), latents)
+    return Inversion(normals, wrong, torch.zeros_like(wrong) if steps is None else steps)
 
 
 def _positive_part(latents: Tensor) -> Tensor:

@@ -148,5 +148,5 @@ def _initialise(module: nn.Module) -> None:
 
 
 def parameter_count(module: nn.Module) -> int:
-    """Number of trainable parameters of ``module``."""
-    return sum(p.numel() for p in module.parameters() if p.requires_grad)
+    """Number of parameters of ``module``, frozen ones included."""
+    return sum(p.numel() for p in module.parameters())

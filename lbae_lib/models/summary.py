@@ -19,7 +19,7 @@ class Stage:
         part: "encoder" or "decoder".
         name: in words, e.g. "residual block ↓".
         shape: of its output for one image, (C, S, S) or (N,).
-        parameters: trainable ones, batch norm included.
+        parameters: batch norm included.
     """
 
     part: str

@@ -64,6 +64,7 @@ def run_notebook(
         papermill.execute_notebook(
             str(source), str(scratch), parameters=parameters, cwd=str(root),
             progress_bar=False, log_output=False, kernel_name="python3",
+            extra_arguments=["--log-level=ERROR"],  # the kernel warns of its loopback sockets
         )  # fmt: skip
         _tidy(scratch, name)
         os.replace(scratch, target)
