@@ -4,6 +4,7 @@ DATASETS ?= digits
 PROFILE  ?= quick
 DATA     ?=
 PYTHON   ?= python3
+UV       ?= $(shell command -v uv 2>/dev/null)
 
 VENV := .venv
 BIN  := $(VENV)/bin
@@ -23,10 +24,10 @@ help:
 	@echo "make clean    remove what was built; results/ and the environment stay"
 
 $(READY): pyproject.toml constraints.txt
-	@if command -v uv >/dev/null 2>&1; then \
+	@if [ -n "$(UV)" ]; then \
 	  echo "setting up with uv …"; \
-	  uv venv --quiet --allow-existing --python '>=3.11,<3.14' $(VENV) && \
-	  uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev]'; \
+	  "$(UV)" venv --quiet --allow-existing --python '>=3.11,<3.14' $(VENV) && \
+	  "$(UV)" pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev]'; \
 	else \
 	  echo "setting up with pip (the first time takes minutes) …"; \
 	  $(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else "Python 3.11 to 3.13 is needed, but this is %d.%d: name another with PYTHON=…" % v)' && \

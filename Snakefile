@@ -11,7 +11,7 @@ FOLDER = "results/" + plan.profile + "/{slug}"
 
 
 wildcard_constraints:
-    slug="[a-z0-9-]+",
+    slug="|".join(plan.slugs),
     notebook="[0-9][0-9a-z_]+",
 
 

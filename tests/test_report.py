@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -138,9 +137,7 @@ def test_no_page_asks_another_host(report):
 @pytest.mark.slow
 def test_a_second_run_does_nothing_and_a_change_reruns_what_depends_on_it(report):
     before = times(report)
-    began = time.monotonic()
     assert lbae(report, "report", "-p", "smoke").returncode == 0
-    assert time.monotonic() - began < 20
     assert changed(report, before) == set()
 
     # A parameter of one notebook.

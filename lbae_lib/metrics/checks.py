@@ -1,0 +1,36 @@
+"""What every metric asks of its features."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def checked(features: Tensor, name: str, at_least: int = 2) -> Tensor:
+    """Features as float64, or an error that says what is wrong with them.
+
+    Args:
+        features: (K, D).
+        name: for the error, e.g. "reference".
+        at_least: how many rows are needed.
+
+    Raises:
+        ValueError: if the shape is wrong, a value is not finite, or there are too few rows.
+    """
+    if features.ndim != 2:
+        raise ValueError(f"{name} features have shape {tuple(features.shape)}, but must be (K, D)")
+    if len(features) < at_least:
+        raise ValueError(f"{len(features)} {name} images, but at least {at_least} are needed")
+    if not bool(features.isfinite().all()):
+        rows = int((~features.isfinite().all(1)).sum())
+        raise ValueError(f"{rows} of {len(features)} {name} features are not finite")
+    return features.to(torch.float64)
+
+
+def check_same_width(a: Tensor, b: Tensor) -> None:
+    """Raise ``ValueError`` unless both sets come from features of one length."""
+    if a.shape[1] != b.shape[1]:
+        raise ValueError(
+            f"features of {a.shape[1]} and {b.shape[1]} numbers: both sets must be seen by the "
+            "same network"
+        )
