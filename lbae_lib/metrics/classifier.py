@@ -1,0 +1,124 @@
+"""The in-domain stand-in for Inception: a small classifier trained on the data set itself.
+
+Its numbers are named after it, ``FD[digits-cnn-v1]`` and the like, and never FID or KID: they
+order images of one data set sensibly, but mean nothing beside another network's.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lbae_lib.files import sha256_tensor
+from lbae_lib.progress import progress_bar
+
+VERSION = "cnn-v1"
+FEATURES = 128
+
+
+class FeatureClassifier(nn.Module):
+    """Three strided convolutions and a penultimate layer with BatchNorm before its ReLU.
+
+    The BatchNorm keeps every feature alive and of one scale, so that no few of them rule the
+    covariance.
+
+    Args:
+        channels: of the images, 1 or 3.
+        classes: number of labels.
+    """
+
+    scale: Tensor
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        widths = (32, 64, 128)
+        layers: list[nn.Module] = []
+        for before, after in zip((channels, *widths[:-1]), widths, strict=True):
+            convolution = nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False)
+            layers += [convolution, nn.BatchNorm2d(after), nn.ReLU()]
+        self.body = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(4), nn.Flatten())
+        self.penultimate = nn.Linear(widths[-1] * 16, FEATURES, bias=False)
+        self.norm = nn.BatchNorm1d(FEATURES)
+        self.head = nn.Linear(FEATURES, classes)
+        self.register_buffer("scale", torch.ones(()))  # features to unit root mean square
+
+    def features(self, images: Tensor) -> Tensor:
+        """uint8 images (B, C, S, S) to features (B, 128), root mean square 1 in training."""
+        x = self.body(images.float() / 127.5 - 1)
+        return functional.relu(self.norm(self.penultimate(x))) / self.scale
+
+    def forward(self, images: Tensor) -> Tensor:
+        """uint8 images to class logits."""
+        return self.head(self.features(images))
+
+
+def train_classifier(
+    images: Tensor,
+    labels: Tensor,
+    *,
+    epochs: int = 10,
+    batch_size: int = 128,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    show_progress: bool = True,
+) -> FeatureClassifier:
+    """Train the stand-in on training images; the last step scales its features.
+
+    Args:
+        images: uint8 (K, C, S, S).
+        labels: int64 (K,), from 0.
+        epochs: passes, with a learning rate that falls linearly from 1e-3 to 0.
+        batch_size: images a step.
+        seed: of the weights and the order.
+        device: where to train.
+        show_progress: draw a bar.
+
+    Raises:
+        ValueError: if there are fewer than two classes or than one batch of images.
+    """
+    classes = int(labels.max()) + 1 if len(labels) else 0
+    if classes < 2 or len(images) < batch_size or len(images) != len(labels):
+        raise ValueError(
+            f"{len(images)} images with {len(labels)} labels of {classes} classes: the stand-in "
+            f"needs at least {batch_size} labelled images of two classes"
+        )
+    images, labels = images.to(device), labels.to(device)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = FeatureClassifier(images.shape[1], classes).to(device)
+    optimizer = torch.optim.Adam(model.parameters())
+    steps = len(images) // batch_size
+    generator = torch.Generator().manual_seed(seed)
+    with progress_bar(epochs * steps, "feature classifier", "step", enabled=show_progress) as bar:
+        for epoch in range(epochs):
+            order = torch.randperm(len(images), generator=generator).to(device)
+            for step in range(steps):
+                left = 1 - (epoch * steps + step) / (epochs * steps)
+                for group in optimizer.param_groups:
+                    group["lr"] = 1e-3 * left
+                chosen = order[step * batch_size :][:batch_size]
+                loss = functional.cross_entropy(model(images[chosen]), labels[chosen])
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                bar.update()
+    model.eval().requires_grad_(False)
+    squares = [model.features(part).square().mean(1) for part in images.split(512)]
+    model.scale.copy_(torch.cat(squares).mean().sqrt())
+    return model
+
+
+@torch.inference_mode()
+def accuracy(model: FeatureClassifier, images: Tensor, labels: Tensor) -> float:
+    """Share of images whose class is found."""
+    device = next(model.parameters()).device
+    found = [model(part.to(device)).argmax(1).cpu() for part in images.split(512)]
+    return float((torch.cat(found) == labels).double().mean())
+
+
+def weights_hash(model: nn.Module) -> str:
+    """SHA-256 of a model's weights and buffers, in the order of their names."""
+    state = model.state_dict()
+    hashes = "".join(sha256_tensor(state[name]) for name in sorted(state))
+    return sha256_tensor(torch.tensor(bytearray(hashes.encode()), dtype=torch.uint8))

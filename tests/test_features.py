@@ -1,0 +1,173 @@
+import socket
+
+import pytest
+import torch
+
+from lbae_lib.data.registry import DATASETS, load_dataset
+from lbae_lib.errors import DataError
+from lbae_lib.files import sha256_file
+from lbae_lib.metrics import features as module
+from lbae_lib.metrics.classifier import accuracy, train_classifier, weights_hash
+from lbae_lib.metrics.features import (
+    INCEPTION_VARIABLE,
+    ClassifierFeatures,
+    InceptionFeatures,
+    extract,
+    find_inception_weights,
+    jpeg_round_trip,
+)
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    return load_dataset(DATASETS["digits"], tmp_path_factory.mktemp("none"))
+
+
+@pytest.fixture(scope="module")
+def classifier(digits):
+    return train_classifier(
+        digits.train.images, digits.train.labels, epochs=4, batch_size=64, show_progress=False
+    )
+
+
+def test_the_stand_in_learns_its_classes(classifier, digits):
+    assert accuracy(classifier, digits.test.images, digits.test.labels) > 0.93
+
+
+def test_its_features_have_unit_root_mean_square_and_are_alive(classifier, digits):
+    found = extract(ClassifierFeatures(classifier, "digits"), digits.train.images)
+    assert found.shape == (1437, 128)
+    assert float(found.square().mean().sqrt()) == pytest.approx(1, abs=1e-4)
+    assert float((found > 0).any(0).double().mean()) == 1.0
+
+
+def test_same_seed_same_stand_in(digits, classifier):
+    again = train_classifier(
+        digits.train.images, digits.train.labels, epochs=4, batch_size=64, show_progress=False
+    )
+    assert weights_hash(again) == weights_hash(classifier)
+
+
+def test_the_stand_in_needs_labelled_images(digits):
+    images, labels = digits.train.images, digits.train.labels
+    for bad in ((images[:10], labels[:10]), (images, labels[:5]), (images, labels * 0)):
+        with pytest.raises(ValueError, match="two classes"):
+            train_classifier(*bad, show_progress=False)
+
+
+class Counting:
+    name = "counting"
+    weights_sha256 = "0" * 64
+
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, images):
+        self.calls += 1
+        return images.float().flatten(1)[:, :5]
+
+
+def test_the_cache_is_keyed_by_content(tmp_path, digits):
+    images = digits.test.images[:50]
+    extractor = Counting()
+    first = extract(extractor, images, cache=tmp_path, batch_size=20)
+    assert extractor.calls == 3
+    assert torch.equal(extract(extractor, images, cache=tmp_path), first)
+    assert extractor.calls == 3
+    changed = images.clone()
+    changed[7, 0, 3, 3] += 1
+    extract(extractor, changed, cache=tmp_path)
+    assert extractor.calls == 4  # other images
+    extract(extractor, images, cache=tmp_path, preprocessing="jpeg-75")
+    assert extractor.calls == 5  # other preprocessing
+    extractor.weights_sha256 = "1" * 64
+    extract(extractor, images, cache=tmp_path)
+    assert extractor.calls == 6  # other weights
+
+
+def test_images_of_another_kind_are_refused(digits):
+    for images in (digits.test.images.float(), digits.test.images[0], torch.zeros(3, 2, 8, 8)):
+        with pytest.raises(ValueError, match="must be uint8"):
+            extract(Counting(), images)
+
+
+def test_jpeg_round_trip(digits):
+    images = digits.test.images[:5]
+    back = jpeg_round_trip(images)
+    assert back.shape == (5, 3, 32, 32)
+    error = (back.float() - images.float()).abs()
+    assert 0 < float(error.mean()) < 10
+    flat = torch.full((2, 3, 16, 16), 128, dtype=torch.uint8)
+    assert torch.equal(jpeg_round_trip(flat), flat)
+
+
+@pytest.fixture(scope="module")
+def random_weights(tmp_path_factory):
+    """A seeded random state dict in torch-fidelity's format."""
+    from unittest import mock
+
+    from torch_fidelity import feature_extractor_inceptionv3 as fidelity
+
+    path = tmp_path_factory.mktemp("weights") / "random.pth"
+    network = fidelity.FeatureExtractorInceptionV3
+    with torch.random.fork_rng(), mock.patch.object(network, "load_state_dict"):
+        torch.manual_seed(0)
+        with mock.patch.object(fidelity, "load_state_dict_from_url"):
+            state = network("random", ["2048"]).state_dict()
+    torch.save(state, path)
+    return path
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise OSError("the network is closed")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "create_connection", refuse)
+
+
+def test_inception_from_a_local_file_without_a_network(random_weights, no_network, digits):
+    extractor = InceptionFeatures(random_weights, sha256=sha256_file(random_weights))
+    grey = digits.test.images[:3]
+    found = extract(extractor, grey)
+    assert found.shape == (3, 2048)
+    assert bool(found.isfinite().all())
+    assert torch.equal(extract(extractor, grey.expand(-1, 3, -1, -1).contiguous()), found)
+
+
+def test_another_file_is_no_inception(random_weights, tmp_path):
+    with pytest.raises(DataError, match="is not the Inception network of FID"):
+        InceptionFeatures(random_weights)
+    with pytest.raises(DataError, match="no Inception weights at"):
+        InceptionFeatures(tmp_path / "missing.pth")
+
+
+def test_a_file_that_would_run_code_is_not_loaded(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (tmp_path.joinpath("sprung").touch, ())
+
+    path = tmp_path / "trap.pth"
+    torch.save({"a": Trap()}, path)
+    with pytest.raises(Exception, match=r"[Ww]eights.only"):
+        InceptionFeatures(path, sha256=sha256_file(path))
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_where_inception_is_looked_for(tmp_path, monkeypatch, random_weights, no_network):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.delenv(INCEPTION_VARIABLE, raising=False)
+    with pytest.raises(DataError, match=f"no FID and KID: fetch .*{INCEPTION_VARIABLE}"):
+        find_inception_weights()
+    with pytest.raises(DataError, match="could not be downloaded"):
+        find_inception_weights(download=True)
+    monkeypatch.setenv(INCEPTION_VARIABLE, str(random_weights))
+    assert find_inception_weights() == random_weights
+    with pytest.raises(DataError, match="where they were said to be"):
+        find_inception_weights(tmp_path / "missing.pth")  # no falling back to the variable
+    monkeypatch.delenv(INCEPTION_VARIABLE)
+    cached = tmp_path / "checkpoints" / module.INCEPTION_FILE
+    cached.parent.mkdir(exist_ok=True)
+    cached.write_bytes(b"")
+    assert find_inception_weights() == cached
