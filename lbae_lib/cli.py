@@ -45,6 +45,9 @@ Data = Annotated[
     Path | None,
     typer.Option("--data", help="Where torchvision's data sets are, or go to [default: data/]."),
 ]
+ModelKind = Annotated[
+    str, typer.Option("--model", "-m", help="lbae, or vae for the paper's baseline.")
+]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
 
 
@@ -52,6 +55,7 @@ Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")
 def train(
     dataset: Dataset,
     profile: Profile = "quick",
+    model: ModelKind = "lbae",
     data: Data = None,
     device: Device = "auto",
     precision: Annotated[
@@ -65,12 +69,12 @@ def train(
 ) -> None:
     """Train the autoencoder of a data set; goes on from its checkpoint if there is one.
 
-    Leaves model.safetensors, progress.jsonl and record.json in results/PROFILE/DATASET/lbae/.
+    Leaves model.safetensors, progress.jsonl and record.json in results/PROFILE/DATASET/MODEL/.
     Ctrl-C stops between two steps and keeps a checkpoint. Exit status 3: stopped early.
 
     Example: lbae train -d mnist -p laptop --time-limit 1:00:00
     """
-    experiment = load_experiment(profile, dataset)
+    experiment = load_experiment(profile, dataset, model)
     limit = None if time_limit is None else parse_duration(time_limit)
     from lbae_lib.report.runs import train_experiment
 
@@ -95,16 +99,17 @@ def train(
 def encode(
     dataset: Dataset,
     profile: Profile = "quick",
+    model: ModelKind = "lbae",
     data: Data = None,
     device: Device = "cpu",
 ) -> None:
     """Encode training, validation and test images with a trained model.
 
-    Leaves latents.safetensors, 8 bits a byte, beside the model.
+    Leaves latents.safetensors beside the model: bits, 8 to a byte, or a VAE's posteriors.
 
     Example: lbae encode -d mnist -p laptop
     """
-    experiment = load_experiment(profile, dataset)
+    experiment = load_experiment(profile, dataset, model)
     from lbae_lib.report.runs import encode_experiment
 
     typer.echo(encode_experiment(experiment, data_root(data), device))

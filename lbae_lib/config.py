@@ -21,6 +21,8 @@ from lbae_lib.data.registry import DatasetInfo, dataset_info, dataset_slug
 from lbae_lib.errors import ConfigError
 
 Loss = Literal["bce", "mse"]
+Model = Literal["lbae", "vae"]
+MODELS: tuple[Model, ...] = ("lbae", "vae")
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,11 @@ class NetworkConfig:
     Attributes:
         image_size: side of the square images in pixels, 32 or 64.
         channels: image channels, 1 or 3.
-        latent_size: N, bits of the latent.
+        latent_size: N, bits of an LBAE's latent or real numbers of a VAE's.
         width: channels of the first layer; 64 in the paper.
         entry_channels: 4×4 maps at the decoder's entrance; ``None`` for the mirror of the
             encoder, 1 for the published MNIST model.
+        kind: "lbae", or "vae" for the paper's VAE(ours) of the same trunk.
     """
 
     image_size: int
@@ -41,6 +44,7 @@ class NetworkConfig:
     latent_size: int
     width: int = 64
     entry_channels: int | None = None
+    kind: Model = "lbae"
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,9 @@ class TrainingConfig:
         learning_rate: of Adam.
         cooldown_epochs: over the last so many epochs the learning rate falls linearly to
             zero; 0, the paper's constant rate, leaves the straight-through noise in.
-        seed: of the initial weights and the order of the images.
+        seed: of the initial weights, the order of the images and a VAE's noise.
+        kl_weight: of a VAE's KL term, divided by the latent size as in the authors' code, where
+            it is 10 (MNIST), 128 (CIFAR-10) and 64 (CelebA); the paper does not give it.
     """
 
     loss: Loss
@@ -64,6 +70,7 @@ class TrainingConfig:
     learning_rate: float = 1e-3
     cooldown_epochs: int = 0
     seed: int = 0
+    kl_weight: float = 0.0
 
     def __post_init__(self) -> None:
         for name, low in (("epochs", 1), ("batch_size", 2), ("cooldown_epochs", 0)):
@@ -105,7 +112,7 @@ class Experiment:
     @property
     def model_folder(self) -> Path:
         """Where the model, its latents and its record are kept."""
-        return self.folder / "lbae"
+        return self.folder / self.network.kind
 
 
 @lru_cache(maxsize=1)
@@ -149,12 +156,14 @@ def load_profile(name: str) -> dict[str, Any]:
     return dict(content)
 
 
-def load_experiment(profile: str, dataset: str) -> Experiment:
+def load_experiment(profile: str, dataset: str, model: str = "lbae") -> Experiment:
     """The experiment of a data set in a profile.
 
     Args:
         profile: name of a file in ``config/``, without its suffix.
         dataset: a registered name or "folder:PATH"; folders share the entry ``folder``.
+        model: "lbae", or "vae" where the data set's entry has one: its options stand over the
+            LBAE's.
 
     Raises:
         ConfigError: if profile, data set or a key is unknown, or a value out of bounds.
@@ -169,8 +178,16 @@ def load_experiment(profile: str, dataset: str) -> Experiment:
         )
     options = {**content.get("defaults", {}), **(content["datasets"][entry] or {})}
     where = f"key of {entry} in config/{profile}.yaml"
+    _check_known(model, MODELS, "model")
     for key in options:
         _check_known(key, _EXPERIMENT_KEYS, where)
+    baseline = options.pop("vae", None)
+    if model == "vae":
+        if baseline is None:
+            raise ConfigError(f"{entry} in config/{profile}.yaml has no vae: add its options there")
+        for key in baseline:
+            _check_known(key, ("latent_size", *_TRAINING_KEYS), f"{where} under vae")
+        options |= baseline
     for key in ("latent_size", "validation_images", "epochs"):
         if key not in options:
             raise ConfigError(f"{entry} in config/{profile}.yaml has no {key}: add it")
@@ -182,6 +199,7 @@ def load_experiment(profile: str, dataset: str) -> Experiment:
         image_size=info.image_size,
         channels=info.channels,
         **{k: options[k] for k in ("latent_size", "width", "entry_channels") if k in options},
+        kind="vae" if model == "vae" else "lbae",
     )
     schedule = {k: v for k, v in options.items() if k in _TRAINING_KEYS}
     return Experiment(
@@ -205,6 +223,7 @@ _EXPERIMENT_KEYS = (
     "entry_channels",
     "validation_images",
     "notebooks",
+    "vae",
     *_TRAINING_KEYS,
 )
 

@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from lbae_lib.config import NetworkConfig
-from lbae_lib.models.autoencoders import LBAE, reconstruction_loss
+from lbae_lib.models.autoencoders import LBAE, VAE, build_model, reconstruction_loss
 from lbae_lib.models.binarization import bernoulli_bottleneck, straight_through_sign
 from lbae_lib.models.networks import ResidualBlock, parameter_count
 from lbae_lib.models.summary import sizes, stages
@@ -105,3 +107,30 @@ def test_losses_by_hand():
 def test_impossible_shapes_are_refused(config, message):
     with pytest.raises(ValueError, match=message):
         LBAE(config)
+
+
+def test_the_vae_has_the_trunk_of_the_lbae_and_two_heads():
+    config = NetworkConfig(32, 1, 16, entry_channels=1, kind="vae")
+    vae, lbae = build_model(config), build_model(replace(config, kind="lbae"))
+    assert isinstance(vae, VAE)
+    assert isinstance(lbae, LBAE)
+    assert parameter_count(vae) == parameter_count(lbae) + parameter_count(lbae.head)
+    assert parameter_count(vae.decoder) == parameter_count(lbae.decoder)
+
+
+def test_the_vaes_divergence_is_that_of_its_gaussians():
+    torch.manual_seed(0)
+    vae = VAE(NetworkConfig(32, 1, 5, width=2, kind="vae")).eval().requires_grad_(False)
+    images = torch.rand(4, 1, 32, 32)
+    mean, log_variance = vae.posterior(images)
+    logits, kl = vae(images)
+    posterior = torch.distributions.Normal(mean, (log_variance / 2).exp())
+    prior = torch.distributions.Normal(torch.zeros(5), torch.ones(5))
+    torch.testing.assert_close(kl, torch.distributions.kl_divergence(posterior, prior).sum(1))
+    torch.testing.assert_close(logits.sigmoid(), vae.decode(mean))
+    noise = torch.randn(4, 5)
+    sampled = vae.decode(mean + (log_variance / 2).exp() * noise)
+    torch.testing.assert_close(vae(images, noise)[0].sigmoid(), sampled)
+    vae.log_variance.bias += 50
+    assert float(vae.train().posterior(images)[1].max()) == 10
+    assert float(vae.eval().posterior(images)[1].max()) > 40

@@ -13,7 +13,8 @@ import torch
 from lbae_lib.errors import CheckpointError, ConfigError
 from lbae_lib.files import read_tensors
 from lbae_lib.models import training
-from lbae_lib.models.checkpoints import MODEL_FILE, PROGRESS_FILE, load_model, save_model
+from lbae_lib.models.checkpoints import MODEL_FILE, PROGRESS_FILE, load_model, load_vae, save_model
+from lbae_lib.models.encoding import encode_posterior
 from lbae_lib.models.training import CHECKPOINT_FILE, train
 
 
@@ -58,6 +59,47 @@ def test_same_seed_same_weights_and_another_seed_others(run, schedule, tmp_path)
         run(tmp_path / name, replace(schedule, seed=seed))
     assert same(weights(tmp_path / "a"), weights(tmp_path / "b"))
     assert not same(weights(tmp_path / "a"), weights(tmp_path / "c"))
+
+
+@pytest.fixture
+def vae_run(network, schedule, images):
+    def start(folder, **options):
+        vae = replace(network, kind="vae", latent_size=4)
+        weighted = replace(schedule, kl_weight=10.0, epochs=6)
+        return train(
+            vae, weighted, images[:64], images[64:], folder, device="cpu", show_progress=False,
+            **options,
+        )  # fmt: skip
+
+    return start
+
+
+def test_a_vae_trains_and_goes_on_with_the_same_noise(vae_run, tmp_path):
+    vae_run(tmp_path / "whole")
+    history = [
+        json.loads(line) for line in (tmp_path / "whole" / PROGRESS_FILE).read_text().splitlines()
+    ]
+    assert history[-1]["validation_loss"] < history[0]["validation_loss"]
+    while not vae_run(tmp_path / "parts", time_limit=0.0).finished:
+        pass
+    assert same(weights(tmp_path / "parts"), weights(tmp_path / "whole"))
+    model, _ = load_vae(tmp_path / "whole" / MODEL_FILE)
+    assert not model.training
+    with pytest.raises(CheckpointError, match="holds a vae, but an lbae"):
+        load_model(tmp_path / "whole" / MODEL_FILE)
+
+
+def test_the_weight_of_the_divergence_matters(network, schedule, images, tmp_path):
+    """A heavy KL term pulls the posteriors to the prior."""
+    spread = {}
+    for weight in (0.0, 1000.0):
+        folder = tmp_path / str(weight)
+        vae = replace(network, kind="vae", latent_size=4)
+        weighted = replace(schedule, kl_weight=weight, epochs=6)
+        train(vae, weighted, images[:64], images[64:], folder, show_progress=False)
+        model, _ = load_vae(folder / MODEL_FILE)
+        spread[weight] = float(encode_posterior(model, images)[0].square().mean())
+    assert spread[1000.0] < 0.2 * spread[0.0]
 
 
 def test_training_does_not_touch_the_global_generator(run, tmp_path):

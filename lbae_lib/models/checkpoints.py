@@ -13,7 +13,7 @@ from torch import Tensor
 from lbae_lib.config import NetworkConfig
 from lbae_lib.errors import CheckpointError
 from lbae_lib.files import read_tensors, write_tensors
-from lbae_lib.models.autoencoders import LBAE
+from lbae_lib.models.autoencoders import LBAE, VAE, build_model
 
 # What a training run leaves in its folder.
 MODEL_FILE = "model.safetensors"
@@ -60,7 +60,9 @@ def save_model(
     write_tensors(path, halved, metadata)
 
 
-def load_model(path: Path, device: torch.device | str = "cpu") -> tuple[LBAE, dict[str, Any]]:
+def load_autoencoder(
+    path: Path, device: torch.device | str = "cpu"
+) -> tuple[LBAE | VAE, dict[str, Any]]:
     """Read a model for evaluation: eval mode, float32, no gradients.
 
     Returns:
@@ -78,7 +80,7 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> tuple[LBAE, di
             f"{path} is of format version {metadata['version']}, but this version of lbae_lib "
             f"reads up to {VERSION}: update lbae_lib"
         )
-    model = LBAE(NetworkConfig(**metadata["network"]))
+    model = build_model(NetworkConfig(**metadata["network"]))
     expected = model.state_dict()
     restored = {
         name: tensor.to(expected[name].dtype) if name in expected else tensor
@@ -91,3 +93,27 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> tuple[LBAE, di
     if not all(bool(t.isfinite().all()) for t in restored.values() if t.is_floating_point()):
         raise CheckpointError(f"{path} holds weights that are not finite; train the model again")
     return model.eval().requires_grad_(False).to(device), metadata["about"]
+
+
+def load_model(path: Path, device: torch.device | str = "cpu") -> tuple[LBAE, dict[str, Any]]:
+    """:func:`load_autoencoder` for an LBAE.
+
+    Raises:
+        CheckpointError: also if the file holds another kind of model.
+    """
+    model, about = load_autoencoder(path, device)
+    if not isinstance(model, LBAE):
+        raise CheckpointError(f"{path} holds a {model.config.kind}, but an lbae is needed here")
+    return model, about
+
+
+def load_vae(path: Path, device: torch.device | str = "cpu") -> tuple[VAE, dict[str, Any]]:
+    """:func:`load_autoencoder` for a VAE.
+
+    Raises:
+        CheckpointError: also if the file holds another kind of model.
+    """
+    model, about = load_autoencoder(path, device)
+    if not isinstance(model, VAE):
+        raise CheckpointError(f"{path} holds a {model.config.kind}, but a vae is needed here")
+    return model, about

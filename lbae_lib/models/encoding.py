@@ -1,4 +1,4 @@
-"""Images to packed bits and back, in eval mode and in batches."""
+"""Images to latents and back, in eval mode and in batches."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lbae_lib.bits import hamming_distance, pack_bits, unpack_bits
 from lbae_lib.config import Loss
-from lbae_lib.models.autoencoders import LBAE, reconstruction_loss
+from lbae_lib.models.autoencoders import LBAE, VAE, reconstruction_loss
 from lbae_lib.progress import progress_bar
 
 BATCH_SIZE = 256
@@ -54,12 +54,39 @@ def encode(
 
 
 @torch.inference_mode()
-def decode(model: LBAE, bits: Tensor, batch_size: int = BATCH_SIZE) -> Tensor:
+def encode_posterior(
+    model: VAE, images: Tensor, batch_size: int = BATCH_SIZE, show_progress: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Posterior means and log-variances of images under a VAE.
+
+    Args:
+        model: a trained model.
+        images: uint8 (K, C, S, S).
+        batch_size: images at a time.
+        show_progress: draw a bar.
+
+    Returns:
+        Two float32 tensors (K, N) on the processor.
+    """
+    _check_eval(model)
+    device = _device(model)
+    means, log_variances = [], []
+    with progress_bar(len(images), "encoding", "img", enabled=show_progress) as bar:
+        for chunk in images.split(batch_size):
+            mean, log_variance = model.posterior(to_unit_range(chunk.to(device)))
+            means.append(mean.cpu())
+            log_variances.append(log_variance.cpu())
+            bar.update(len(chunk))
+    return torch.cat(means), torch.cat(log_variances)
+
+
+@torch.inference_mode()
+def decode(model: LBAE | VAE, latents: Tensor, batch_size: int = BATCH_SIZE) -> Tensor:
     """Images of latents.
 
     Args:
         model: a trained model.
-        bits: (K, N) in {-1, +1}.
+        latents: (K, N): bits in {-1, +1} for an LBAE, real numbers for a VAE.
         batch_size: images at a time.
 
     Returns:
@@ -67,19 +94,22 @@ def decode(model: LBAE, bits: Tensor, batch_size: int = BATCH_SIZE) -> Tensor:
     """
     _check_eval(model)
     device = _device(model)
-    chunks = bits.float().split(batch_size)
+    chunks = latents.float().split(batch_size)
     return torch.cat([to_uint8(model.decode(chunk.to(device))).cpu() for chunk in chunks])
 
 
 @torch.inference_mode()
 def reconstruction_losses(
-    model: LBAE, images: Tensor, loss: Loss, batch_size: int = BATCH_SIZE
+    model: LBAE | VAE, images: Tensor, loss: Loss, batch_size: int = BATCH_SIZE
 ) -> Tensor:
-    """Reconstruction loss of each image, summed over its pixels: float64 (K,)."""
+    """Reconstruction loss of each image, summed over its pixels: float64 (K,).
+
+    A VAE reconstructs from the mean of its posterior.
+    """
     _check_eval(model)
     device = _device(model)
     losses: Iterable[Tensor] = (
-        reconstruction_loss(model(unit), unit, loss).double().cpu()
+        reconstruction_loss(model.decoder.logits(model.encode(unit)), unit, loss).double().cpu()
         for unit in (to_unit_range(chunk.to(device)) for chunk in images.split(batch_size))
     )
     return torch.cat(list(losses))
@@ -117,11 +147,11 @@ def mean_image_loss(train: Tensor, test: Tensor, loss: Loss) -> float:
     return float(pixels.flatten(1).sum(1).mean())
 
 
-def _device(model: LBAE) -> torch.device:
+def _device(model: LBAE | VAE) -> torch.device:
     return next(model.parameters()).device
 
 
-def _check_eval(model: LBAE) -> None:
+def _check_eval(model: LBAE | VAE) -> None:
     if model.training:
         raise ValueError(
             "the model is in training mode, where a latent depends on the batch it is encoded "

@@ -1,11 +1,11 @@
-"""Training an LBAE: one folder, one run, resumable at any step.
+"""Training an LBAE or a VAE: one folder, one run, resumable at any step.
 
 A run's folder holds ``checkpoint.safetensors`` (everything needed to go on), ``progress.jsonl``
 (a line an epoch) and, once finished, ``model.safetensors`` (the weights of the epoch with the
 lowest validation loss, in half precision).
 
-Batches are a function of the seed and the epoch alone, so a run that was stopped and resumed
-ends with the same weights, bit for bit, as one that was not.
+Batches, and a VAE's noise, are functions of the seed and the step alone, so a run
+that was stopped and resumed ends with the same weights, bit for bit, as one that was not.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from torch import Tensor
 from lbae_lib.config import NetworkConfig, TrainingConfig
 from lbae_lib.errors import CheckpointError, ConfigError
 from lbae_lib.files import read_tensors, sha256_tensor, write_tensors, write_text
-from lbae_lib.models.autoencoders import LBAE, reconstruction_loss
+from lbae_lib.models.autoencoders import build_model, reconstruction_loss
 from lbae_lib.models.checkpoints import MODEL_FILE, PROGRESS_FILE, save_model
 from lbae_lib.models.encoding import to_unit_range
 from lbae_lib.progress import progress_bar
@@ -95,7 +95,7 @@ def train(
     time_limit: float | None = None,
     show_progress: bool = True,
 ) -> TrainingResult:
-    """Train an :class:`LBAE` in ``folder``, from its checkpoint if there is one.
+    """Train a model in ``folder``, from its checkpoint if there is one.
 
     Args:
         network: the model's shape.
@@ -159,7 +159,7 @@ class _Run:
         }
         with torch.random.fork_rng():
             torch.manual_seed(training.seed)
-            model = LBAE(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            model = build_model(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = torch.optim.Adam(
             model.parameters(),
             lr=training.learning_rate,
@@ -172,6 +172,7 @@ class _Run:
         self.steps = len(train_images) // self.batch  # a whole epoch
         self.epoch, self.step = 0, 0  # whole epochs done; steps done in the next one
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=self.fabric.device)
+        self.generator = torch.Generator(self.fabric.device)
         self.code = sources_hash(module_sources(__name__))
         self.history: list[dict[str, float]] = []
         self.best: dict[str, Tensor] | None = None
@@ -216,12 +217,28 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         images = to_unit_range(self.images[indices])
-        losses = reconstruction_loss(self.model(images), images, self.training.loss)
+        losses = self._losses(images, self._noise(len(images)))
         self.optimizer.zero_grad()
         self.fabric.backward(losses.mean())
         self.optimizer.step()
         self.loss_sum += losses.detach().sum()
         self.step += 1
+
+    def _losses(self, images: Tensor, noise: Tensor | None) -> Tensor:
+        """Loss of each image: its reconstruction, and for a VAE the weighted KL term."""
+        if self.network.kind == "lbae":
+            return reconstruction_loss(self.model(images), images, self.training.loss)
+        logits, kl = self.model(images, noise)
+        weight = self.training.kl_weight / self.network.latent_size
+        return reconstruction_loss(logits, images, self.training.loss) + weight * kl
+
+    def _noise(self, count: int) -> Tensor | None:
+        if self.network.kind == "lbae":
+            return None
+        step = self.epoch * self.steps + self.step
+        self.generator.manual_seed(self.training.seed * 1_000_003 + step)
+        size = (count, self.network.latent_size)
+        return torch.randn(size, generator=self.generator, device=self.fabric.device)
 
     def _learning_rate(self) -> float:
         cooldown = self.training.cooldown_epochs * self.steps
@@ -272,7 +289,7 @@ class _Run:
         total = torch.zeros((), dtype=torch.float64, device=self.fabric.device)
         for chunk in self.validation.split(self.batch):
             images = to_unit_range(chunk)
-            total += reconstruction_loss(self.model(images), images, self.training.loss).sum()
+            total += self._losses(images, None).sum()
         self.model.train()
         return float(total) / len(self.validation)
 
@@ -367,6 +384,9 @@ class _Run:
         for part, mine in self.identity.items():
             theirs = other[part]
             if isinstance(mine, dict):
+                # Options that came later had their defaults then.
+                kind = {"network": NetworkConfig, "training": TrainingConfig}[part]
+                theirs = dataclasses.asdict(kind(**theirs))
                 mine = {k: v for k, v in mine.items() if k not in _EXTENDABLE}
                 theirs = {k: v for k, v in theirs.items() if k not in _EXTENDABLE}
             if mine != theirs:

@@ -16,9 +16,9 @@ from lbae_lib.data.images import Dataset, ImageSet
 from lbae_lib.data.registry import load_dataset
 from lbae_lib.errors import CheckpointError
 from lbae_lib.files import read_tensors, sha256_file, sha256_tensor, write_tensors
-from lbae_lib.models.autoencoders import LBAE
-from lbae_lib.models.checkpoints import MODEL_FILE, load_model
-from lbae_lib.models.encoding import encode, reconstruction_losses
+from lbae_lib.models.autoencoders import LBAE, VAE
+from lbae_lib.models.checkpoints import MODEL_FILE, load_autoencoder, load_model
+from lbae_lib.models.encoding import encode, encode_posterior, reconstruction_losses
 from lbae_lib.report.records import RECORD_FILE, environment, write_record
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def train_experiment(
         time_limit=time_limit,
     )
     if result.finished:
-        model, _ = load_model(folder / MODEL_FILE, result.device)
+        model, _ = load_autoencoder(folder / MODEL_FILE, result.device)
         loss = experiment.training.loss
         losses = {
             name: float(reconstruction_losses(model, part.images, loss).mean())
@@ -120,16 +120,25 @@ class Trained:
 
 
 def encode_experiment(experiment: Experiment, data_root: Path, device: str = "cpu") -> Path:
-    """Encode all splits with the experiment's model into one file of packed bits."""
+    """Encode all splits with the experiment's model into one file.
+
+    Of an LBAE it holds packed bits by split; of a VAE, "SPLIT.mean" and "SPLIT.log_variance".
+    """
     started = time.monotonic()
     folder = experiment.model_folder
-    model, _ = load_model(folder / MODEL_FILE, device)
+    model, _ = load_autoencoder(folder / MODEL_FILE, device)
     splits = split_images(load_dataset(experiment.dataset, data_root), experiment)
-    packed = {name: encode(model, part.images, show_progress=True) for name, part in splits.items()}
+    latents: dict[str, Tensor] = {}
+    for name, part in splits.items():
+        if isinstance(model, VAE):
+            mean, log_variance = encode_posterior(model, part.images, show_progress=True)
+            latents |= {f"{name}.mean": mean, f"{name}.log_variance": log_variance}
+        else:
+            latents[name] = encode(model, part.images, show_progress=True)
     path = folder / LATENTS_FILE
     write_tensors(
         path,
-        packed,
+        latents,
         {
             "latent_size": experiment.network.latent_size,
             "model_sha256": sha256_file(folder / MODEL_FILE),
