@@ -24,7 +24,7 @@ ROOMS = {
     "metrics": set(),
     "report": {"data", "models", "latent", "metrics"},
 }
-BASE = {"bits", "config", "errors", "files", "progress", "sources", "__init__"}
+BASE = {"bits", "config", "errors", "files", "interrupts", "progress", "sources", "__init__"}
 # The configuration names data sets, so the light registry is part of the base.
 LIGHT = {"lbae_lib.data.registry"}
 

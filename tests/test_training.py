@@ -15,7 +15,8 @@ from lbae_lib.files import read_tensors
 from lbae_lib.models import training
 from lbae_lib.models.checkpoints import MODEL_FILE, PROGRESS_FILE, load_model, load_vae, save_model
 from lbae_lib.models.encoding import encode_posterior
-from lbae_lib.models.training import CHECKPOINT_FILE, train
+from lbae_lib.models.resume import CHECKPOINT_FILE
+from lbae_lib.models.training import train
 
 
 def weights(folder):
