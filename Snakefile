@@ -1,17 +1,19 @@
 # The companion's steps as a graph: data set × notebook × profile. Each rule is one `lbae` command.
 # Run it through `lbae report`, or directly:
 #   snakemake --workflow-profile profiles/default --config profile=quick datasets=digits
-from lbae_lib.report.workflow import BOOK_INDEX, Plan
+from lbae_lib.report.workflow import BOOK_INDEX, TABLES, Plan
 
 config.setdefault("profile", "quick")
 config.setdefault("datasets", "digits")
 plan = Plan(config)
 
-FOLDER = "results/" + plan.profile + "/{slug}"
+RESULTS = "results/" + plan.profile
+FOLDER = RESULTS + "/{slug}"
 
 
 wildcard_constraints:
     slug="|".join(plan.slugs),
+    model="lbae|vae",
     notebook="[0-9][0-9a-z_]+",
 
 
@@ -24,30 +26,44 @@ rule book:
 # The checkpoint in the same folder is no output: Snakemake would delete it when a run fails.
 rule train:
     input: plan.training_sources()
-    output: FOLDER + "/lbae/model.safetensors", FOLDER + "/lbae/record.json"
+    output: FOLDER + "/{model}/model.safetensors", FOLDER + "/{model}/record.json"
     params:
-        command=lambda w: plan.command("train", w.slug),
-        options=lambda w: plan.training_options(w.slug),
+        command=lambda w: plan.command("train", w.slug, w.model),
+        options=lambda w: plan.training_options(w.slug, w.model),
     threads: workflow.cores
     shell: "{params.command}"
 
 
 rule encode:
-    input: FOLDER + "/lbae/model.safetensors", plan.encoding_sources()
-    output: FOLDER + "/lbae/latents.safetensors"
+    input: FOLDER + "/{model}/model.safetensors", plan.encoding_sources()
+    output: FOLDER + "/{model}/latents.safetensors"
     params:
-        command=lambda w: plan.command("encode", w.slug),
+        command=lambda w: plan.command("encode", w.slug, w.model),
+    threads: workflow.cores
+    shell: "{params.command}"
+
+
+rule extractor:
+    input: plan.extractor_sources()
+    output: FOLDER + "/extractor/model.safetensors", FOLDER + "/extractor/record.json"
+    params:
+        command=lambda w: plan.command("extractor", w.slug),
+        options=lambda w: plan.extractor_options(w.slug),
     threads: workflow.cores
     shell: "{params.command}"
 
 
 rule notebook:
-    input:
-        FOLDER + "/lbae/latents.safetensors",
-        lambda w: plan.notebook_sources(w.notebook),
+    input: lambda w: plan.notebook_inputs(w.slug, w.notebook)
     output: FOLDER + "/{notebook}.ipynb", FOLDER + "/{notebook}/record.json"
     params:
         command=lambda w: plan.command("notebook " + w.notebook, w.slug),
         options=lambda w: plan.notebook_options(w.slug, w.notebook),
-    threads: 1
+    threads: lambda w: plan.notebook_threads(w.notebook, workflow.cores)
     shell: "OMP_NUM_THREADS={threads} {params.command}"
+
+
+rule tables:
+    input: plan.tables_inputs()
+    output: RESULTS + f"/{TABLES}.ipynb", RESULTS + f"/{TABLES}/record.json"
+    shell: f"OMP_NUM_THREADS=1 {sys.executable} -m lbae_lib.cli tables -p {plan.profile}"

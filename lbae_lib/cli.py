@@ -14,9 +14,9 @@ from typing import Annotated
 import typer
 import yaml
 
-from lbae_lib.config import Experiment, load_experiment, project_root
+from lbae_lib.config import Experiment, load_experiment, load_profile, project_root
 from lbae_lib.errors import LbaeError
-from lbae_lib.report.workflow import BOOK_INDEX
+from lbae_lib.report.workflow import BOOK_INDEX, TABLES
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -116,6 +116,26 @@ def encode(
 
 
 @app.command()
+def extractor(
+    dataset: Dataset,
+    profile: Profile = "quick",
+    data: Data = None,
+    device: Device = "cpu",
+) -> None:
+    """Train the small classifier whose features stand in for Inception's.
+
+    Leaves model.safetensors and record.json in results/PROFILE/DATASET/extractor/. Images without
+    classes are turned by quarters, and the network learns which.
+
+    Example: lbae extractor -d digits
+    """
+    experiment = load_experiment(profile, dataset)
+    from lbae_lib.report.runs import train_extractor
+
+    typer.echo(train_extractor(experiment, data_root(data), device))
+
+
+@app.command()
 def notebook(
     name: Annotated[str, typer.Argument(help="e.g. 03_sampling; see notebooks/.")],
     dataset: Dataset,
@@ -134,11 +154,27 @@ def notebook(
 
     Example: lbae notebook 03_sampling -d digits -P seed=7
     """
+    if name == TABLES:
+        raise LbaeError(f"{name} is about all data sets: run `lbae tables -p {profile}`")
     experiment = load_experiment(profile, dataset)
     overrides = dict(parse_parameter(text) for text in parameter or [])
     from lbae_lib.report.execute import run_notebook
 
     typer.echo(run_notebook(name, experiment, data_root(data), overrides))
+
+
+@app.command()
+def tables(profile: Profile = "quick") -> None:
+    """Execute the page across data sets, on every result there is.
+
+    Leaves 06_tables.ipynb and 06_tables/ in results/PROFILE/.
+
+    Example: lbae tables
+    """
+    load_profile(profile)
+    from lbae_lib.report.execute import run_tables
+
+    typer.echo(run_tables(profile))
 
 
 @app.command()

@@ -95,6 +95,8 @@ class Experiment:
         training: its schedule.
         validation_images: how many training images are set apart for choosing the epoch.
         notebooks: parameters by notebook, where they differ from the notebook's own.
+        extractor_epochs: passes over the training images for the in-domain feature extractor.
+        has_baseline: whether the profile has a VAE for the data set.
     """
 
     profile: str
@@ -103,16 +105,28 @@ class Experiment:
     training: TrainingConfig
     validation_images: int
     notebooks: Mapping[str, Mapping[str, Any]]
+    extractor_epochs: int = 10
+    has_baseline: bool = False
 
     @property
     def folder(self) -> Path:
         """``results/<profile>/<data set>`` of the project."""
-        return project_root() / "results" / self.profile / dataset_slug(self.dataset.name)
+        return results_folder(self.profile, self.dataset.name)
 
     @property
     def model_folder(self) -> Path:
         """Where the model, its latents and its record are kept."""
         return self.folder / self.network.kind
+
+    @property
+    def extractor_folder(self) -> Path:
+        """Where the in-domain feature extractor is kept."""
+        return self.folder / "extractor"
+
+
+def results_folder(profile: str, dataset: str) -> Path:
+    """``results/<profile>/<data set>`` of the project."""
+    return project_root() / "results" / profile / dataset_slug(dataset)
 
 
 @lru_cache(maxsize=1)
@@ -209,6 +223,8 @@ def load_experiment(profile: str, dataset: str, model: str = "lbae") -> Experime
         training=TrainingConfig(loss=info.loss, **schedule),
         validation_images=options["validation_images"],
         notebooks=options.get("notebooks", {}),
+        extractor_epochs=options.get("extractor_epochs", 10),
+        has_baseline=baseline is not None,
     )
 
 
@@ -223,6 +239,7 @@ _EXPERIMENT_KEYS = (
     "entry_channels",
     "validation_images",
     "notebooks",
+    "extractor_epochs",
     "vae",
     *_TRAINING_KEYS,
 )

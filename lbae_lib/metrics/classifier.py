@@ -6,11 +6,16 @@ order images of one data set sensibly, but mean nothing beside another network's
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lbae_lib.files import sha256_tensor
+from lbae_lib.errors import CheckpointError
+from lbae_lib.files import read_tensors, sha256_tensor, write_tensors
 from lbae_lib.progress import progress_bar
 
 VERSION = "cnn-v1"
@@ -115,6 +120,59 @@ def accuracy(model: FeatureClassifier, images: Tensor, labels: Tensor) -> float:
     device = next(model.parameters()).device
     found = [model(part.to(device)).argmax(1).cpu() for part in images.split(512)]
     return float((torch.cat(found) == labels).double().mean())
+
+
+def rotations(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Images turned by 0, 90, 180 and 270 degrees, and which: classes for images without any.
+
+    Args:
+        images: uint8 (K, C, S, S).
+
+    Returns:
+        uint8 (4K, C, S, S) and int64 (4K,).
+
+    Reference:
+        Gidaris et al. (2018), *Unsupervised representation learning by predicting image
+        rotations*.
+    """
+    turned = torch.cat([torch.rot90(images, quarter, (2, 3)) for quarter in range(4)])
+    return turned, torch.arange(4).repeat_interleave(len(images))
+
+
+def save_classifier(path: Path, model: FeatureClassifier, about: Mapping[str, Any]) -> None:
+    """Write the stand-in whole or not at all.
+
+    Args:
+        path: the file to write.
+        model: from :func:`train_classifier`.
+        about: what to keep beside it; JSON values only.
+    """
+    shape = {
+        "channels": model.body[0].in_channels,
+        "classes": model.head.out_features,
+    }
+    header = {"format": VERSION, "shape": shape, "about": dict(about)}
+    write_tensors(path, model.state_dict(), header)
+
+
+def load_classifier(path: Path) -> tuple[FeatureClassifier, dict[str, Any]]:
+    """Read the stand-in, in eval mode and without gradients.
+
+    Returns:
+        The network, and what :func:`save_classifier` was told ``about`` it.
+
+    Raises:
+        CheckpointError: if the file is missing, damaged or of another version.
+    """
+    tensors, header = read_tensors(path, "feature extractor")
+    if header.get("format") != VERSION:
+        raise CheckpointError(f"{path} holds {header.get('format')!r}, not {VERSION!r}")
+    model = FeatureClassifier(**header["shape"])
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise CheckpointError(f"{path} does not fit its own description: {error}") from None
+    return model.eval().requires_grad_(False), header["about"]
 
 
 def weights_hash(model: nn.Module) -> str:

@@ -15,7 +15,7 @@ import yaml
 from lbae_lib.config import project_root
 from lbae_lib.errors import LbaeError
 from lbae_lib.files import write_text
-from lbae_lib.report.workflow import BOOK_INDEX
+from lbae_lib.report.workflow import BOOK_INDEX, SCORES, TABLES
 
 _FRONT = ("book/method", "book/atlas", "book/paper_versus_code")
 _BACK = ("book/cite",)
@@ -30,21 +30,21 @@ ATLAS = (
     ("Figure 3", "bits as unit vectors on a sphere", "02_latent_distribution"),
     ("Figure 4", "a random hyperplane gives them signs", "02_latent_distribution"),
     ("Figure 5", "images from uniform bits", "03_sampling"),
-    ("Figure 6", "precision/recall curves", None),
+    ("Figure 6", "precision/recall curves", "05_metrics"),
     ("Figure 7", "reconstructions of test images", "01_training"),
     ("Figure 8", "novel samples", "03_sampling"),
     ("Figure 9", "Hamming distance along interpolations", "04_interpolation"),
     ("Figure 10", "interpolations between test images", "04_interpolation"),
     ("Figure 11", "attribute editing", None),
     ("Algorithm 1", "from a latent to a hyperplane", "04_interpolation"),
-    ("Table 1", "FID", None),
-    ("Table 2", "KID", None),
-    ("Table 3", "resolutions, latent sizes, epochs", "01_training"),
-    ("Table 4", "precision/recall", None),
-    ("Table 5", "Gaussian mixtures on latents", None),
+    ("Table 1", "FID", "05_metrics"),
+    ("Table 2", "KID", "05_metrics"),
+    ("Table 3", "resolutions, latent sizes, epochs", "05_metrics"),
+    ("Table 4", "precision/recall", "05_metrics"),
+    ("Table 5", "Gaussian mixtures on latents", "05_metrics"),
     ("Supplement, Figures 1-2", "the network", "01_training"),
     ("Supplement, Figures 3-12", "more reconstructions, samples, interpolations, edits", None),
-    ("Supplement, Table 1", "compression", None),
+    ("Supplement, Table 1", "compression", "05_metrics"),
 )
 
 
@@ -86,8 +86,12 @@ def build_book(profile: str) -> Path:
         for name in result.notebooks:
             check_executed(root / result.folder / f"{name}.ipynb")
     (root / _GENERATED).mkdir(parents=True, exist_ok=True)
-    write_text(root / _GENERATED / "atlas.md", atlas_table(sets))
-    write_text(root / "build/_toc.yml", yaml.safe_dump(contents(sets), sort_keys=False))
+    tables = root / "results" / profile / f"{TABLES}.ipynb"
+    across = tables.relative_to(root).with_suffix("").as_posix() if tables.exists() else None
+    if across:
+        check_executed(tables)
+    write_text(root / _GENERATED / "atlas.md", atlas_table(sets, across))
+    write_text(root / "build/_toc.yml", yaml.safe_dump(contents(sets, across), sort_keys=False))
     html = root / BOOK_INDEX.parent
     shutil.rmtree(html, ignore_errors=True)
     command = [
@@ -122,10 +126,16 @@ def find_results(root: Path, profile: str) -> list[ResultSet]:
     return sorted(found, key=lambda s: ("digits" in s.folder.parts, s.folder.as_posix()))
 
 
-def contents(sets: list[ResultSet]) -> dict[str, object]:
-    """The table of contents, as jupyter-book reads it."""
+def contents(sets: list[ResultSet], across: str | None) -> dict[str, object]:
+    """The table of contents, as jupyter-book reads it.
+
+    Args:
+        sets: the data sets' pages.
+        across: the page on all data sets, if there is one; without its suffix.
+    """
+    front = [*_FRONT, *([across] if across else [])]
     parts: list[dict[str, object]] = [
-        {"caption": "The companion", "chapters": [{"file": page} for page in _FRONT]}
+        {"caption": "The companion", "chapters": [{"file": page} for page in front]}
     ]
     for result in sets:
         chapters = [{"file": (result.folder / name).as_posix()} for name in result.notebooks]
@@ -134,8 +144,13 @@ def contents(sets: list[ResultSet]) -> dict[str, object]:
     return {"format": "jb-book", "root": "book/intro", "parts": parts}
 
 
-def atlas_table(sets: list[ResultSet]) -> str:
-    """Figure or table of the paper, and the pages that re-make it, as a Markdown table."""
+def atlas_table(sets: list[ResultSet], across: str | None) -> str:
+    """Figure or table of the paper, and the pages that re-make it, as a Markdown table.
+
+    Args:
+        sets: the data sets' pages.
+        across: the page on all data sets, which has all tables, if there is one.
+    """
     lines = ["| paper | shows | here |", "| --- | --- | --- |"]
     for item, shows, notebook in ATLAS:
         links = [
@@ -143,6 +158,8 @@ def atlas_table(sets: list[ResultSet]) -> str:
             for result in sets
             if notebook in result.notebooks
         ]
+        if across and notebook == SCORES:
+            links.insert(0, f"[all data](/{across})")
         lines.append(f"| {item} | {shows} | {', '.join(links) or 'not yet'} |")
     return "\n".join(lines) + "\n"
 

@@ -15,6 +15,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from lbae_lib.config import Experiment, project_root
 from lbae_lib.errors import ConfigError, LbaeError
+from lbae_lib.report.workflow import TABLES
 
 _GIVEN = ("profile", "dataset", "data_root")  # set by the run, not by the caller
 
@@ -47,22 +48,42 @@ def run_notebook(
         LbaeError: if a cell fails; the notebook so far is kept as ``<name>.log.ipynb``.
     """
     source = notebook_path(name)
-    root = project_root()
     parameters = {**experiment.notebooks.get(name, {}), **(overrides or {})}
     check_parameters(source, parameters)
     parameters |= {
         "profile": experiment.profile,
         "dataset": experiment.dataset.name,
-        "data_root": _shown(data_root, root),
+        "data_root": _shown(data_root, project_root()),
     }
-    target = experiment.folder / f"{name}.ipynb"
+    return _execute(source, experiment.folder, parameters, experiment.dataset.title)
+
+
+def run_tables(profile: str) -> Path:
+    """Execute the page across data sets.
+
+    Args:
+        profile: whose book it is for.
+
+    Returns:
+        ``results/<profile>/06_tables.ipynb``.
+
+    Raises:
+        LbaeError: if a cell fails; the notebook so far is kept as ``06_tables.log.ipynb``.
+    """
+    source = notebook_path(TABLES)
+    return _execute(source, project_root() / "results" / profile, {"profile": profile}, "all data")
+
+
+def _execute(source: Path, folder: Path, parameters: Mapping[str, Any], title: str) -> Path:
+    name = source.stem
+    target = folder / f"{name}.ipynb"
     log = target.with_suffix(".log.ipynb")
-    target.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     scratch = target.with_name(f".{name}.{os.getpid()}.ipynb")
-    print(f"{experiment.dataset.title}: notebook {name} …", file=sys.stderr, flush=True)
+    print(f"{title}: notebook {name} …", file=sys.stderr, flush=True)
     try:
         papermill.execute_notebook(
-            str(source), str(scratch), parameters=parameters, cwd=str(root),
+            str(source), str(scratch), parameters=dict(parameters), cwd=str(project_root()),
             progress_bar=False, log_output=False, kernel_name="python3",
             extra_arguments=["--log-level=ERROR"],  # the kernel warns of its loopback sockets
         )  # fmt: skip

@@ -1,73 +1,80 @@
-"""What a notebook of the companion needs: its inputs, figures with captions, a record.
+"""What a notebook on one data set needs: its models, images and latents.
 
 A notebook opens with :func:`open_notebook`, shows figures and tables, states verdicts, and ends
-with :meth:`Notebook.finish`, which writes ``record.json`` beside the figures.
+with ``nb.finish()``, which writes ``record.json`` beside the figures.
 """
 
 from __future__ import annotations
 
-import base64
-import html
 import json
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
-from IPython.display import HTML, display
-from matplotlib.figure import Figure
 
-from lbae_lib.config import Experiment, load_experiment, project_root
-from lbae_lib.files import replacing, sha256_file
+from lbae_lib.config import Experiment, Model, load_experiment, project_root
+from lbae_lib.files import sha256_file
+from lbae_lib.metrics.features import ClassifierFeatures
 from lbae_lib.models.checkpoints import MODEL_FILE, PROGRESS_FILE
-from lbae_lib.report.figures.style import style_context
-from lbae_lib.report.records import RECORD_FILE, write_record
-from lbae_lib.report.runs import LATENTS_FILE, Trained, load_trained
-
-VERDICTS = {True: "holds", False: "does not hold", None: "not measurable here"}
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """A claim of the paper, what was measured, and whether it holds."""
-
-    claim: str
-    evidence: str
-    holds: bool | None
+from lbae_lib.report.page import Page
+from lbae_lib.report.records import RECORD_FILE
+from lbae_lib.report.runs import (
+    LATENTS_FILE,
+    Baseline,
+    Trained,
+    load_baseline,
+    load_extractor,
+    load_trained,
+)
 
 
-@dataclass
-class Notebook:
-    """The state of one notebook run.
+@dataclass(kw_only=True)
+class Notebook(Page):
+    """A page on one data set.
 
     Attributes:
-        name: of the notebook, e.g. "02_latent_distribution".
         experiment: what it is run on.
         trained: model, images and latents.
-        parameters: the notebook's own, seeds included.
-        folder: where figures and record go.
+        data_root: where torchvision's data sets are.
     """
 
-    name: str
     experiment: Experiment
     trained: Trained
-    parameters: Mapping[str, Any]
-    folder: Path
-    results: dict[str, Any] = field(default_factory=dict)
-    verdicts: list[Verdict] = field(default_factory=list)
-    started: float = field(default_factory=time.monotonic)
+    data_root: Path
 
     @property
     def provenance(self) -> str:
-        """Data, profile and seed, for captions."""
-        training = self.experiment.training
+        """Data, profile and seeds."""
         return (
-            f"{self.trained.dataset.title}, profile {self.experiment.profile}, "
-            f"{self.experiment.network.latent_size} bits, training seed {training.seed}, "
-            f"seed {self.parameters.get('seed', 0)}"
+            f"{self.trained.dataset.title}, profile {self.profile}, "
+            f"{self.experiment.network.latent_size} bits, training seed "
+            f"{self.experiment.training.seed}, seed {self.parameters.get('seed', 0)}"
         )
+
+    @cached_property
+    def baseline(self) -> Baseline:
+        """The VAE of the same data set and profile.
+
+        Raises:
+            LbaeError: if the profile has none for it, or it is not trained and encoded.
+        """
+        return load_baseline(self.baseline_experiment, self.data_root)
+
+    @cached_property
+    def baseline_experiment(self) -> Experiment:
+        """What the VAE was trained by."""
+        return load_experiment(self.profile, self.experiment.dataset.name, "vae")
+
+    @cached_property
+    def extractor(self) -> ClassifierFeatures:
+        """The in-domain feature extractor that stands in for Inception.
+
+        Raises:
+            LbaeError: if it is not trained.
+        """
+        return load_extractor(self.experiment)
 
     def generator(self, offset: int = 0) -> torch.Generator:
         """A generator seeded by the notebook's ``seed`` and ``offset``."""
@@ -78,59 +85,29 @@ class Notebook:
         text = (self.experiment.model_folder / PROGRESS_FILE).read_text(encoding="utf-8")
         return [json.loads(line) for line in text.splitlines()]
 
-    def training_results(self) -> dict[str, Any]:
-        """What the training run's record says it found."""
-        record = json.loads((self.experiment.model_folder / RECORD_FILE).read_text("utf-8"))
-        return dict(record["results"])
+    def training_results(self, model: Model = "lbae") -> dict[str, Any]:
+        """What the record of a model's training says it found."""
+        return self._recorded(self.experiment.folder / model)
 
-    def show(self, figure: Figure, name: str, caption: str, alt: str) -> None:
-        """Save a figure as PNG and SVG and display it with its caption.
+    def extractor_results(self) -> dict[str, Any]:
+        """What the record of the feature extractor's training says it found."""
+        return self._recorded(self.experiment.extractor_folder)
 
-        Args:
-            figure: to show.
-            name: of the files.
-            caption: what is seen; data, profile and seed are added.
-            alt: the same for those who do not see it.
-        """
-        with style_context():
-            for suffix in (".png", ".svg"):
-                metadata = {"Date": None} if suffix == ".svg" else {"Software": None}
-                with replacing(self.folder / f"{name}{suffix}") as scratch:
-                    figure.savefig(scratch, metadata=metadata)
-        png = (self.folder / f"{name}.png").read_bytes()
-        width = int(figure.get_figwidth() * 108)
-        display(HTML(figure_html(png, f"{caption} {self.provenance}.", alt, width)))
+    def _recorded(self, folder: Path) -> dict[str, Any]:
+        return dict(json.loads((folder / RECORD_FILE).read_text("utf-8"))["results"])
 
-    def table(self, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-        """Display a table; floats in four significant digits."""
-        display(HTML(table_html(header, rows)))
+    def _options(self) -> dict[str, Any]:
+        return {"dataset": self.experiment.dataset.name, **super()._options()}
 
-    def verdict(self, claim: str, evidence: str, holds: bool | None) -> None:
-        """Keep a verdict, for :meth:`finish`; ``None``: not measurable here."""
-        self.verdicts.append(Verdict(claim, evidence, None if holds is None else bool(holds)))
-
-    def finish(self) -> None:
-        """Display the verdicts and write the record."""
-        rows = [(v.claim, v.evidence, VERDICTS[v.holds]) for v in self.verdicts]
-        self.table(("claim of the paper", "found here", "verdict"), rows)
-        model_folder = self.experiment.model_folder
-        write_record(
-            self.folder / RECORD_FILE,
-            kind=self.name,
-            options={
-                "profile": self.experiment.profile,
-                "dataset": self.experiment.dataset.name,
-                "parameters": dict(self.parameters),
-            },
-            inputs={
-                "model": sha256_file(model_folder / MODEL_FILE),
-                "latents": sha256_file(model_folder / LATENTS_FILE),
-                "notebook": sha256_file(project_root() / "notebooks" / f"{self.name}.ipynb"),
-            },
-            results=self.results
-            | {"verdicts": [vars(v) | {"verdict": VERDICTS[v.holds]} for v in self.verdicts]},
-            seconds=time.monotonic() - self.started,
-        )
+    def _inputs(self) -> dict[str, str]:
+        folder = self.experiment.model_folder
+        files = {"model": folder / MODEL_FILE, "latents": folder / LATENTS_FILE}
+        loaded = self.__dict__  # where cached_property keeps what was asked for
+        if "baseline" in loaded:
+            files["baseline"] = self.baseline_experiment.model_folder / MODEL_FILE
+        if "extractor" in loaded:
+            files["extractor"] = self.experiment.extractor_folder / MODEL_FILE
+        return {role: sha256_file(path) for role, path in files.items()}
 
 
 def open_notebook(
@@ -149,37 +126,16 @@ def open_notebook(
         LbaeError: if the model, its latents or the images are missing; says the command.
     """
     experiment = load_experiment(profile, dataset)
-    trained = load_trained(experiment, project_root() / data_root)
+    root = project_root() / data_root
+    trained = load_trained(experiment, root)
     folder = experiment.folder / name
     folder.mkdir(parents=True, exist_ok=True)
-    return Notebook(name, experiment, trained, parameters, folder)
-
-
-def figure_html(png: bytes, caption: str, alt: str, width: int) -> str:
-    """A figure with caption and alternative text as HTML that stands on its own."""
-    source = base64.b64encode(png).decode()
-    return (
-        '<figure class="lbae-figure" style="margin:1em 0">'
-        f'<img src="data:image/png;base64,{source}" alt="{html.escape(alt, quote=True)}" '
-        f'style="width:{width}px;max-width:100%;background:white">'
-        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
+    return Notebook(
+        name=name,
+        profile=profile,
+        parameters=parameters,
+        folder=folder,
+        experiment=experiment,
+        trained=trained,
+        data_root=root,
     )
-
-
-def table_html(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A table as HTML, everything escaped; floats in four significant digits, None as a dash."""
-    head = "".join(f"<th>{html.escape(cell)}</th>" for cell in header)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(_cell(value))}</td>" for value in row) + "</tr>"
-        for row in rows
-    )
-    return (
-        f'<table class="table lbae-table"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table>"
-    )
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -58,6 +58,16 @@ def published(table: str, method: str, dataset: str, column: str) -> Value | Non
     return None if value is None else _value(value)
 
 
+def table_rows(table: str) -> list[tuple[str, str | None]]:
+    """The methods of a table in the paper's order, with the source of rows that are others'.
+
+    Raises:
+        KeyError: if there is no such table.
+    """
+    rows = _content()[table]["rows"]
+    return [(method, row.get("source")) for method, row in rows.items()]
+
+
 def table_title(table: str) -> str:
     """The table's caption in a few words.
 

@@ -16,8 +16,17 @@ from lbae_lib.data.images import Dataset, ImageSet
 from lbae_lib.data.registry import load_dataset
 from lbae_lib.errors import CheckpointError
 from lbae_lib.files import read_tensors, sha256_file, sha256_tensor, write_tensors
+from lbae_lib.metrics.classifier import (
+    accuracy,
+    load_classifier,
+    rotations,
+    save_classifier,
+    train_classifier,
+    weights_hash,
+)
+from lbae_lib.metrics.features import ClassifierFeatures
 from lbae_lib.models.autoencoders import LBAE, VAE
-from lbae_lib.models.checkpoints import MODEL_FILE, load_autoencoder, load_model
+from lbae_lib.models.checkpoints import MODEL_FILE, load_autoencoder, load_model, load_vae
 from lbae_lib.models.encoding import encode, encode_posterior, reconstruction_losses
 from lbae_lib.report.records import RECORD_FILE, environment, write_record
 
@@ -155,21 +164,121 @@ def load_trained(experiment: Experiment, data_root: Path, device: str = "cpu") -
     Raises:
         CheckpointError: if model or latents are missing, or the latents are of another model.
     """
+    packed, dataset, images = _load_latents(experiment, data_root)
+    model, _ = load_model(experiment.model_folder / MODEL_FILE, device)
+    return Trained(model, images, packed, dataset)
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A trained VAE with its images and posteriors.
+
+    Attributes:
+        model: in eval mode.
+        images: by split.
+        means: posterior means, float32 (K, N), by split.
+        log_variances: posterior log-variances, float32 (K, N), by split.
+    """
+
+    model: VAE
+    images: dict[str, ImageSet]
+    means: dict[str, Tensor]
+    log_variances: dict[str, Tensor]
+
+
+def load_baseline(experiment: Experiment, data_root: Path, device: str = "cpu") -> Baseline:
+    """The VAE of an experiment (of ``load_experiment(profile, dataset, "vae")``).
+
+    Raises:
+        CheckpointError: as :func:`load_trained`.
+    """
+    latents, _, images = _load_latents(experiment, data_root)
+    model, _ = load_vae(experiment.model_folder / MODEL_FILE, device)
+    means, log_variances = (
+        {name: latents[f"{name}.{kind}"] for name in SPLITS} for kind in ("mean", "log_variance")
+    )
+    return Baseline(model, images, means, log_variances)
+
+
+def train_extractor(experiment: Experiment, data_root: Path, device: str = "cpu") -> Path:
+    """Train the in-domain feature extractor on the training split, and write its record.
+
+    Images without classes are turned by quarters, and the network learns which.
+
+    Returns:
+        The model's file.
+    """
+    started, began_in = time.monotonic(), environment()
+    splits = split_images(load_dataset(experiment.dataset, data_root), experiment)
+    labelled = splits["train"].labels is not None
+    tasks = {
+        name: (part.images, part.labels) if part.labels is not None else rotations(part.images)
+        for name, part in splits.items()
+    }
+    epochs = experiment.extractor_epochs
+    model = train_classifier(*tasks["train"], epochs=epochs, device=device).cpu()
+    path = experiment.extractor_folder / MODEL_FILE
+    slug = experiment.folder.name
+    about = {"dataset": slug if labelled else f"{slug}-rotation"}
+    save_classifier(path, model, about)
+    write_record(
+        experiment.extractor_folder / RECORD_FILE,
+        kind="extractor",
+        options={
+            "profile": experiment.profile,
+            "dataset": experiment.dataset.name,
+            "epochs": epochs,
+            "seed": 0,
+            "labels": "classes" if labelled else "quarter turns",
+        },
+        inputs={name: sha256_tensor(part.images) for name, part in splits.items()},
+        results={
+            "weights_sha256": weights_hash(model),
+            "accuracy": {name: accuracy(model, *tasks[name]) for name in ("validation", "test")},
+        },
+        seconds=time.monotonic() - started,
+        made_in=began_in,
+    )
+    return path
+
+
+def load_extractor(experiment: Experiment) -> ClassifierFeatures:
+    """The in-domain feature extractor that stands in for Inception.
+
+    Raises:
+        CheckpointError: if it was not trained yet.
+    """
+    path = experiment.extractor_folder / MODEL_FILE
+    if not path.exists():
+        raise CheckpointError(_missing(path, experiment, "extractor"))
+    model, about = load_classifier(path)
+    return ClassifierFeatures(model, about["dataset"])
+
+
+def _load_latents(
+    experiment: Experiment, data_root: Path
+) -> tuple[dict[str, Tensor], Dataset, dict[str, ImageSet]]:
+    """Latents of the experiment's model, and the images they are of."""
     folder = experiment.model_folder
-    name, profile = experiment.dataset.name, experiment.profile
     for file, command in ((MODEL_FILE, "train"), (LATENTS_FILE, "encode")):
         if not (folder / file).exists():
-            raise CheckpointError(
-                f"no {file} in {folder}: make it with `lbae {command} -d {name} -p {profile}`"
-            )
-    model, _ = load_model(folder / MODEL_FILE, device)
-    packed, about = read_tensors(folder / LATENTS_FILE, "latents")
+            raise CheckpointError(_missing(folder / file, experiment, command))
+    latents, about = read_tensors(folder / LATENTS_FILE, "latents")
     dataset = load_dataset(experiment.dataset, data_root)
     images = split_images(dataset, experiment)
     found = {name: sha256_tensor(part.images) for name, part in images.items()}
     if about["model_sha256"] != sha256_file(folder / MODEL_FILE) or about["images_sha256"] != found:
         raise CheckpointError(
             f"{folder / LATENTS_FILE} was encoded by another model or from other images: "
-            f"run `lbae encode -d {name} -p {profile}` again"
+            f"run `{_command('encode', experiment)}` again"
         )
-    return Trained(model, images, packed, dataset)
+    return latents, dataset, images
+
+
+def _missing(path: Path, experiment: Experiment, command: str) -> str:
+    return f"no {path.name} in {path.parent}: make it with `{_command(command, experiment)}`"
+
+
+def _command(name: str, experiment: Experiment) -> str:
+    model = " -m vae" if experiment.network.kind == "vae" and name != "extractor" else ""
+    return f"lbae {name} -d {experiment.dataset.name} -p {experiment.profile}{model}"

@@ -13,10 +13,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lbae_lib.config import Experiment, load_experiment, project_root
+from lbae_lib.config import Experiment, Model, load_experiment, project_root
+from lbae_lib.errors import ConfigError
 from lbae_lib.sources import module_sources, notebook_sources
 
 BOOK_INDEX = Path("build/_build/html/index.html")
+SCORES = "05_metrics"
+TABLES = "06_tables"
+# What a notebook may need -> the last file that its making leaves, in the data set's folder.
+_PRODUCTS = {
+    "lbae": "lbae/latents.safetensors",
+    "vae": "vae/latents.safetensors",
+    "extractor": "extractor/record.json",
+}
 BOOK_PAGES = ("book/*.md", "book/*.bib", "book/_static/*.css", "_config.yml")
 
 
@@ -40,24 +49,26 @@ class Plan:
         """Folder names of the data sets under ``results/<profile>/``."""
         return list(self._experiments)
 
-    @property
-    def notebooks(self) -> list[str]:
-        """Names of the notebooks, in order."""
-        return sorted(path.stem for path in Path("notebooks").glob("[0-9]*.ipynb"))
-
-    def command(self, step: str, slug: str) -> str:
+    def command(self, step: str, slug: str, model: Model | None = None) -> str:
         """``lbae STEP`` with data set, profile and data folder, quoted for the shell."""
         words = [sys.executable, "-m", "lbae_lib.cli", *step.split()]
         words += ["-d", self._experiments[slug].dataset.name, "-p", self.profile]
+        words += ["-m", model] if model else []
         words += ["--data", self.data] if self.data else []
         return shlex.join(words)
 
-    def training_options(self, slug: str) -> str:
+    def training_options(self, slug: str, model: Model) -> str:
         """Everything in the configuration that training depends on, as one string."""
-        experiment = self._experiments[slug]
+        experiment = load_experiment(self.profile, self._experiments[slug].dataset.name, model)
         options = dataclasses.asdict(experiment)
-        del options["notebooks"]
+        for key in ("notebooks", "extractor_epochs", "has_baseline"):
+            del options[key]
         return json.dumps(options, sort_keys=True)
+
+    def extractor_options(self, slug: str) -> str:
+        """What the feature extractor depends on in the configuration, as one string."""
+        experiment = self._experiments[slug]
+        return json.dumps([experiment.extractor_epochs, experiment.validation_images])
 
     def notebook_options(self, slug: str, notebook: str) -> str:
         """The parameters a notebook is run with, as one string."""
@@ -71,25 +82,71 @@ class Plan:
         """Library files that the latents depend on."""
         return _relative(module_sources("lbae_lib.models.encoding", "lbae_lib.models.checkpoints"))
 
-    def notebook_sources(self, notebook: str) -> list[str]:
-        """The notebook and the library files it imports."""
+    def extractor_sources(self) -> list[str]:
+        """Library files that the feature extractor depends on."""
+        return _relative(module_sources("lbae_lib.metrics.classifier", "lbae_lib.data.registry"))
+
+    def notebook_inputs(self, slug: str, notebook: str) -> list[str]:
+        """The notebook, the library files it imports, and the models it says it needs."""
         path = Path("notebooks") / f"{notebook}.ipynb"
-        return [str(path), *_relative(notebook_sources(path))]
+        folder = f"results/{self.profile}/{slug}"
+        made = [f"{folder}/{_PRODUCTS[need]}" for need in ("lbae", *notebook_needs(path))]
+        return [str(path), *made, *_relative(notebook_sources(path))]
+
+    def notebook_threads(self, notebook: str, cores: int) -> int:
+        """Threads of a notebook: one, unless it computes for minutes."""
+        path = Path("notebooks") / f"{notebook}.ipynb"
+        return cores if _about(path).get("threads") == "all" else 1
+
+    def tables_inputs(self) -> list[str]:
+        """What the page across data sets is made of: the scores of every result there is."""
+        path = Path("notebooks") / f"{TABLES}.ipynb"
+        made = [n.removesuffix(".ipynb") for n in self.executed() if SCORES in n]
+        found = [str(p.parent) for p in Path("results").glob(f"*/*/{SCORES}/record.json")]
+        records = {f"{folder}/record.json" for folder in [*made, *found]}
+        if self.profile != "smoke":
+            records = {r for r in records if Path(r).parts[1] != "smoke"}
+        return [str(path), *sorted(records), *_relative(notebook_sources(path))]
 
     def executed(self) -> list[str]:
-        """The executed notebooks this plan makes."""
+        """The executed notebooks this plan makes for its data sets."""
         return [
-            f"results/{self.profile}/{slug}/{notebook}.ipynb"
-            for slug in self.slugs
-            for notebook in self.notebooks
+            f"results/{self.profile}/{slug}/{path.stem}.ipynb"
+            for slug, experiment in self._experiments.items()
+            for path in sorted(Path("notebooks").glob("[0-9]*.ipynb"))
+            if path.stem != TABLES
+            and ("vae" not in notebook_needs(path) or experiment.has_baseline)
         ]
+
+    def tables(self) -> list[str]:
+        """The executed page across data sets, if there is anything to put on it."""
+        scored = any(SCORES in notebook for notebook in self.executed())
+        return [f"results/{self.profile}/{TABLES}.ipynb"] if scored else []
 
     def book_sources(self) -> list[str]:
         """Everything the book is built from: this plan's notebooks, pages, other results."""
         pages = [str(page) for pattern in BOOK_PAGES for page in Path().glob(pattern)]
         others = [str(p) for p in Path("results").glob("*/*/[0-9]*.ipynb") if _is_result(p)]
         code = _relative(module_sources("lbae_lib.report.book"))
-        return sorted({*self.executed(), *pages, *others, *code})
+        return sorted({*self.executed(), *self.tables(), *pages, *others, *code})
+
+
+def notebook_needs(notebook: Path) -> list[str]:
+    """What a notebook needs beside the LBAE, by its metadata: "vae", "extractor".
+
+    Raises:
+        ConfigError: if it names something else.
+    """
+    needs = list(_about(notebook).get("needs", []))
+    for need in needs:
+        if need not in _PRODUCTS:
+            raise ConfigError(f"{notebook} needs {need!r}; there are {', '.join(_PRODUCTS)}")
+    return needs
+
+
+def _about(notebook: Path) -> dict[str, Any]:
+    metadata = json.loads(notebook.read_text(encoding="utf-8"))["metadata"]
+    return dict(metadata.get("lbae", {}))
 
 
 def _is_result(path: Path) -> bool:

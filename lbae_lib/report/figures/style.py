@@ -35,6 +35,9 @@ COLOURS = {
     "negative": "#0072B2",
     "boundary": "#B8860B",
     "normal": "#009E73",
+    "lbae": "#0072B2",
+    "vae": "#D55E00",
+    "control": GREY,
     "train": "#0072B2",
     "validation": "#D55E00",
 }

@@ -1,0 +1,132 @@
+"""What every page of the book does: show figures and tables, keep verdicts, leave a record."""
+
+from __future__ import annotations
+
+import base64
+import html
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from IPython.display import HTML, display
+from matplotlib.figure import Figure
+
+from lbae_lib.config import project_root
+from lbae_lib.files import replacing, sha256_file, write_text
+from lbae_lib.report.figures.style import style_context
+from lbae_lib.report.records import RECORD_FILE, write_record
+from lbae_lib.report.tables import Rows, csv_table, download_links, html_table, latex_table
+
+VERDICTS = {True: "holds", False: "does not hold", None: "not measurable here"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A claim of the paper, what was measured, and whether it holds."""
+
+    claim: str
+    evidence: str
+    holds: bool | None
+
+
+@dataclass(kw_only=True)
+class Page:
+    """The state of one notebook run.
+
+    Attributes:
+        name: of the notebook, e.g. "02_latent_distribution".
+        profile: a file in ``config/``.
+        parameters: the notebook's own, seeds included.
+        folder: where figures, tables and record go.
+        results: JSON values for the record.
+        verdicts: on the paper's claims.
+    """
+
+    name: str
+    profile: str
+    parameters: Mapping[str, Any]
+    folder: Path
+    results: dict[str, Any] = field(default_factory=dict)
+    verdicts: list[Verdict] = field(default_factory=list)
+    _started: float = field(default_factory=time.monotonic)
+
+    @property
+    def provenance(self) -> str:
+        """What the figures were made of, for captions."""
+        return f"Profile {self.profile}"
+
+    def show(self, figure: Figure, name: str, caption: str, alt: str) -> None:
+        """Save a figure as PNG and SVG and display it with its caption.
+
+        Args:
+            figure: to show.
+            name: of the files.
+            caption: what is seen; the provenance is added.
+            alt: the same for those who do not see it.
+        """
+        with style_context():
+            for suffix in (".png", ".svg"):
+                metadata = {"Date": None} if suffix == ".svg" else {"Software": None}
+                with replacing(self.folder / f"{name}{suffix}") as scratch:
+                    figure.savefig(scratch, metadata=metadata)
+        png = (self.folder / f"{name}.png").read_bytes()
+        width = int(figure.get_figwidth() * 108)
+        display(HTML(figure_html(png, f"{caption} {self.provenance}.", alt, width)))
+
+    def table(self, header: Sequence[str], rows: Rows, name: str | None = None) -> None:
+        """Display a table; floats in four significant digits.
+
+        Args:
+            header: column titles.
+            rows: of cells.
+            name: of a CSV and a LaTeX file, which are written and offered for download.
+        """
+        page = html_table(header, rows)
+        if name is not None:
+            files = {
+                f"{name}.csv": csv_table(header, rows),
+                f"{name}.tex": latex_table(header, rows),
+            }
+            for file, content in files.items():
+                write_text(self.folder / file, content)
+            page += download_links(files)
+        display(HTML(page))
+
+    def verdict(self, claim: str, evidence: str, holds: bool | None) -> None:
+        """Keep a verdict, for :meth:`finish`; ``None``: not measurable here."""
+        self.verdicts.append(Verdict(claim, evidence, None if holds is None else bool(holds)))
+
+    def finish(self) -> None:
+        """Display the verdicts, if there are any, and write the record."""
+        rows = [(v.claim, v.evidence, VERDICTS[v.holds]) for v in self.verdicts]
+        if rows:
+            self.table(("claim of the paper", "found here", "verdict"), rows)
+        notebook = project_root() / "notebooks" / f"{self.name}.ipynb"
+        write_record(
+            self.folder / RECORD_FILE,
+            kind=self.name,
+            options={"profile": self.profile, **self._options()},
+            inputs={"notebook": sha256_file(notebook), **self._inputs()},
+            results=self.results
+            | {"verdicts": [vars(v) | {"verdict": VERDICTS[v.holds]} for v in self.verdicts]},
+            seconds=time.monotonic() - self._started,
+        )
+
+    def _options(self) -> dict[str, Any]:
+        return {"parameters": dict(self.parameters)}
+
+    def _inputs(self) -> dict[str, str]:
+        return {}
+
+
+def figure_html(png: bytes, caption: str, alt: str, width: int) -> str:
+    """A figure with caption and alternative text as HTML that stands on its own."""
+    source = base64.b64encode(png).decode()
+    return (
+        '<figure class="lbae-figure" style="margin:1em 0">'
+        f'<img src="data:image/png;base64,{source}" alt="{html.escape(alt, quote=True)}" '
+        f'style="width:{width}px;max-width:100%;background:white">'
+        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
+    )

@@ -1,0 +1,164 @@
+"""The rows of the tables, on a tiny model whose latents are correlated bits."""
+
+import dataclasses
+import json
+
+import pytest
+import torch
+from conftest import PROJECT
+
+from lbae_lib.bits import pack_bits
+from lbae_lib.config import NetworkConfig
+from lbae_lib.data.images import Dataset, ImageSet
+from lbae_lib.errors import ConfigError
+from lbae_lib.metrics.classifier import train_classifier
+from lbae_lib.metrics.evaluate import DEFAULT
+from lbae_lib.metrics.features import ClassifierFeatures
+from lbae_lib.models.autoencoders import build_model
+from lbae_lib.models.encoding import decode, encode_posterior
+from lbae_lib.report.comparison import ScoreRecord, across, beside_published, published_table
+from lbae_lib.report.image_sets import control_sources, lbae_sources, vae_sources
+from lbae_lib.report.runs import Baseline, Trained
+from lbae_lib.report.scoring import METRICS, Judge, Scoreboard
+from lbae_lib.report.workflow import notebook_needs
+
+FAST = dataclasses.replace(DEFAULT, name="fast", kernel_subsets=2, clusters=4, angles=51, runs=1)
+LBAE_ROWS = {
+    "reco", "n01", "independent", "direct", "clip", "nearest", "gmm", "interp", "interp_exact",
+}  # fmt: skip
+
+
+@pytest.fixture
+def parts(images):
+    labels = torch.arange(len(images)) % 4
+    sets = {"train": slice(0, 48), "validation": slice(48, 56), "test": slice(56, 80)}
+    return {name: ImageSet(images[rows], labels[rows]) for name, rows in sets.items()}
+
+
+def tiny(kind):
+    torch.manual_seed(0)
+    shape = NetworkConfig(image_size=32, channels=1, latent_size=10, width=2, kind=kind)
+    return build_model(shape).eval().requires_grad_(False)
+
+
+@pytest.fixture
+def trained(parts, generator):
+    """A tiny LBAE, with latents that are not constant as an untrained encoder's may be."""
+    model = tiny("lbae")
+    base = torch.randn(80, 3, generator=generator) @ torch.randn(3, 10, generator=generator)
+    packed = pack_bits(torch.where(base > 0, 1.0, -1.0))
+    rows = {"train": slice(0, 48), "validation": slice(48, 56), "test": slice(56, 80)}
+    dataset = Dataset("blobs", "Blobs", parts["train"], parts["test"], ("a", "b", "c", "d"))
+    return Trained(model, parts, {name: packed[rows[name]] for name in rows}, dataset)
+
+
+@pytest.fixture
+def baseline(parts):
+    model = tiny("vae")
+    found = {name: encode_posterior(model, part.images) for name, part in parts.items()}
+    return Baseline(
+        model, parts, {n: f[0] for n, f in found.items()}, {n: f[1] for n, f in found.items()}
+    )
+
+
+def generator_of(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_every_source_draws_as_many_images_as_asked_and_by_its_seed(trained, baseline, parts):
+    lbae = lbae_sources(trained, components=3)
+    assert set(lbae) == LBAE_ROWS
+    vae = vae_sources(baseline, components=3)
+    assert set(vae) == {"reco", "posterior", "n01", "sampled", "gmm", "interp"}
+    controls = control_sources(parts)
+    assert set(controls) == {
+        "train", "validation", "blur_0.7", "blur_1.5", "noise", "class_dropped",
+    }  # fmt: skip
+    for key, source in [*lbae.items(), *vae.items(), *controls.items()]:
+        images = source.draw(24, generator_of(1))
+        assert images.dtype == torch.uint8
+        assert images.shape == (8 if key == "validation" else 24, 1, 32, 32), key
+        assert torch.equal(images, source.draw(24, generator_of(1))), key
+        other = source.draw(24, generator_of(2))
+        assert source.random or torch.equal(images, other), key
+
+
+def test_reconstructions_are_of_the_test_images(trained):
+    reco = lbae_sources(trained, components=3)["reco"].draw(24, generator_of(0))
+    assert torch.equal(reco, decode(trained.model, trained.bits("test")))
+
+
+def test_interpolations_by_the_exact_inverse_end_at_test_reconstructions(trained):
+    reco = decode(trained.model, trained.bits("test"))
+    known = {image.numpy().tobytes() for image in reco}
+    path = lbae_sources(trained, components=3)["interp_exact"].draw(20, generator_of(3))
+    for end in (0, 9, 10, 19):
+        assert path[end].numpy().tobytes() in known
+
+
+def test_the_board_scores_seeds_and_names_the_network(trained, parts, tmp_path):
+    images, labels = parts["train"].images, parts["train"].labels
+    network = ClassifierFeatures(
+        train_classifier(images, labels, epochs=2, batch_size=16, show_progress=False), "blobs"
+    )
+    judge = Judge(network, FAST)
+    board = Scoreboard([judge], parts["test"].images, range(3), tmp_path / "cache")
+    sources = control_sources(parts)
+    board.score({k: sources[k] for k in ("train", "validation", "noise")}, "control")
+    assert list(board.rows) == ["control_train", "control_validation", "control_noise"]
+    assert len(board.rows["control_train"].values(judge, "frechet")) == 3
+    assert len(board.rows["control_validation"].values(judge, "frechet")) == 1
+    assert board.rows["control_noise"].mean(judge, "frechet") > 2 * board.rows[
+        "control_train"
+    ].mean(judge, "frechet")
+    header, rows = board.table(["control_train"], judge)
+    assert "FD[blobs-cnn-v1]" in header
+    assert not any("FID" in title or "KID" in title for title in header)
+    assert rows[0][:2] == ["training images", 24]
+    assert len(list((tmp_path / "cache").iterdir())) == 1  # the reference alone
+    assert board.curves()["control_noise"].shape == (2, 51)
+
+
+def test_records_of_scores_stand_beside_the_papers(trained, parts, tmp_path):
+    images, labels = parts["train"].images, parts["train"].labels
+    network = ClassifierFeatures(
+        train_classifier(images, labels, epochs=1, batch_size=16, show_progress=False), "digits"
+    )
+    judge = Judge(network, FAST)
+    board = Scoreboard([judge], parts["test"].images, range(2))
+    sources = lbae_sources(trained, components=3)
+    board.score({k: sources[k] for k in ("reco", "clip")}, "lbae")
+    record = ScoreRecord("digits", "smoke", board.results())
+    assert record.counterpart == "mnist"
+    assert record.title == "Digits (smoke, standing for MNIST)"
+    header, rows = beside_published(record, judge.key)
+    assert header[2:4] == ["paper: FID", "FD[digits-cnn-v1]"]
+    reco, uniform = rows[0], rows[1]
+    assert reco[:3] == ["LBAE (ours)", "reconstruction", "8.11"]
+    assert reco[3] == board.rows["lbae_reco"].spread(judge, "frechet")
+    assert uniform[2:4] == ["88.13", None]  # not scored here: empty, not invented
+    _, rows = across([record], "table_1", ("frechet",))
+    assert rows[0][3:5] == ["8.11", str(board.rows["lbae_reco"].spread(judge, "frechet"))]
+    for metric in METRICS:
+        assert len(record.content["rows"]["lbae_clip"]["values"][judge.key][metric]) == 2
+
+
+def test_the_published_table_is_whole():
+    header, rows = published_table("table_1")
+    assert header[:3] == ["method", "MNIST, any", "MNIST, reconstruction"]
+    by_method = {row[0]: row for row in rows}
+    assert by_method["WAE-MMD (Ghosh et al. 2020)"][header.index("CIFAR-10, N(0, 1)")] == "117.44"
+    assert len(rows) == 10
+
+
+@pytest.mark.parametrize("name", ["05_metrics", "04_interpolation"])
+def test_notebooks_say_what_they_need(name):
+    needs = notebook_needs(PROJECT / f"notebooks/{name}.ipynb")
+    assert needs == (["vae", "extractor"] if name == "05_metrics" else [])
+
+
+def test_an_unknown_need_is_an_error(tmp_path):
+    path = tmp_path / "a.ipynb"
+    path.write_text(json.dumps({"metadata": {"lbae": {"needs": ["gan"]}}, "cells": []}))
+    with pytest.raises(ConfigError, match="'gan'"):
+        notebook_needs(path)
