@@ -11,6 +11,7 @@ import pytest
 import yaml
 from conftest import PROJECT
 
+from lbae_lib import sources
 from lbae_lib.report.book import ATLAS
 from lbae_lib.sources import module_sources, notebook_sources
 
@@ -149,3 +150,16 @@ def test_sources_follow_imports(tmp_path):
     assert "comparators.py" not in found
     with pytest.raises(ValueError, match="no module"):
         module_sources("lbae_lib.nothing")
+
+
+def test_the_hash_of_sources_sees_code_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "_PACKAGE", tmp_path)
+    file = tmp_path / "a.py"
+
+    def hashed(text):
+        file.write_text(text)
+        return sources.sources_hash([file])
+
+    plain = hashed('def f(x):\n    """Doc."""\n    return x + 1\n')
+    assert hashed('"""Module."""\n# why\ndef f( x ):\n    return (x+1)\n') == plain
+    assert hashed("def f(x):\n    return x + 2\n") != plain

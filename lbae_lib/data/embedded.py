@@ -25,18 +25,12 @@ def load_digits(title: str) -> Dataset:
     from sklearn.datasets import load_digits as load
 
     bunch = load()
-    small = (
-        torch.from_numpy(np.asarray(bunch.images, dtype=np.float32)).unsqueeze(1) / 16.0
-    )
-    large = functional.interpolate(
-        small, size=(28, 28), mode="bicubic", align_corners=False
-    )
+    small = torch.from_numpy(np.asarray(bunch.images, dtype=np.float32)).unsqueeze(1) / 16.0
+    large = functional.interpolate(small, size=(28, 28), mode="bicubic", align_corners=False)
     padded = functional.pad(large.clamp(0, 1), (2, 2, 2, 2))
     images = (padded * 255).round().to(torch.uint8)
     labels = torch.from_numpy(np.asarray(bunch.target, dtype=np.int64))
-    order = torch.randperm(
-        len(images), generator=torch.Generator().manual_seed(_DIGIT_SPLIT_SEED)
-    )
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(_DIGIT_SPLIT_SEED))
     everything = ImageSet(images, labels)
     return Dataset(
         name="digits",

@@ -34,32 +34,25 @@ def load_folder(folder: Path, image_size: int, channels: int) -> Dataset:
             ``image_size``; the message names the file.
     """
     if not folder.is_dir():
-        raise DataError(
-            f"no folder at {folder}: folder:PATH needs an existing image folder"
-        )
+        raise DataError(f"no folder at {folder}: folder:PATH needs an existing image folder")
     title = f"{folder.name} (own images)"
     name = f"folder:{folder}"
     if (folder / "train").is_dir() and (folder / "test").is_dir():
         classes = _class_names(folder / "train", folder / "test")
         train, test = (
-            _read(folder / part, classes, image_size, channels)
-            for part in ("train", "test")
+            _read(folder / part, classes, image_size, channels) for part in ("train", "test")
         )
         return Dataset(name, title, train, test, classes)
     classes = _class_names(folder)
     everything = _read(folder, classes, image_size, channels)
-    order = torch.randperm(
-        len(everything), generator=torch.Generator().manual_seed(_SPLIT_SEED)
-    )
+    order = torch.randperm(len(everything), generator=torch.Generator().manual_seed(_SPLIT_SEED))
     count = len(everything) // _TEST_SHARE
     if count < 1:
         raise DataError(
             f"{folder} holds {len(everything)} images, but at least {_TEST_SHARE} are needed to "
             "cut a test set: add images, or make train/ and test/ folders"
         )
-    train, test = (
-        everything.select(part.sort().values) for part in (order[count:], order[:count])
-    )
+    train, test = (everything.select(part.sort().values) for part in (order[count:], order[:count]))
     return Dataset(name, title, train, test, classes)
 
 
@@ -75,14 +68,10 @@ def _class_names(*parts: Path) -> tuple[str, ...]:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(
-        p for p in folder.iterdir() if p.suffix.lower() in _SUFFIXES and p.is_file()
-    )
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in _SUFFIXES and p.is_file())
 
 
-def _read(
-    folder: Path, classes: tuple[str, ...], image_size: int, channels: int
-) -> ImageSet:
+def _read(folder: Path, classes: tuple[str, ...], image_size: int, channels: int) -> ImageSet:
     files: list[Path] = _files(folder)
     if files and classes:
         raise DataError(
@@ -98,9 +87,7 @@ def _read(
         raise DataError(
             f"{folder} holds no images ({', '.join(sorted(_SUFFIXES))}), nor do its subfolders"
         )
-    images = torch.empty(
-        len(files), channels, image_size, image_size, dtype=torch.uint8
-    )
+    images = torch.empty(len(files), channels, image_size, image_size, dtype=torch.uint8)
     with progress_bar(len(files), f"reading {folder.name}", "img") as bar:
         for index, file in enumerate(files):
             images[index] = _read_image(file, image_size, channels)
@@ -123,9 +110,7 @@ def _read_image(file: Path, size: int, channels: int) -> torch.Tensor:
         SyntaxError,
         Image.DecompressionBombError,
     ) as error:
-        raise DataError(
-            f"{file} cannot be read as an image ({error}): remove or mend it"
-        ) from None
+        raise DataError(f"{file} cannot be read as an image ({error}): remove or mend it") from None
     scale = size / min(image.size)
     width, height = (max(size, round(side * scale)) for side in image.size)
     image = image.resize((width, height), Image.Resampling.BICUBIC)

@@ -56,9 +56,7 @@ class ImageSet:
                 f"{validation} validation images cannot be cut from {len(self)}: "
                 f"ask for 1 to {len(self) - 1}"
             )
-        order = torch.randperm(
-            len(self), generator=torch.Generator().manual_seed(_SPLIT_SEED)
-        )
+        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(_SPLIT_SEED))
         kept, cut = order[validation:].sort().values, order[:validation].sort().values
         return self.select(kept), self.select(cut)
 

@@ -29,9 +29,7 @@ def load_mnist(root: Path, title: str) -> Dataset:
         images = functional.pad(source.data.unsqueeze(1), (2, 2, 2, 2))
         return ImageSet(images, source.targets.long())
 
-    parts = _checked(
-        part(True), part(False), root, title, (60_000, 10_000), (1, 32, 32)
-    )
+    parts = _checked(part(True), part(False), root, title, (60_000, 10_000), (1, 32, 32))
     return Dataset("mnist", title, *parts, class_names=tuple(str(i) for i in range(10)))
 
 
@@ -44,14 +42,10 @@ def load_cifar10(root: Path, title: str) -> Dataset:
     def part(train: bool) -> ImageSet:
         source = _open(CIFAR10, root, title, train=train)
         names[:] = source.classes
-        images = torch.from_numpy(
-            np.ascontiguousarray(source.data.transpose(0, 3, 1, 2))
-        )
+        images = torch.from_numpy(np.ascontiguousarray(source.data.transpose(0, 3, 1, 2)))
         return ImageSet(images, torch.tensor(source.targets))
 
-    parts = _checked(
-        part(True), part(False), root, title, (50_000, 10_000), (3, 32, 32)
-    )
+    parts = _checked(part(True), part(False), root, title, (50_000, 10_000), (3, 32, 32))
     return Dataset("cifar10", title, *parts, class_names=tuple(names))
 
 
@@ -86,9 +80,7 @@ def _celeba_images(source: Any, split: str) -> Tensor:
     with progress_bar(len(source), f"CelebA {split}", "img") as bar:
         for index in range(len(source)):
             image = resize(source[index][0], [_CELEBA_SIZE], antialias=True)
-            images[index] = pil_to_tensor(
-                center_crop(image, [_CELEBA_SIZE, _CELEBA_SIZE])
-            )
+            images[index] = pil_to_tensor(center_crop(image, [_CELEBA_SIZE, _CELEBA_SIZE]))
             bar.update()
     return images
 
