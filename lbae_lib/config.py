@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import yaml
 
-from lbae_lib.data.registry import DatasetInfo, dataset_info, dataset_slug
+from lbae_lib.data.registry import FOLDER_PREFIX, DatasetInfo, dataset_info, dataset_slug
 from lbae_lib.errors import ConfigError
 
 Loss = Literal["bce", "mse"]
@@ -175,7 +175,8 @@ def load_experiment(profile: str, dataset: str, model: str = "lbae") -> Experime
 
     Args:
         profile: name of a file in ``config/``, without its suffix.
-        dataset: a registered name or "folder:PATH"; folders share the entry ``folder``.
+        dataset: a registered name or "folder:PATH"; a folder's entry is its own (for "folder:My
+            Cats", ``folder-my-cats``) or the one that folders share, ``folder``.
         model: "lbae", or "vae" where the data set's entry has one: its options stand over the
             LBAE's.
 
@@ -183,7 +184,10 @@ def load_experiment(profile: str, dataset: str, model: str = "lbae") -> Experime
         ConfigError: if profile, data set or a key is unknown, or a value out of bounds.
     """
     content = load_profile(profile)
-    entry = "folder" if dataset.startswith("folder:") else dataset_info(dataset).name
+    own = dataset.startswith(FOLDER_PREFIX)
+    entry = dataset_slug(dataset) if own else dataset_info(dataset).name
+    if own and entry not in content["datasets"]:
+        entry = "folder"
     if entry not in content["datasets"]:
         raise ConfigError(
             f"profile {profile!r} has no data set {entry!r}: it has "
@@ -205,10 +209,10 @@ def load_experiment(profile: str, dataset: str, model: str = "lbae") -> Experime
     for key in ("latent_size", "validation_images", "epochs"):
         if key not in options:
             raise ConfigError(f"{entry} in config/{profile}.yaml has no {key}: add it")
-    shape = {k: options[k] for k in ("image_size", "channels") if k in options}
-    if shape and entry != "folder":
-        raise ConfigError(f"image_size and channels of {entry} are fixed: remove {shape}")
-    info = dataset_info(dataset, **shape)
+    described = {k: options[k] for k in _FOLDER_KEYS if k in options}
+    if described and not own:
+        raise ConfigError(f"{', '.join(described)} of {entry} cannot be changed: remove it")
+    info = dataset_info(dataset, **described)
     network = NetworkConfig(
         image_size=info.image_size,
         channels=info.channels,
@@ -231,9 +235,9 @@ def load_experiment(profile: str, dataset: str, model: str = "lbae") -> Experime
 _TRAINING_KEYS = tuple(
     field.name for field in dataclasses.fields(TrainingConfig) if field.name != "loss"
 )
+_FOLDER_KEYS = ("image_size", "channels", "title", "stands_for", "source", "loss")
 _EXPERIMENT_KEYS = (
-    "image_size",
-    "channels",
+    *_FOLDER_KEYS,
     "latent_size",
     "width",
     "entry_channels",

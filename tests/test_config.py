@@ -55,7 +55,7 @@ def test_the_paper_profile_is_the_papers_table_3():
         ),
         (
             "datasets: {digits: {image_size: 64, epochs: 1, latent_size: 8, validation_images: 9}}",
-            "are fixed",
+            "cannot be changed",
         ),
         ("dataset: {}", "did you mean 'datasets'"),
         ("datasets: {mnist: {}}", "has no data set 'digits'"),

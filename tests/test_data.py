@@ -6,7 +6,10 @@ import pytest
 import torch
 from PIL import Image
 
+from lbae_lib.data import embedded, faces, folder, photos
+from lbae_lib.data.faces import ATTRIBUTES, draw_attributes, draw_face, draw_faces
 from lbae_lib.data.images import ImageSet
+from lbae_lib.data.photos import draw_photos
 from lbae_lib.data.registry import DATASETS, dataset_info, dataset_slug, load_dataset
 from lbae_lib.errors import ConfigError, DataError
 
@@ -65,7 +68,7 @@ def test_a_folder_with_parts_and_classes(tmp_path):
         for name in ("cat", "dog"):
             for index in range(count):
                 save_image(tmp_path / part / name / f"{index}.png", seed=index)
-    data = load_dataset(dataset_info(f"folder:{tmp_path}", 32, 3), tmp_path)
+    data = load_dataset(dataset_info(f"folder:{tmp_path}", image_size=32, channels=3), tmp_path)
     assert data.class_names == ("cat", "dog")
     assert data.train.images.shape == (12, 3, 32, 32)
     assert data.train.labels.tolist() == [0] * 6 + [1] * 6
@@ -78,7 +81,7 @@ def test_a_plain_folder_is_split_and_converted(tmp_path):
         mode = modes[index % 6]
         save_image(tmp_path / f"{index}.{'jpg' if mode == 'CMYK' else 'png'}", mode=mode)
     (tmp_path / "notes.txt").write_text("not an image")
-    data = load_dataset(dataset_info(f"folder:{tmp_path}", 32, 1), tmp_path)
+    data = load_dataset(dataset_info(f"folder:{tmp_path}", image_size=32, channels=1), tmp_path)
     assert (len(data.train), len(data.test)) == (22, 2)
     assert data.train.images.shape[1:] == (1, 32, 32)
     assert data.train.labels is None
@@ -90,13 +93,13 @@ def test_resizing_crops_the_centre(tmp_path):
     pixels[:, 64:128] = 200
     for index in range(10):
         Image.fromarray(pixels).save(tmp_path / f"{index}.png")
-    data = load_dataset(dataset_info(f"folder:{tmp_path}", 32, 3), tmp_path)
+    data = load_dataset(dataset_info(f"folder:{tmp_path}", image_size=32, channels=3), tmp_path)
     assert bool((data.train.images[..., 4:-4] == 200).all())
 
 
 def test_broken_folders_are_refused_with_the_file_named(tmp_path):
-    def load(folder):
-        return load_dataset(dataset_info(f"folder:{folder}", 32, 3), tmp_path)
+    def load(path):
+        return load_dataset(dataset_info(f"folder:{path}", image_size=32, channels=3), tmp_path)
 
     with pytest.raises(DataError, match="no folder at"):
         load(tmp_path / "nowhere")
@@ -125,6 +128,158 @@ def test_broken_folders_are_refused_with_the_file_named(tmp_path):
     (small / "tiny.png").write_text("text")
     with pytest.raises(DataError, match=r"tiny\.png cannot be read"):
         load(small)
+
+
+def write_table(folder, rows, header="image_id,split,Smiling,Male"):
+    (folder / "attributes.csv").write_text("\n".join([header, *rows]) + "\n")
+
+
+def test_a_table_of_attributes(tmp_path):
+    for index in range(6):
+        save_image(tmp_path / "images" / f"{index}.png", seed=index)
+    rows = [f"{i}.png,{'test' if i > 3 else 'train'},{i % 2},1" for i in (3, 1, 0, 5, 4)]
+    write_table(tmp_path, rows)
+    data = load_dataset(dataset_info(f"folder:{tmp_path}", image_size=32, channels=3), tmp_path)
+    assert data.attribute_names == ("Smiling", "Male")
+    assert data.train.attributes.tolist() == [[1, 1], [1, 1], [0, 1]]  # 3, 1, 0: 2 is not listed
+    assert data.test.attributes.tolist() == [[1, 1], [0, 1]]
+    kept, cut = data.train.split(1)
+    assert len(kept.attributes) == 2
+    assert len(cut.attributes) == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "header", "message"),
+    [
+        (["0.png,train,1,yes"], None, r"line 2 of .*: Male is 'yes', but must be 0 or 1"),
+        (["0.png,dev,1,0"], None, r"line 2 of .*: split is 'dev'"),
+        (["9.png,train,1,0"], None, r"line 2 of .*: there is no 9\.png"),
+        (["0.png,train,1,0"], None, "lists no images for test"),
+        (["0.png,1"], "file,Smiling", "no column image_id: it has file, Smiling"),
+    ],
+)
+def test_tables_that_do_not_fit_are_refused_with_the_line(tmp_path, rows, header, message):
+    save_image(tmp_path / "0.png")
+    write_table(tmp_path, rows, *([header] if header else []))
+    with pytest.raises(DataError, match=message):
+        load_dataset(dataset_info(f"folder:{tmp_path}", image_size=32, channels=3), tmp_path)
+
+
+def test_transparent_and_deep_images_keep_their_meaning(tmp_path):
+    clear = Image.new("RGBA", (32, 32), (0, 0, 0, 0))  # black, but wholly transparent: white
+    deep = Image.fromarray(np.full((32, 32), 51400, dtype=np.uint16))  # 16 bits: 200 of 255
+    palette = Image.new("P", (32, 32), 0)
+    palette.putpalette([10, 20, 30] * 256)
+    palette.info["transparency"] = 0
+    for index in range(4):
+        clear.save(tmp_path / f"a{index}.png")
+        deep.save(tmp_path / f"b{index}.png")
+        palette.save(tmp_path / f"c{index}.png", transparency=0)
+    data = load_dataset(dataset_info(f"folder:{tmp_path}", image_size=32, channels=3), tmp_path)
+    levels = torch.cat([data.train.images, data.test.images]).flatten(1).double().mean(1)
+    assert set(levels.tolist()) == {255.0, 200.0}
+
+
+def test_large_folders_are_decoded_once_and_again_when_a_file_changes(tmp_path, monkeypatch):
+    monkeypatch.setattr(folder, "_WORTH_KEEPING", 10)
+    source, cache = tmp_path / "images", tmp_path / "cache"
+    for index in range(12):
+        save_image(source / f"{index}.png", seed=index)
+    first = folder.load_folder(source, 32, 3, cache=cache)
+    with monkeypatch.context() as patch:
+        patch.setattr(folder, "_read_image", None)  # nothing is decoded
+        again = folder.load_folder(source, 32, 3, cache=cache)
+    assert torch.equal(again.train.images, first.train.images)
+    save_image(source / "3.png", seed=99)
+    changed = folder.load_folder(source, 32, 3, cache=cache)
+    pairs = ((changed.train, first.train), (changed.test, first.test))
+    assert not all(torch.equal(a.images, b.images) for a, b in pairs)
+
+
+def test_photos_share_no_pixel_between_parts():
+    train, test = (draw_photos(part, 300, seed=0) for part in ("train", "test"))
+    assert train.images.shape == (300, 3, 32, 32)
+    assert set(train.labels.tolist()) == set(range(6))
+    assert torch.equal(draw_photos("train", 50, seed=0).images, train.images[:50])
+    assert not torch.equal(draw_photos("train", 50, seed=1).images, train.images[:50])
+    known = {
+        row.tobytes() for image in train.images.numpy() for row in image[:, ::4].reshape(-1, 32)
+    }
+    rows = [row for image in test.images.numpy() for row in image[:, ::4].reshape(-1, 32)]
+    textured = [row for row in rows if row.std() > 8]
+    assert len(textured) > 200
+    assert not any(row.tobytes() in known for row in textured)
+
+
+def test_photos_regions_are_cut_before_they_are_reduced(monkeypatch):
+    monkeypatch.setattr(photos, "_TEST_BAND", (0.5, 0.75))
+    sides = {
+        p: [[r.shape[1] for r in group] for group in photos._regions(p)] for p in ("train", "test")
+    }
+    assert sides["train"][:3] == [[320, 160], [160, 80], [80, 40]]
+    assert sides["test"][:3] == [[160], [80], [40]]
+
+
+def test_faces_are_theirs_whoever_asks():
+    few, more = draw_faces(3, seed=5), draw_faces(6, seed=5)
+    assert torch.equal(few.images, more.images[:3])
+    assert torch.equal(few.attributes, more.attributes[:3])
+    assert few.images.shape == (3, 3, 64, 64)
+    assert not torch.equal(few.images, draw_faces(3, seed=6).images)
+
+
+def test_face_attributes_depend_on_each_other_as_said():
+    rng = np.random.default_rng(0)
+    drawn = [draw_attributes(rng) for _ in range(4000)]
+    assert not any(has["Goatee"] and not has["Male"] for has in drawn)
+    assert not any(
+        has["Bald"] and (has["Long_Hair"] or has["Bangs"] or has["Blond_Hair"]) for has in drawn
+    )
+    young = [has["Eyeglasses"] for has in drawn if has["Young"]]
+    old = [has["Eyeglasses"] for has in drawn if not has["Young"]]
+    assert sum(old) / len(old) > 1.5 * sum(young) / len(young)
+    for name in ATTRIBUTES:
+        assert 0.02 < sum(has[name] for has in drawn) / 4000 < 0.7, name
+
+
+@pytest.mark.parametrize(
+    ("name", "box", "where"),
+    [
+        ("Eyeglasses", (24, 40), "around the eyes"),
+        ("Goatee", (42, 56), "chin"),
+        ("Wearing_Hat", (4, 24), "top"),
+        ("Smiling", (38, 52), "mouth"),
+    ],
+)
+def test_an_attribute_changes_the_picture_where_it_is(name, box, where):
+    """The same face with and without: rows that change lie where the attribute is."""
+    has = dict.fromkeys((*ATTRIBUTES, "_red"), False) | {
+        "Male": True,
+        "Black_Hair": True,
+        "Young": True,
+    }
+    rows = []
+    for seed in range(8):
+        pair = []
+        for value in (False, True):
+            rng = np.random.default_rng(seed)
+            pair.append(draw_face(has | {name: value}, rng).astype(int))
+        changed = np.abs(pair[1] - pair[0]).sum((1, 2))
+        assert changed.max() > 100, f"no {name} to be seen"
+        rows.append(changed)
+    mean = np.mean(rows, axis=0)
+    assert mean[slice(*box)].sum() > 0.7 * mean.sum(), where
+
+
+def test_faces_are_drawn_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(embedded, "_FACES", {"train": 4, "test": 2})
+    first = embedded.load_faces(tmp_path, "Faces")
+    assert len(list(tmp_path.iterdir())) == 1
+    monkeypatch.setattr(faces, "draw_faces", None)
+    again = embedded.load_faces(tmp_path, "Faces")
+    assert torch.equal(again.train.images, first.train.images)
+    assert again.attribute_names == ATTRIBUTES
+    assert (len(again.train), len(again.test)) == (4, 2)
 
 
 @pytest.fixture

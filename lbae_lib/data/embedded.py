@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional
 
+from lbae_lib.data import faces, photos
 from lbae_lib.data.images import Dataset, ImageSet
+from lbae_lib.files import read_tensors, write_tensors
+from lbae_lib.sources import module_sources, sources_hash
 
 _TEST_DIGITS = 360  # a fifth
 _DIGIT_SPLIT_SEED = 1797
+_CROPS = {"train": 20_000, "test": 2_000}
+_FACES = {"train": 6_000, "test": 1_000}
+_FACE_SEEDS = {"train": 1, "test": 2}
 
 
 def load_digits(title: str) -> Dataset:
@@ -39,3 +48,35 @@ def load_digits(title: str) -> Dataset:
         test=everything.select(order[:_TEST_DIGITS].sort().values),
         class_names=tuple(str(i) for i in range(10)),
     )
+
+
+def load_photos(title: str) -> Dataset:
+    """20,000 + 2,000 crops of two photographs; see :mod:`lbae_lib.data.photos`."""
+    parts = {part: photos.draw_photos(part, count, seed=0) for part, count in _CROPS.items()}
+    return Dataset("photos", title, parts["train"], parts["test"], photos.CLASS_NAMES)
+
+
+def load_faces(root: Path, title: str) -> Dataset:
+    """6,000 + 1,000 drawn faces; see :mod:`lbae_lib.data.faces`.
+
+    Drawing them takes half a minute, so they are kept under ``root``, in a file whose name changes
+    with the code that drew them.
+
+    Args:
+        root: where data sets are kept.
+        title: for captions.
+    """
+    drawn_by = sources_hash(module_sources("lbae_lib.data.faces"))
+    kept = root / f"faces-{drawn_by[:16]}.safetensors"
+    if not kept.exists():
+        tensors: dict[str, Tensor] = {}
+        for part, count in _FACES.items():
+            found = faces.draw_faces(count, _FACE_SEEDS[part], show_progress=True)
+            tensors |= {f"{part}.images": found.images, f"{part}.attributes": found.attributes}
+        write_tensors(kept, tensors, {"dataset": "faces"})
+    tensors, _ = read_tensors(kept, "drawn faces")
+    train, test = (
+        ImageSet(tensors[f"{part}.images"], attributes=tensors[f"{part}.attributes"])
+        for part in ("train", "test")
+    )
+    return Dataset("faces", title, train, test, attribute_names=faces.ATTRIBUTES)

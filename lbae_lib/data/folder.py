@@ -2,49 +2,95 @@
 
 from __future__ import annotations
 
+import csv
+import hashlib
+import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
+from torch import Tensor
 
 from lbae_lib.data.images import Dataset, ImageSet
 from lbae_lib.errors import DataError
+from lbae_lib.files import read_tensors, write_tensors
 from lbae_lib.progress import progress_bar
 
+ATTRIBUTES_FILE = "attributes.csv"
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
-_GREY_MODES = {"1", "L", "I", "I;16", "F"}
 _TEST_SHARE = 10  # one image in ten, where the folder has no test part
 _SPLIT_SEED = 10
+_WORTH_KEEPING = 5000  # images, from which on their pixels are kept for the next time
 
 
-def load_folder(folder: Path, image_size: int, channels: int) -> Dataset:
-    """An image folder, with or without ``train/`` and ``test/`` parts and class folders.
+@dataclass(frozen=True)
+class _Listing:
+    """Files of a folder, not yet read: what is known of each image."""
 
-    The shorter side is resized to ``image_size`` (antialiased) and the centre cropped. Without
-    ``train/`` and ``test/`` a seeded tenth of the images is the test set.
+    files: list[Path]
+    labels: list[int] | None = None
+    attributes: list[list[int]] | None = None
+
+
+def load_folder(
+    folder: Path,
+    image_size: int,
+    channels: int,
+    title: str | None = None,
+    cache: Path | None = None,
+) -> Dataset:
+    """An image folder: plain, with ``train/`` and ``test/``, with class folders, or with a table.
+
+    The shorter side is resized to ``image_size`` (antialiased) and the centre cropped. Transparent
+    images are laid on white, 16-bit grey ones scaled to 8 bits. Without ``train/`` and ``test/`` a
+    seeded tenth of the images is the test set.
+
+    With a table ``attributes.csv`` the images are those it lists: a column ``image_id`` with file
+    names in the folder or in its ``images/``, an optional column ``split`` (train, test), and a
+    column of 0 and 1 for each attribute.
 
     Args:
         folder: where the images are; subfolders of a part are classes.
         image_size: 32 or 64.
         channels: 1 (grey) or 3 (colour); the images are converted.
+        title: for captions; by default the folder's name.
+        cache: a folder for the pixels of large sets, so that they are decoded once; entries are
+            named by the files' names, sizes and times.
 
     Raises:
-        DataError: if the folder is missing or empty, or an image is damaged or smaller than
-            ``image_size``; the message names the file.
+        DataError: if the folder is missing or empty, the table does not fit, or an image is
+            damaged or smaller than ``image_size``; the message names the file.
     """
     if not folder.is_dir():
         raise DataError(f"no folder at {folder}: folder:PATH needs an existing image folder")
-    title = f"{folder.name} (own images)"
-    name = f"folder:{folder}"
-    if (folder / "train").is_dir() and (folder / "test").is_dir():
+    classes: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    if (folder / ATTRIBUTES_FILE).is_file():
+        names, parts = _table(folder)
+    elif (folder / "train").is_dir() and (folder / "test").is_dir():
         classes = _class_names(folder / "train", folder / "test")
-        train, test = (
-            _read(folder / part, classes, image_size, channels) for part in ("train", "test")
-        )
-        return Dataset(name, title, train, test, classes)
-    classes = _class_names(folder)
-    everything = _read(folder, classes, image_size, channels)
+        parts = {part: _listing(folder / part, classes) for part in ("train", "test")}
+    else:
+        classes = _class_names(folder)
+        parts = {"": _listing(folder, classes)}
+    sets = {
+        part: _read(listing, folder, image_size, channels, cache) for part, listing in parts.items()
+    }
+    if "" in sets:
+        sets["train"], sets["test"] = _split(sets[""], folder)
+    return Dataset(
+        f"folder:{folder}",
+        title or f"{folder.name} (own images)",
+        sets["train"],
+        sets["test"],
+        classes,
+        names,
+    )
+
+
+def _split(everything: ImageSet, folder: Path) -> tuple[ImageSet, ImageSet]:
     order = torch.randperm(len(everything), generator=torch.Generator().manual_seed(_SPLIT_SEED))
     count = len(everything) // _TEST_SHARE
     if count < 1:
@@ -53,7 +99,43 @@ def load_folder(folder: Path, image_size: int, channels: int) -> Dataset:
             "cut a test set: add images, or make train/ and test/ folders"
         )
     train, test = (everything.select(part.sort().values) for part in (order[count:], order[:count]))
-    return Dataset(name, title, train, test, classes)
+    return train, test
+
+
+def _table(folder: Path) -> tuple[tuple[str, ...], dict[str, _Listing]]:
+    """Attribute names, and the images of each part, from ``attributes.csv``."""
+    path = folder / ATTRIBUTES_FILE
+    with path.open(newline="", encoding="utf-8") as handle:
+        rows = csv.DictReader(handle)
+        columns = list(rows.fieldnames or [])
+        if "image_id" not in columns:
+            raise DataError(f"{path} has no column image_id: it has {', '.join(columns) or 'none'}")
+        names = tuple(c for c in columns if c not in ("image_id", "split"))
+        found: dict[str, tuple[list[Path], list[list[int]]]] = {}
+        for line, row in enumerate(rows, start=2):
+            part = row["split"] if "split" in columns else ""
+            if "split" in columns and part not in ("train", "test"):
+                raise DataError(f"line {line} of {path}: split is {part!r}, not train or test")
+            wrong = [name for name in names if row[name] not in ("0", "1")]
+            if wrong:
+                raise DataError(
+                    f"line {line} of {path}: {wrong[0]} is {row[wrong[0]]!r}, but must be 0 or 1"
+                )
+            files, attributes = found.setdefault(part, ([], []))
+            files.append(_located(folder, row["image_id"], f"line {line} of {path}"))
+            attributes.append([int(row[name]) for name in names])
+    if not found or ("" not in found and len(found) < 2):
+        raise DataError(f"{path} lists no images for {'test' if 'train' in found else 'train'}")
+    return names, {
+        part: _Listing(files, attributes=values) for part, (files, values) in found.items()
+    }
+
+
+def _located(folder: Path, name: str, where: str) -> Path:
+    for path in (folder / name, folder / "images" / name):
+        if path.is_file():
+            return path
+    raise DataError(f"{where}: there is no {name} in {folder} or in its images/")
 
 
 def _class_names(*parts: Path) -> tuple[str, ...]:
@@ -71,7 +153,7 @@ def _files(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if p.suffix.lower() in _SUFFIXES and p.is_file())
 
 
-def _read(folder: Path, classes: tuple[str, ...], image_size: int, channels: int) -> ImageSet:
+def _listing(folder: Path, classes: tuple[str, ...]) -> _Listing:
     files: list[Path] = _files(folder)
     if files and classes:
         raise DataError(
@@ -87,15 +169,43 @@ def _read(folder: Path, classes: tuple[str, ...], image_size: int, channels: int
         raise DataError(
             f"{folder} holds no images ({', '.join(sorted(_SUFFIXES))}), nor do its subfolders"
         )
-    images = torch.empty(len(files), channels, image_size, image_size, dtype=torch.uint8)
-    with progress_bar(len(files), f"reading {folder.name}", "img") as bar:
-        for index, file in enumerate(files):
-            images[index] = _read_image(file, image_size, channels)
-            bar.update()
-    return ImageSet(images, torch.tensor(labels) if classes else None)
+    return _Listing(files, labels or None)
 
 
-def _read_image(file: Path, size: int, channels: int) -> torch.Tensor:
+def _read(
+    listing: _Listing, folder: Path, image_size: int, channels: int, cache: Path | None
+) -> ImageSet:
+    count = len(listing.files)
+    kept = None
+    if cache is not None and count >= _WORTH_KEEPING:
+        kept = cache / f"folder-{_fingerprint(listing.files, image_size, channels)}.safetensors"
+    if kept is not None and kept.exists():
+        images = read_tensors(kept, "kept pixels")[0]["images"]
+    else:
+        images = torch.empty(count, channels, image_size, image_size, dtype=torch.uint8)
+        with progress_bar(count, f"reading {folder.name}", "img") as bar:
+            for index, file in enumerate(listing.files):
+                images[index] = _read_image(file, image_size, channels)
+                bar.update()
+        if kept is not None:
+            write_tensors(kept, {"images": images}, {"folder": folder.name})
+    labels = None if listing.labels is None else torch.tensor(listing.labels)
+    attributes = (
+        None
+        if listing.attributes is None
+        else torch.tensor(listing.attributes, dtype=torch.uint8).reshape(count, -1)
+    )
+    return ImageSet(images, labels, attributes)
+
+
+def _fingerprint(files: list[Path], image_size: int, channels: int) -> str:
+    """Changes with any file's name, size or time of change."""
+    states = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
+    text = json.dumps([states, image_size, channels])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _read_image(file: Path, size: int, channels: int) -> Tensor:
     try:
         with Image.open(file) as opened:
             if min(opened.size) < size:
@@ -103,11 +213,12 @@ def _read_image(file: Path, size: int, channels: int) -> torch.Tensor:
                     f"{file} has {opened.width}×{opened.height} pixels, but {size}×{size} are "
                     "needed: remove it, or choose a smaller image_size"
                 )
-            image = opened.convert("L" if channels == 1 else "RGB")
+            image = _eight_bits(opened).convert("L" if channels == 1 else "RGB")
     except (
         UnidentifiedImageError,
         OSError,
         SyntaxError,
+        ValueError,
         Image.DecompressionBombError,
     ) as error:
         raise DataError(f"{file} cannot be read as an image ({error}): remove or mend it") from None
@@ -117,3 +228,15 @@ def _read_image(file: Path, size: int, channels: int) -> torch.Tensor:
     left, top = (width - size) // 2, (height - size) // 2
     pixels = np.array(image.crop((left, top, left + size, top + size)))
     return torch.from_numpy(pixels).reshape(size, size, channels).permute(2, 0, 1)
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Transparent images on white, and 16-bit grey ones scaled: Pillow would drop and clip."""
+    if image.mode.startswith("I"):
+        values = np.asarray(image, dtype=np.float64)
+        return Image.fromarray((values / 257).round().clip(0, 255).astype(np.uint8))
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        white = Image.new("RGBA", layer.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, layer)
+    return image

@@ -20,10 +20,12 @@ class ImageSet:
     Attributes:
         images: uint8 (K, C, S, S).
         labels: int64 (K,) indices into the data set's ``class_names``, or None.
+        attributes: uint8 (K, A) of 0 and 1, by the data set's ``attribute_names``, or None.
     """
 
     images: Tensor
     labels: Tensor | None = None
+    attributes: Tensor | None = None
 
     def __post_init__(self) -> None:
         shape = tuple(self.images.shape)
@@ -31,16 +33,19 @@ class ImageSet:
             raise DataError(
                 f"images are {self.images.dtype} of shape {shape}, but must be uint8 (K, C, S, S)"
             )
-        if self.labels is not None and len(self.labels) != len(self.images):
-            raise DataError(f"{len(self.labels)} labels for {len(self.images)} images")
+        for name, values in (("labels", self.labels), ("attributes", self.attributes)):
+            if values is not None and len(values) != len(self.images):
+                raise DataError(f"{len(values)} {name} for {len(self.images)} images")
 
     def __len__(self) -> int:
         return len(self.images)
 
     def select(self, indices: Tensor) -> ImageSet:
-        """The images at ``indices``, with their labels."""
-        labels = None if self.labels is None else self.labels[indices]
-        return ImageSet(self.images[indices], labels)
+        """The images at ``indices``, with their labels and attributes."""
+        labels, attributes = (
+            None if values is None else values[indices] for values in (self.labels, self.attributes)
+        )
+        return ImageSet(self.images[indices], labels, attributes)
 
     def split(self, validation: int) -> tuple[ImageSet, ImageSet]:
         """Cut ``validation`` images off for model selection; always the same ones.
@@ -71,6 +76,7 @@ class Dataset:
         train: the official training images, validation images included.
         test: the official test images.
         class_names: what the labels stand for; empty without labels.
+        attribute_names: what the columns of the attributes stand for; empty without.
     """
 
     name: str
@@ -78,3 +84,4 @@ class Dataset:
     train: ImageSet
     test: ImageSet
     class_names: tuple[str, ...] = ()
+    attribute_names: tuple[str, ...] = ()
