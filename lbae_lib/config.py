@@ -213,6 +213,8 @@ def load_experiment(profile: str, dataset: str, model: str = "lbae") -> Experime
     if described and not own:
         raise ConfigError(f"{', '.join(described)} of {entry} cannot be changed: remove it")
     info = dataset_info(dataset, **described)
+    if info.loss not in ("bce", "mse"):
+        raise ConfigError(f"loss of {entry} is {info.loss!r}, but must be bce or mse")
     network = NetworkConfig(
         image_size=info.image_size,
         channels=info.channels,
@@ -235,7 +237,7 @@ def load_experiment(profile: str, dataset: str, model: str = "lbae") -> Experime
 _TRAINING_KEYS = tuple(
     field.name for field in dataclasses.fields(TrainingConfig) if field.name != "loss"
 )
-_FOLDER_KEYS = ("image_size", "channels", "title", "stands_for", "source", "loss")
+_FOLDER_KEYS = ("image_size", "channels", "title", "stands_for", "source", "loss", "named")
 _EXPERIMENT_KEYS = (
     *_FOLDER_KEYS,
     "latent_size",

@@ -2,7 +2,9 @@ import pytest
 import torch
 
 from lbae_lib.metrics.classifier import (
+    accuracy,
     load_classifier,
+    presence,
     rotations,
     save_classifier,
     train_classifier,
@@ -61,3 +63,20 @@ def test_a_saved_extractor_gives_the_same_features(tmp_path, images):
     again, about = load_classifier(tmp_path / "m.safetensors")
     assert about == {"dataset": "blobs"}
     assert torch.equal(again.features(images), model.features(images))
+
+
+def test_attributes_are_learnt_side_by_side(images):
+    left, right = (images[..., half].float().mean((1, 2, 3)) for half in (slice(16), slice(16, 32)))
+    labels = torch.stack([left > right, torch.arange(80) % 2 == 0], dim=1)
+    model = train_classifier(images, labels.byte(), epochs=40, batch_size=16, show_progress=False)
+    found = presence(model, images)
+    assert found.shape == (80, 2)
+    assert (found[:, 0] == labels[:, 0]).double().mean() > 0.95
+    assert accuracy(model, images, labels.byte()) > 0.6
+
+
+def test_classes_exclude_each_other(images):
+    model = train_classifier(
+        images, torch.arange(80) % 3, epochs=1, batch_size=16, show_progress=False
+    )
+    assert (presence(model, images).sum(1) == 1).all()

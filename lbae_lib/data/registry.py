@@ -28,6 +28,7 @@ class DatasetInfo:
         loss: reconstruction loss of the paper for it, "bce" or "mse".
         embedded: needs no download.
         stands_for: the paper's data set that an embedded one stands for.
+        named: whether the images have classes or attributes.
         source: one sentence for the book: what the images are.
     """
 
@@ -39,6 +40,7 @@ class DatasetInfo:
     embedded: bool
     source: str
     stands_for: str | None = None
+    named: bool = True
 
 
 DATASETS = {
@@ -134,6 +136,7 @@ def dataset_info(name: str, **known: Any) -> DatasetInfo:
             "loss": "mse",
             "embedded": False,
             "source": f"images from the folder {folder.name}",
+            "named": False,
         }
         return DatasetInfo(name=name, **(defaults | known))
     if name not in DATASETS:

@@ -31,12 +31,14 @@ class FeatureClassifier(nn.Module):
     Args:
         channels: of the images, 1 or 3.
         classes: number of labels.
+        several: whether an image may have several labels at once, as attributes, or none.
     """
 
     scale: Tensor
 
-    def __init__(self, channels: int, classes: int) -> None:
+    def __init__(self, channels: int, classes: int, several: bool = False) -> None:
         super().__init__()
+        self.several = several
         widths = (32, 64, 128)
         layers: list[nn.Module] = []
         for before, after in zip((channels, *widths[:-1]), widths, strict=True):
@@ -54,8 +56,14 @@ class FeatureClassifier(nn.Module):
         return functional.relu(self.norm(self.penultimate(x))) / self.scale
 
     def forward(self, images: Tensor) -> Tensor:
-        """uint8 images to class logits."""
+        """uint8 images to the labels' logits."""
         return self.head(self.features(images))
+
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Cross-entropy: of one label an image, or of each label's presence."""
+        if self.several:
+            return functional.binary_cross_entropy_with_logits(logits, labels.float())
+        return functional.cross_entropy(logits, labels)
 
 
 def train_classifier(
@@ -72,7 +80,7 @@ def train_classifier(
 
     Args:
         images: uint8 (K, C, S, S).
-        labels: int64 (K,), from 0.
+        labels: int64 (K,), from 0; or uint8 (K, A) of 0 and 1, several attributes an image.
         epochs: passes, with a learning rate that falls linearly from 1e-3 to 0.
         batch_size: images a step.
         seed: of the weights and the order.
@@ -82,16 +90,17 @@ def train_classifier(
     Raises:
         ValueError: if there are fewer than two classes or than one batch of images.
     """
-    classes = int(labels.max()) + 1 if len(labels) else 0
-    if classes < 2 or len(images) < batch_size or len(images) != len(labels):
+    several = labels.ndim == 2
+    classes = labels.shape[1] if several else int(labels.max()) + 1 if len(labels) else 0
+    if classes < (1 if several else 2) or len(images) < batch_size or len(images) != len(labels):
         raise ValueError(
             f"{len(images)} images with {len(labels)} labels of {classes} classes: the stand-in "
-            f"needs at least {batch_size} labelled images of two classes"
+            f"needs at least {batch_size} labelled images, of two classes or with attributes"
         )
     images, labels = images.to(device), labels.to(device)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = FeatureClassifier(images.shape[1], classes).to(device)
+        model = FeatureClassifier(images.shape[1], classes, several).to(device)
     optimizer = torch.optim.Adam(model.parameters())
     steps = len(images) // batch_size
     generator = torch.Generator().manual_seed(seed)
@@ -103,7 +112,7 @@ def train_classifier(
                 for group in optimizer.param_groups:
                     group["lr"] = 1e-3 * left
                 chosen = order[step * batch_size :][:batch_size]
-                loss = functional.cross_entropy(model(images[chosen]), labels[chosen])
+                loss = model.loss(model(images[chosen]), labels[chosen])
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
@@ -115,11 +124,29 @@ def train_classifier(
 
 
 @torch.inference_mode()
-def accuracy(model: FeatureClassifier, images: Tensor, labels: Tensor) -> float:
-    """Share of images whose class is found."""
+def presence(model: FeatureClassifier, images: Tensor) -> Tensor:
+    """Which labels the network finds in images.
+
+    Args:
+        model: trained.
+        images: uint8 (K, C, S, S).
+
+    Returns:
+        bool (K, A); a single true column a row if labels exclude each other.
+    """
     device = next(model.parameters()).device
-    found = [model(part.to(device)).argmax(1).cpu() for part in images.split(512)]
-    return float((torch.cat(found) == labels).double().mean())
+    logits = torch.cat([model(part.to(device)).cpu() for part in images.split(512)])
+    if model.several:
+        return logits > 0
+    return functional.one_hot(logits.argmax(1), logits.shape[1]).bool()
+
+
+def accuracy(model: FeatureClassifier, images: Tensor, labels: Tensor) -> float:
+    """Share of labels found: of images whose class is right, or of attributes that are."""
+    found = presence(model, images)
+    if model.several:
+        return float((found == labels.bool()).double().mean())
+    return float(found[torch.arange(len(labels)), labels].double().mean())
 
 
 def rotations(images: Tensor) -> tuple[Tensor, Tensor]:
@@ -150,6 +177,7 @@ def save_classifier(path: Path, model: FeatureClassifier, about: Mapping[str, An
     shape = {
         "channels": model.body[0].in_channels,
         "classes": model.head.out_features,
+        "several": model.several,
     }
     header = {"format": VERSION, "shape": shape, "about": dict(about)}
     write_tensors(path, model.state_dict(), header)

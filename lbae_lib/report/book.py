@@ -35,7 +35,7 @@ ATLAS = (
     ("Figure 8", "novel samples", "03_sampling"),
     ("Figure 9", "Hamming distance along interpolations", "04_interpolation"),
     ("Figure 10", "interpolations between test images", "04_interpolation"),
-    ("Figure 11", "attribute editing", None),
+    ("Figure 11", "attribute editing", "07_attributes"),
     ("Algorithm 1", "from a latent to a hyperplane", "04_interpolation"),
     ("Table 1", "FID", "05_metrics"),
     ("Table 2", "KID", "05_metrics"),
@@ -43,7 +43,11 @@ ATLAS = (
     ("Table 4", "precision/recall", "05_metrics"),
     ("Table 5", "Gaussian mixtures on latents", "05_metrics"),
     ("Supplement, Figures 1-2", "the network", "01_training"),
-    ("Supplement, Figures 3-12", "more reconstructions, samples, interpolations, edits", None),
+    (
+        "Supplement, Figures 3-12",
+        "more reconstructions, samples, interpolations, edits",
+        "11_gallery",
+    ),
     ("Supplement, Table 1", "compression", "05_metrics"),
 )
 

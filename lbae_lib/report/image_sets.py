@@ -54,7 +54,6 @@ def lbae_sources(trained: Trained, components: int = 10) -> dict[str, ImageSourc
     truth = moments(latents)
     clip, _ = hyperplane_sampler(truth, "clip")
     nearest, _ = hyperplane_sampler(truth, "nearest")
-    blended = full_rank(nearest)
     mixture = GaussianMixture.fit(latents[_mixed(len(latents))], components)
     samplers: dict[str, tuple[str, Sampler, str]] = {
         "n01": ("uniform bits, the paper's N(0, 1)", UniformBits(model.config.latent_size), ""),
@@ -76,14 +75,23 @@ def lbae_sources(trained: Trained, components: int = 10) -> dict[str, ImageSourc
                 "interpolation, Algorithm 1",
                 _bit_interpolations(model, ends, clip, lambda s, _: algorithm_1(s, clip).normals),
             ),
-            "interp_exact": ImageSource(
-                "interpolation, exact inverse",
-                _bit_interpolations(
-                    model, ends, blended, lambda s, g: exact(s, blended, g).normals
-                ),
-            ),
+            "interp_exact": exact_interpolations(trained, nearest),
         }
     )
+
+
+def exact_interpolations(trained: Trained, sampler: HyperplaneSampler) -> ImageSource:
+    """Paths between random pairs of test images by the exact inverse, ``STEPS`` images each.
+
+    Args:
+        trained: the model with its latents.
+        sampler: of any rank.
+    """
+    blended = full_rank(sampler)
+    draw = _bit_interpolations(
+        trained.model, trained.bits("test"), blended, lambda s, g: exact(s, blended, g).normals
+    )
+    return ImageSource("interpolation, exact inverse", draw)
 
 
 def vae_sources(baseline: Baseline, components: int = 10) -> dict[str, ImageSource]:

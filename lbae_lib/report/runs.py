@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from lbae_lib.bits import unpack_bits
 from lbae_lib.config import Experiment
 from lbae_lib.data.images import Dataset, ImageSet
 from lbae_lib.data.registry import load_dataset
-from lbae_lib.errors import CheckpointError
+from lbae_lib.errors import CheckpointError, DataError
 from lbae_lib.files import read_tensors, sha256_file, sha256_tensor, write_tensors
 from lbae_lib.metrics.classifier import (
     accuracy,
@@ -203,23 +204,21 @@ def load_baseline(experiment: Experiment, data_root: Path, device: str = "cpu") 
 def train_extractor(experiment: Experiment, data_root: Path, device: str = "cpu") -> Path:
     """Train the in-domain feature extractor on the training split, and write its record.
 
-    Images without classes are turned by quarters, and the network learns which.
+    It learns classes, or else attributes. Images without either are turned by quarters, and it
+    learns which.
 
     Returns:
         The model's file.
     """
     started, began_in = time.monotonic(), environment()
     splits = split_images(load_dataset(experiment.dataset, data_root), experiment)
-    labelled = splits["train"].labels is not None
-    tasks = {
-        name: (part.images, part.labels) if part.labels is not None else rotations(part.images)
-        for name, part in splits.items()
-    }
+    tasks = {name: extractor_task(part) for name, part in splits.items()}
     epochs = experiment.extractor_epochs
-    model = train_classifier(*tasks["train"], epochs=epochs, device=device).cpu()
+    images, labels, learns = tasks["train"]
+    model = train_classifier(images, labels, epochs=epochs, device=device).cpu()
     path = experiment.extractor_folder / MODEL_FILE
     slug = experiment.folder.name
-    about = {"dataset": slug if labelled else f"{slug}-rotation"}
+    about = {"dataset": slug if learns != "quarter turns" else f"{slug}-rotation"}
     save_classifier(path, model, about)
     write_record(
         experiment.extractor_folder / RECORD_FILE,
@@ -229,17 +228,47 @@ def train_extractor(experiment: Experiment, data_root: Path, device: str = "cpu"
             "dataset": experiment.dataset.name,
             "epochs": epochs,
             "seed": 0,
-            "labels": "classes" if labelled else "quarter turns",
+            "labels": learns,
         },
         inputs={name: sha256_tensor(part.images) for name, part in splits.items()},
         results={
             "weights_sha256": weights_hash(model),
-            "accuracy": {name: accuracy(model, *tasks[name]) for name in ("validation", "test")},
+            "accuracy": {
+                name: accuracy(model, *tasks[name][:2]) for name in ("validation", "test")
+            },
         },
         seconds=time.monotonic() - started,
         made_in=began_in,
     )
     return path
+
+
+def extractor_task(part: ImageSet) -> tuple[Tensor, Tensor, str]:
+    """Images, labels and what they are, for the in-domain feature extractor."""
+    if part.labels is not None:
+        return part.images, part.labels, "classes"
+    if part.attributes is not None and part.attributes.shape[1]:
+        return part.images, part.attributes, "attributes"
+    return *rotations(part.images), "quarter turns"
+
+
+def attribute_table(dataset: Dataset, part: ImageSet) -> tuple[tuple[str, ...], Tensor]:
+    """What the images of a part have: attributes, or else classes as attributes.
+
+    Returns:
+        The names, and bool (K, A).
+
+    Raises:
+        DataError: if the data set has neither.
+    """
+    if part.attributes is not None and dataset.attribute_names:
+        return dataset.attribute_names, part.attributes.bool()
+    if part.labels is not None and dataset.class_names:
+        return dataset.class_names, one_hot(part.labels, len(dataset.class_names)).bool()
+    raise DataError(
+        f"{dataset.title} has neither attributes nor classes: add an attributes.csv or class "
+        "folders"
+    )
 
 
 def load_extractor(experiment: Experiment) -> ClassifierFeatures:

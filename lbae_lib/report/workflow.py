@@ -9,7 +9,7 @@ import dataclasses
 import json
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ _PRODUCTS = {
     "vae": "vae/latents.safetensors",
     "extractor": "extractor/record.json",
 }
+_NEEDS = (*_PRODUCTS, "attributes")
 BOOK_PAGES = ("book/*.md", "book/*.bib", "book/_static/*.css", "_config.yml")
 
 
@@ -90,7 +91,8 @@ class Plan:
         """The notebook, the library files it imports, and the models it says it needs."""
         path = Path("notebooks") / f"{notebook}.ipynb"
         folder = f"results/{self.profile}/{slug}"
-        made = [f"{folder}/{_PRODUCTS[need]}" for need in ("lbae", *notebook_needs(path))]
+        needs = ("lbae", *notebook_needs(path))
+        made = [f"{folder}/{_PRODUCTS[need]}" for need in needs if need in _PRODUCTS]
         return [str(path), *made, *_relative(notebook_sources(path))]
 
     def notebook_threads(self, notebook: str, cores: int) -> int:
@@ -114,8 +116,7 @@ class Plan:
             f"results/{self.profile}/{slug}/{path.stem}.ipynb"
             for slug, experiment in self._experiments.items()
             for path in sorted(Path("notebooks").glob("[0-9]*.ipynb"))
-            if path.stem != TABLES
-            and ("vae" not in notebook_needs(path) or experiment.has_baseline)
+            if path.stem != TABLES and _suits(experiment, notebook_needs(path))
         ]
 
     def tables(self) -> list[str]:
@@ -132,16 +133,22 @@ class Plan:
 
 
 def notebook_needs(notebook: Path) -> list[str]:
-    """What a notebook needs beside the LBAE, by its metadata: "vae", "extractor".
+    """What a notebook needs beside the LBAE, by its metadata: "vae", "extractor", "attributes".
 
     Raises:
         ConfigError: if it names something else.
     """
     needs = list(_about(notebook).get("needs", []))
     for need in needs:
-        if need not in _PRODUCTS:
-            raise ConfigError(f"{notebook} needs {need!r}; there are {', '.join(_PRODUCTS)}")
+        if need not in _NEEDS:
+            raise ConfigError(f"{notebook} needs {need!r}; there are {', '.join(_NEEDS)}")
     return needs
+
+
+def _suits(experiment: Experiment, needs: Sequence[str]) -> bool:
+    """Whether the data set and its profile have what a notebook needs."""
+    baseline = "vae" not in needs or experiment.has_baseline
+    return baseline and ("attributes" not in needs or experiment.dataset.named)
 
 
 def _about(notebook: Path) -> dict[str, Any]:

@@ -1,0 +1,73 @@
+import pytest
+import torch
+
+from lbae_lib.bits import signs
+from lbae_lib.latent.attributes import (
+    bits_set,
+    contrast,
+    expected_bits,
+    set_attribute,
+    threshold_for,
+)
+
+
+@pytest.fixture
+def faces(generator):
+    """Latents whose bit 0 all share, bits 1 and 2 tell the attribute, the others are noise."""
+    has = torch.rand(2000, generator=generator) < 0.3
+    latents = signs(torch.randn(2000, 12, generator=generator))
+    latents[:, 0] = 1.0
+    latents[:, 1] = torch.where(has, 1.0, -1.0)
+    latents[:, 2] = torch.where(has, -1.0, latents[:, 2])
+    return latents, has
+
+
+def test_equation_17_by_hand():
+    direction = torch.tensor([0.5, -0.5, 0.1, -0.1, 0.0])
+    latents = torch.tensor([[-1.0, 1.0, -1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0, -1.0]])
+    edited = set_attribute(latents, direction, 0.1)
+    # 0.1 is not outside the threshold of 0.1.
+    assert edited.tolist() == [[1.0, -1.0, -1.0, 1.0, 1.0], [1.0, -1.0, 1.0, 1.0, -1.0]]
+    assert set_attribute(edited, direction, 0.1).equal(edited)
+    assert set_attribute(latents, direction, 1.0).equal(latents)
+
+
+def test_the_plain_mean_sets_what_all_share_and_the_contrast_does_not(faces):
+    latents, has = faces
+    mean, difference = expected_bits(latents, has), contrast(latents, has)
+    assert mean[0] == 1.0
+    assert difference[0] == 0.0
+    assert (mean[[1, 2]].abs() == 1).all()
+    assert set(torch.nonzero(difference.abs() > 0.3).flatten().tolist()) == {1, 2}
+    assert set(torch.nonzero(mean.abs() > 0.3).flatten().tolist()) == {0, 1, 2}
+
+
+def test_the_opposite_direction_takes_it_away(faces):
+    latents, has = faces
+    away = set_attribute(latents[has], -contrast(latents, has), 0.3)
+    assert (away[:, 1] == -1).all()
+
+
+def test_a_lower_threshold_sets_more_bits(faces):
+    latents, has = faces
+    direction = contrast(latents, has)
+    counts = [bits_set(direction, d) for d in (0.0, 0.02, 0.1, 0.5, 3.0)]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[-1] == 0
+    for bits in (0, 1, 5, 12):
+        assert bits_set(direction, threshold_for(direction, bits)) in (
+            bits,
+            11 if bits == 12 else bits,
+        )
+
+
+def test_impossible_edits_are_refused(faces):
+    latents, has = faces
+    with pytest.raises(ValueError, match="no latent has the attribute"):
+        expected_bits(latents, torch.zeros_like(has))
+    with pytest.raises(ValueError, match="no latent has the attribute"):
+        contrast(latents, torch.ones_like(has))
+    with pytest.raises(ValueError, match="12 bits"):
+        set_attribute(latents, torch.zeros(5))
+    with pytest.raises(ValueError, match="must not be negative"):
+        set_attribute(latents, torch.zeros(12), -0.1)
