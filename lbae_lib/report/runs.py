@@ -128,6 +128,12 @@ class Trained:
         """Latents of a split, float32 (K, N) in {-1, +1}."""
         return unpack_bits(self.packed[split], self.model.config.latent_size)
 
+    def with_test(self, chosen: Tensor) -> Trained:
+        """The same with these test images alone."""
+        images = self.images | {"test": self.images["test"].select(chosen)}
+        packed = self.packed | {"test": self.packed["test"][chosen]}
+        return dataclasses.replace(self, images=images, packed=packed)
+
 
 def encode_experiment(experiment: Experiment, data_root: Path, device: str = "cpu") -> Path:
     """Encode all splits with the experiment's model into one file.
@@ -185,6 +191,15 @@ class Baseline:
     images: dict[str, ImageSet]
     means: dict[str, Tensor]
     log_variances: dict[str, Tensor]
+
+    def with_test(self, chosen: Tensor) -> Baseline:
+        """The same with these test images alone."""
+        return dataclasses.replace(
+            self,
+            images=self.images | {"test": self.images["test"].select(chosen)},
+            means=self.means | {"test": self.means["test"][chosen]},
+            log_variances=self.log_variances | {"test": self.log_variances["test"][chosen]},
+        )
 
 
 def load_baseline(experiment: Experiment, data_root: Path, device: str = "cpu") -> Baseline:
