@@ -35,7 +35,9 @@ STOPPED_EARLY = 3  # exit status of a training run that reached its time limit o
 
 Dataset = Annotated[
     str,
-    typer.Option("--dataset", "-d", help="digits, mnist, cifar10, celeba or folder:PATH."),
+    typer.Option(
+        "--dataset", "-d", help="digits, photos, faces, mnist, cifar10, celeba or folder:PATH."
+    ),
 ]
 Profile = Annotated[
     str,
