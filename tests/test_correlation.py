@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from lbae_lib.latent.correlation import (
+    alternating_projections,
     clip,
     factor,
     gram_matrix,
@@ -13,6 +14,7 @@ from lbae_lib.latent.correlation import (
     rounding_moments,
 )
 from lbae_lib.latent.moments import moments
+from lbae_lib.latent.newton import nearest_psd
 
 
 @pytest.fixture
@@ -53,25 +55,78 @@ def test_nearest_is_nearer_than_clipping(gram):
 
 def test_nearest_satisfies_its_optimality_conditions(gram):
     """X is nearest if X - G = diag(y) + S with S >= 0 and S X = 0 (Qi and Sun 2006)."""
-    matrix, _ = nearest(gram, tolerance=1e-11)
+    matrix, steps = nearest(gram)
     y = ((matrix - gram) @ matrix).diagonal()  # follows from S X = 0 and X_ii = 1
     slack = matrix - gram - torch.diag(y)
-    assert float((slack @ matrix).abs().max()) < 1e-6
-    assert float(torch.linalg.eigvalsh(slack)[0]) > -1e-6
+    assert float((slack @ matrix).abs().max()) < 1e-7
+    assert float(torch.linalg.eigvalsh(slack)[0]) > -1e-7
     assert float(y.abs().max()) > 1e-3
+    assert steps < 12
 
 
-def test_nearest_of_highams_example():
+def test_newton_and_alternating_projections_agree(gram):
+    slow, sweeps = alternating_projections(gram, tolerance=1e-11)
+    fast, steps = nearest(gram)
+    torch.testing.assert_close(fast, slow, rtol=0, atol=1e-8)
+    assert steps < sweeps / 3
+
+
+@pytest.mark.parametrize("positive", [5, 20])
+def test_newton_with_few_and_with_many_positive_eigenvalues(positive, generator):
+    """Both ways of computing the Jacobian: from the smaller group of eigenvectors."""
+    basis, _ = torch.linalg.qr(torch.randn(25, 25, generator=generator, dtype=torch.float64))
+    values = torch.rand(25, generator=generator, dtype=torch.float64) + 0.1
+    values[positive:] *= -0.5
+    given = basis @ values.diag() @ basis.T
+    scale = given.diagonal().abs().clamp(min=0.05).rsqrt()
+    given = given * torch.outer(scale, scale)
+    given = given.fill_diagonal_(1.0)
+    fast, _ = nearest(given)
+    slow, _ = alternating_projections(given, tolerance=1e-12, max_iterations=20_000)
+    torch.testing.assert_close(fast, slow, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", [nearest, alternating_projections])
+def test_nearest_of_highams_example(method):
     """Higham (2002), Section 4: the nearest matrix to tridiag(1) of order 3."""
     given = torch.tensor([[1.0, 1, 0], [1, 1, 1], [0, 1, 1]], dtype=torch.float64)
-    matrix, _ = nearest(given, tolerance=1e-12)
+    matrix, _ = method(given, tolerance=1e-12)
     assert float(matrix[0, 1]) == pytest.approx(0.7607, abs=5e-5)
     assert float(matrix[0, 2]) == pytest.approx(0.1573, abs=5e-5)
 
 
+def test_a_heavier_boundary_row_keeps_first_moments_better(gram):
+    errors = []
+    for weight in (1.0, 10.0, 100.0, math.inf):
+        matrix, _ = nearest(gram, boundary_weight=weight)
+        assert float(torch.linalg.eigvalsh(matrix)[0]) > -1e-9
+        torch.testing.assert_close(matrix.diagonal(), torch.ones(25, dtype=torch.float64))
+        errors.append(float((matrix - gram)[-1].norm()))
+    assert errors == sorted(errors, reverse=True)
+    assert errors[0] > 10 * errors[2]
+    assert errors[3] == 0.0
+
+
+def test_a_held_boundary_costs_least_in_the_rest(gram):
+    """No other matrix with that row is nearer: a heavy weight approaches the held one."""
+    held, _ = nearest(gram, boundary_weight=math.inf)
+    heavy, _ = nearest(gram, boundary_weight=1e5)
+    torch.testing.assert_close(held, heavy, rtol=0, atol=1e-3)
+    constant = gram.clone()
+    constant[0, -1] = constant[-1, 0] = 1.0
+    with pytest.raises(ValueError, match="constant"):
+        nearest(constant, boundary_weight=math.inf)
+    with pytest.raises(ValueError, match="boundary_weight is -1"):
+        nearest(gram, boundary_weight=-1)
+
+
 def test_nearest_says_when_it_does_not_converge(gram):
     with pytest.raises(RuntimeError, match="2 sweeps"):
-        nearest(gram, tolerance=1e-14, max_iterations=2)
+        alternating_projections(gram, tolerance=1e-14, max_iterations=2)
+    with pytest.raises(RuntimeError, match="1 Newton steps"):
+        nearest_psd(gram, torch.ones(25, dtype=torch.float64), max_iterations=1)
+    with pytest.raises(ValueError, match="positive"):
+        nearest_psd(gram, torch.zeros(25, dtype=torch.float64))
 
 
 def test_clipping_is_the_nearest_positive_semidefinite_matrix_of_higham_1988(gram):

@@ -142,7 +142,7 @@ def test_prose_speaks_of_the_project_alone():
 
 def test_sources_follow_imports(tmp_path):
     names = {p.name for p in module_sources("lbae_lib.latent.hyperplane")}
-    assert names == {"hyperplane.py", "correlation.py", "moments.py", "bits.py"}
+    assert names == {"hyperplane.py", "correlation.py", "newton.py", "moments.py", "bits.py"}
     assert "networks.py" in {p.name for p in module_sources("lbae_lib.models.training")}
     assert "hyperplane.py" not in {p.name for p in module_sources("lbae_lib.models.training")}
     found = {p.name for p in notebook_sources(PROJECT / "notebooks/04_interpolation.ipynb")}

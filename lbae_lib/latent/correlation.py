@@ -14,6 +14,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from lbae_lib.latent.newton import nearest_psd
+
 Method = Literal["clip", "nearest"]
 
 
@@ -72,8 +74,13 @@ def rounding_moments(vectors: Tensor) -> Tensor:
     return moment_matrix.fill_diagonal_(1.0)
 
 
-def repair(gram: Tensor, method: Method = "nearest") -> Repair:
+def repair(gram: Tensor, method: Method = "nearest", boundary_weight: float = 1.0) -> Repair:
     """The matrix itself if it is positive semi-definite, else :func:`clip` or :func:`nearest`.
+
+    Args:
+        gram: H, (N+1, N+1).
+        method: "clip" (the authors') or "nearest".
+        boundary_weight: see :func:`nearest`; clipping has none.
 
     Raises:
         ValueError: if the matrix is not square, symmetric, finite, with unit diagonal; or the
@@ -86,7 +93,7 @@ def repair(gram: Tensor, method: Method = "nearest") -> Repair:
     values = torch.linalg.eigvalsh(gram)
     if float(values[0]) >= -_tolerance(values):
         return Repair(gram, "none", values, 0, 0.0)
-    matrix, iterations = clip(gram) if method == "clip" else nearest(gram)
+    matrix, iterations = clip(gram) if method == "clip" else nearest(gram, boundary_weight)
     return Repair(matrix, method, values, iterations, _rms_off_diagonal(matrix - gram))
 
 
@@ -101,9 +108,55 @@ def clip(gram: Tensor) -> tuple[Tensor, int]:
 
 
 def nearest(
+    gram: Tensor, boundary_weight: float = 1.0, tolerance: float = 1e-9
+) -> tuple[Tensor, int]:
+    """The nearest correlation matrix in a weighted Frobenius norm, by Newton's method.
+
+    The last row belongs to the boundary vector and carries the first moments. Its errors weigh
+    ``boundary_weight`` times; with ``math.inf`` it is held as it is: X then exists if and only if
+    S = C - h hᵀ is positive semi-definite, where h is the boundary's column and C the rest, so
+    that the nearest S with the diagonal 1 - h² is found instead.
+
+    Args:
+        gram: symmetric, unit diagonal.
+        boundary_weight: of squared errors in the last row, above 0.
+        tolerance: see :func:`lbae_lib.latent.newton.nearest_psd`.
+
+    Returns:
+        The matrix and the number of Newton steps.
+
+    Raises:
+        ValueError: if the weight is not positive; or it is infinite and a first moment is ±1,
+            which leaves its bit no room.
+        RuntimeError: if Newton's method does not converge.
+    """
+    if not boundary_weight > 0:
+        raise ValueError(f"boundary_weight is {boundary_weight}, but must be above 0")
+    if math.isinf(boundary_weight):
+        return _held_boundary(gram, tolerance)
+    weights = torch.ones_like(gram[0])
+    weights[-1] = boundary_weight
+    scale = weights.sqrt()
+    matrix, steps = nearest_psd(gram * torch.outer(scale, scale), weights, tolerance)
+    return _unit_diagonal(_symmetric(matrix)), steps
+
+
+def _held_boundary(gram: Tensor, tolerance: float) -> tuple[Tensor, int]:
+    column, rest = gram[:-1, -1], gram[:-1, :-1]
+    variance = 1 - column.square()
+    if not bool((variance > 1e-12).all()):
+        raise ValueError("a bit is constant: its row cannot be held; leave constant bits out")
+    inner, steps = nearest_psd(rest - torch.outer(column, column), variance, tolerance)
+    scale = (variance / inner.diagonal()).sqrt()
+    matrix = gram.clone()
+    matrix[:-1, :-1] = inner * torch.outer(scale, scale) + torch.outer(column, column)
+    return _symmetric(matrix.fill_diagonal_(1.0)), steps
+
+
+def alternating_projections(
     gram: Tensor, tolerance: float = 1e-7, max_iterations: int = 2000
 ) -> tuple[Tensor, int]:
-    """The nearest correlation matrix in the Frobenius norm, by alternating projections.
+    """The nearest correlation matrix by alternating projections: slower than :func:`nearest`.
 
     Args:
         gram: symmetric, unit diagonal.
