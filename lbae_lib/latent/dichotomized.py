@@ -1,0 +1,168 @@
+"""The dichotomized Gaussian: bits with exact first moments, by thresholding a Gaussian."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lbae_lib.bits import signs
+from lbae_lib.latent.correlation import Method, Repair, factor, repair
+from lbae_lib.latent.moments import Moments
+
+_NODES = 48  # of the Gauss-Legendre rule: 1e-10 up to correlations of 0.99
+_CHUNK = 1 << 16  # pairs at a time: 25 MB for each array of pairs × nodes
+_LARGEST_ANGLE = math.pi / 2 - 1e-6
+_LARGEST_MARGIN = 8.0  # of a bit that is never, or always, set
+
+
+@dataclass(frozen=True)
+class DichotomizedGaussian:
+    """b = f_b(γ + L z) with z ~ N(0, I): one threshold a bit instead of a boundary vector.
+
+    The margins γ give every first moment exactly, whatever the repair does to the correlations;
+    hyperplane rounding carries them in one more row of its Gram matrix, which the repair changes.
+
+    Attributes:
+        margins: γ, float64 (N,).
+        vectors: L, unit rows, float64 (N, R).
+
+    Reference:
+        L. J. Emrich and M. R. Piedmonte (1991), *A method for generating high-dimensional
+        multivariate binary variates*, The American Statistician 45, 302-304; J. H. Macke et al.
+        (2009), *Generating spike trains with specified correlation coefficients*, Neural
+        Computation 21, 397-423.
+    """
+
+    margins: Tensor
+    vectors: Tensor
+
+    @classmethod
+    def fit(
+        cls, target: Moments, method: Method = "nearest"
+    ) -> tuple[DichotomizedGaussian, Repair]:
+        """To moments of latents, with the repair its correlations needed.
+
+        Args:
+            target: moments to reproduce.
+            method: see :func:`lbae_lib.latent.correlation.repair`.
+        """
+        margins = margins_of(target.first)
+        repaired = repair(latent_correlation(margins, target.second), method)
+        return cls(margins, factor(repaired.matrix)), repaired
+
+    def sample(self, count: int, generator: torch.Generator) -> Tensor:
+        """Random latents, (count, N) in {-1, +1}."""
+        noise = torch.randn(
+            count,
+            self.vectors.shape[1],
+            generator=generator,
+            dtype=self.vectors.dtype,
+            device=self.vectors.device,
+        )
+        return signs(noise @ self.vectors.T + self.margins)
+
+
+def margins_of(first: Tensor) -> Tensor:
+    """γ with P(z > -γ) = (1 + E[b]) / 2 for z ~ N(0, 1).
+
+    Args:
+        first: E[b], (N,) in [-1, 1].
+    """
+    # ndtri of the smaller tail keeps its precision near ±1.
+    tail = (1 - first.double().abs()) / 2
+    size = -torch.special.ndtri(tail)
+    return torch.sign(first.double()) * size.clamp(max=_LARGEST_MARGIN)
+
+
+def pair_moments(margins: Tensor, correlation: Tensor) -> Tensor:
+    """E[b_i b_j] of thresholded Gaussians.
+
+    Args:
+        margins: γ, (N,).
+        correlation: of the Gaussians, (N, N).
+
+    Returns:
+        float64 (N, N), ones on the diagonal.
+    """
+    rows, columns = _pairs(len(margins), margins.device)
+    angles = torch.asin(correlation[rows, columns].double().clamp(-1, 1))
+    found = _moments(margins[rows], margins[columns], angles)
+    return _symmetric_from(found, rows, columns, len(margins))
+
+
+def latent_correlation(margins: Tensor, second: Tensor) -> Tensor:
+    """Correlations of Gaussians whose thresholded pairs have given moments, pair by pair.
+
+    Newton's method within brackets, for all pairs at once; the derivative is the integrand of
+    the bivariate normal probability.
+
+    Args:
+        margins: γ, (N,).
+        second: E[b bᵀ], (N, N).
+
+    Returns:
+        float64 (N, N), unit diagonal; in general not positive semi-definite. A pair whose moment
+        no correlation reaches, by counting noise in rare bits, gets the nearest possible one.
+    """
+    rows, columns = _pairs(len(margins), margins.device)
+    found = [
+        torch.sin(_solve(margins[i], margins[j], second[i, j].double()))
+        for i, j in zip(rows.split(_CHUNK), columns.split(_CHUNK), strict=True)
+    ]
+    return _symmetric_from(torch.cat(found), rows, columns, len(margins))
+
+
+def _solve(a: Tensor, b: Tensor, target: Tensor) -> Tensor:
+    low = torch.full_like(target, -_LARGEST_ANGLE)
+    high = torch.full_like(target, _LARGEST_ANGLE)
+    angle = torch.zeros_like(target)
+    for _ in range(60):
+        error = _moments(a, b, angle) - target
+        low = torch.where(error < 0, angle, low)
+        high = torch.where(error > 0, angle, high)
+        slope = 4 * _integrand(a, b, angle)
+        following = angle - error / slope.clamp(min=1e-300)
+        outside = ~((following > low) & (following < high))
+        following = torch.where(outside, (low + high) / 2, following)
+        change = float((following - angle).abs().max())
+        angle = following
+        if change < 1e-12:
+            break
+    return angle
+
+
+def _moments(a: Tensor, b: Tensor, angle: Tensor) -> Tensor:
+    """E[b_i b_j] = 4 P(both positive) - 2 P(i) - 2 P(j) + 1, for correlations sin(angle)."""
+    p, q = torch.special.ndtr(a), torch.special.ndtr(b)
+    nodes, weights = _rule(angle.device)
+    t = angle[:, None] * (1 + nodes) / 2  # from 0 to the angle
+    integral = (_integrand(a[:, None], b[:, None], t) * weights).sum(1) * angle / 2
+    return 4 * (p * q + integral) - 2 * p - 2 * q + 1
+
+
+def _integrand(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+    """d/dt of P(both positive) at the correlation sin t (Drezner and Wesolowsky 1990)."""
+    cosine = torch.cos(t).square()
+    exponent = -(a.square() + b.square() - 2 * a * b * torch.sin(t)) / (2 * cosine)
+    return torch.exp(exponent) / (2 * math.pi)
+
+
+def _rule(device: torch.device) -> tuple[Tensor, Tensor]:
+    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    return torch.from_numpy(nodes).to(device), torch.from_numpy(weights).to(device)
+
+
+def _pairs(size: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    rows, columns = torch.triu_indices(size, size, offset=1, device=device)
+    return rows, columns
+
+
+def _symmetric_from(values: Tensor, rows: Tensor, columns: Tensor, size: int) -> Tensor:
+    matrix = torch.eye(size, dtype=torch.float64, device=values.device)
+    matrix[rows, columns] = values
+    matrix[columns, rows] = values
+    return matrix
