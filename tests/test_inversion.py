@@ -5,7 +5,13 @@ from lbae_lib.bits import hamming_distance
 from lbae_lib.latent.correlation import factor
 from lbae_lib.latent.hyperplane import HyperplaneSampler, hyperplane_sampler
 from lbae_lib.latent.interpolation import hamming_path, slerp
-from lbae_lib.latent.inversion import algorithm_1, centroid_difference, exact, full_rank
+from lbae_lib.latent.inversion import (
+    algorithm_1,
+    centroid_difference,
+    exact,
+    full_rank,
+    least_change,
+)
 from lbae_lib.latent.moments import moments
 
 
@@ -88,9 +94,31 @@ def test_full_rank_moves_the_matrix_as_it_says(sampler):
     torch.testing.assert_close(blended @ blended.T, expected)
 
 
+@pytest.mark.parametrize("start", [algorithm_1, centroid_difference])
+def test_least_change_mends_wrong_bits_alone(latents, sampler, start):
+    blended = full_rank(sampler)
+    chosen = latents[:200].double()
+    found = start(chosen, blended)
+    assert int(found.wrong_bits.sum()) > 0
+    mended = least_change(chosen, blended, found)
+    assert int(mended.wrong_bits.max()) == 0
+    before, after = (f.normals @ blended.vectors.T for f in (found, mended))
+    flipped = torch.where(before[:, -1:] >= 0, before, -before)
+    right = blended.bits(found.normals) == chosen
+    torch.testing.assert_close(after[:, :-1][right], flipped[:, :-1][right], rtol=1e-6, atol=1e-8)
+
+
+def test_least_change_leaves_an_exact_inverse_alone(latents, sampler, generator):
+    blended = full_rank(sampler)
+    found = exact(latents[:50], blended, generator)
+    torch.testing.assert_close(least_change(latents[:50], blended, found).normals, found.normals)
+
+
 def test_bad_input_is_refused(latents, sampler, generator):
     with pytest.raises(ValueError, match="full_rank"):
         exact(latents[:5], HyperplaneSampler(sampler.vectors[:, :7]), generator)
+    with pytest.raises(ValueError, match="share is 0"):
+        least_change(latents[:5], sampler, algorithm_1(latents[:5], sampler), 0)
     with pytest.raises(ValueError, match=r"\(K, 24\)"):
         algorithm_1(latents[:5, :10], sampler)
     with pytest.raises(ValueError, match="only -1 and"):

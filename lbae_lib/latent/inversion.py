@@ -89,16 +89,42 @@ def exact(
     """
     latents = _prepared(latents, sampler)
     vectors = sampler.vectors
-    if vectors.shape[0] != vectors.shape[1]:
-        raise ValueError(
-            f"V has rank {vectors.shape[1]} of {vectors.shape[0]}: not every latent has a "
-            "hyperplane; blend it with full_rank(sampler) first"
-        )
+    _check_square(vectors)
     target = torch.nn.functional.pad(latents, (0, 1), value=1.0)
     if generator is not None:
         target = target * (sampler.normals(len(latents), generator) @ vectors.T).abs()
     normals = torch.linalg.solve(vectors, target.T).T
     return _judged(normals, latents, sampler)
+
+
+def least_change(
+    latents: Tensor, sampler: HyperplaneSampler, start: Inversion, share: float = 0.1
+) -> Inversion:
+    """An exact normal near another one: only margins of wrong bits change.
+
+    A bit that ``start`` gets right keeps its margin; a wrong one gets ``share`` of the latent's
+    mean margin, on the right side.
+
+    Args:
+        latents: s, (K, N) in {-1, +1}.
+        sampler: must have full rank; see :func:`full_rank`.
+        start: e.g. of :func:`algorithm_1` with the same sampler.
+        share: above 0.
+
+    Raises:
+        ValueError: if V is not square, or share is not positive.
+    """
+    if not share > 0:
+        raise ValueError(f"share is {share}, but must be above 0")
+    latents = _prepared(latents, sampler)
+    _check_square(sampler.vectors)
+    signed = torch.nn.functional.pad(latents, (0, 1), value=1.0)
+    products = start.normals.to(sampler.vectors) @ sampler.vectors.T
+    # The hyperplane -r has the same bits: the boundary vector's side is the positive one.
+    margins = signed * products * torch.where(products[:, -1:] >= 0, 1.0, -1.0)
+    least = share * margins.abs().mean(1, keepdim=True)
+    target = signed * torch.where(margins > 0, margins, least)
+    return _judged(torch.linalg.solve(sampler.vectors, target.T).T, latents, sampler)
 
 
 def full_rank(sampler: HyperplaneSampler, weight: float = 0.01) -> HyperplaneSampler:
@@ -120,6 +146,14 @@ def _judged(
 ) -> Inversion:
     wrong = hamming_distance(sampler.bits(normals), latents)
     return Inversion(normals, wrong, torch.zeros_like(wrong) if steps is None else steps)
+
+
+def _check_square(vectors: Tensor) -> None:
+    if vectors.shape[0] != vectors.shape[1]:
+        raise ValueError(
+            f"V has rank {vectors.shape[1]} of {vectors.shape[0]}: not every latent has a "
+            "hyperplane; blend it with full_rank(sampler) first"
+        )
 
 
 def _positive_part(latents: Tensor) -> Tensor:
