@@ -33,15 +33,15 @@ def sphere_figures(example: SphereExample, normal: Tensor) -> Figure:
     assert isinstance(left, Axes3D) and isinstance(right, Axes3D)
     boundary_side = np.sign(rows[-1] @ direction)
     for axis in (left, right):
-        _wire_sphere(axis)
-        _arrow(axis, rows[-1], COLOURS["boundary"], r"$V_{N+1}$")
+        wire_sphere(axis)
+        arrow(axis, rows[-1], COLOURS["boundary"], r"$V_{N+1}$")
     for row, name in zip(rows[:-1], example.names, strict=True):
-        _arrow(left, row, INK, name)
+        arrow(left, row, INK, name)
         positive = np.sign(row @ direction) == boundary_side
         colour = COLOURS["positive"] if positive else COLOURS["negative"]
-        _arrow(right, row, colour, f"{name}: {'+1' if positive else '−1'}")
+        arrow(right, row, colour, f"{name}: {'+1' if positive else '−1'}")
     _plane(right, direction)
-    _arrow(right, direction, COLOURS["normal"], "r")
+    arrow(right, direction, COLOURS["normal"], "r")
     left.set_title("a vector a bit; angles from H")
     right.set_title("a random hyperplane gives the signs")
     return figure
@@ -86,7 +86,8 @@ def sphere_example(gram: Tensor, generator: torch.Generator, tries: int = 4000) 
     return SphereExample(names, vectors, float(change.abs().max().rad2deg()))
 
 
-def _wire_sphere(axis: Axes3D) -> None:
+def wire_sphere(axis: Axes3D) -> None:
+    """A unit sphere in thin lines, seen from the front and above."""
     u, v = np.mgrid[0 : 2 * np.pi : 41j, 0 : np.pi : 21j]
     x, y, z = np.cos(u) * np.sin(v), np.sin(u) * np.sin(v), np.cos(v)
     axis.plot_wireframe(x, y, z, color=GREY, lw=0.25, alpha=0.5, rstride=4, cstride=4)
@@ -95,17 +96,23 @@ def _wire_sphere(axis: Axes3D) -> None:
     axis.view_init(elev=18, azim=-55)
 
 
-def _arrow(axis: Axes3D, tip: _Array, colour: str, label: str) -> None:
+def arrow(axis: Axes3D, tip: _Array, colour: str, label: str) -> None:
+    """A labelled vector from the centre."""
     axis.quiver(0, 0, 0, *tip, color=colour, lw=1.6, arrow_length_ratio=0.1)
     axis.text(*(1.13 * tip), label, color=colour, fontsize=7.5, ha="center", va="center")
 
 
 def _plane(axis: Axes3D, normal: _Array) -> None:
+    circle = great_circle(normal)
+    axis.plot_trisurf(*circle.T, color=COLOURS["normal"], alpha=0.18, lw=0)
+    axis.plot(*circle.T, color=COLOURS["normal"], lw=0.8)
+
+
+def great_circle(normal: _Array) -> _Array:
+    """Points at right angles to a unit vector, (60, 3)."""
     helper = np.eye(3)[np.abs(normal).argmin()]
     first = np.cross(normal, helper)
     first /= np.linalg.norm(first)
     second = np.cross(normal, first)
     angle = np.linspace(0, 2 * np.pi, 60)
-    circle = np.outer(np.cos(angle), first) + np.outer(np.sin(angle), second)
-    axis.plot_trisurf(*circle.T, color=COLOURS["normal"], alpha=0.18, lw=0)
-    axis.plot(*circle.T, color=COLOURS["normal"], lw=0.8)
+    return np.outer(np.cos(angle), first) + np.outer(np.sin(angle), second)

@@ -1,0 +1,210 @@
+"""Repairs and samplers side by side: what each reaches, and what none can."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from lbae_lib.bits import nearest_distance
+from lbae_lib.latent.comparators import DirectRounding, IndependentBits, Resampling, Sampler
+from lbae_lib.latent.correlation import (
+    alternating_projections,
+    clip,
+    factor,
+    gram_matrix,
+    nearest,
+    rounding_moments,
+)
+from lbae_lib.latent.dichotomized import DichotomizedGaussian
+from lbae_lib.latent.higher import third_moments, total_variation, weight_distribution
+from lbae_lib.latent.hyperplane import HyperplaneSampler
+from lbae_lib.latent.interpolation import slerp
+from lbae_lib.latent.moment_fit import fit_vectors
+from lbae_lib.latent.moments import Moments, moment_errors, moments
+
+FAVOURED = 50.0  # how many times first moments weigh where they are favoured
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Unit vectors for hyperplane rounding, and what making them took and gave.
+
+    Attributes:
+        label: of the method.
+        vectors: V, (N+1, R).
+        iterations: of the method.
+        seconds: wall time on the processor.
+        pairs: RMS error of the pair moments in expectation, without Monte-Carlo noise.
+        first: the same of the first moments.
+    """
+
+    label: str
+    vectors: Tensor
+    iterations: int
+    seconds: float
+    pairs: float
+    first: float
+
+    @property
+    def rank(self) -> int:
+        """R."""
+        return self.vectors.shape[1]
+
+
+def fits(truth: Moments, rank: int = 64) -> dict[str, Fitted]:
+    """All repairs and moment fits.
+
+    Args:
+        truth: moments of the training latents.
+        rank: of the fit of low rank.
+    """
+    gram = gram_matrix(truth.matrix)
+    repairs: dict[str, tuple[str, Callable[[], tuple[Tensor, int]]]] = {
+        "clip": ("clipped eigenvalues (the authors')", lambda: clip(gram)),
+        "projections": (
+            "nearest, by alternating projections",
+            lambda: alternating_projections(gram),
+        ),
+        "nearest": ("nearest, by Newton's method", lambda: nearest(gram)),
+        "favoured": (
+            f"nearest, first moments × {FAVOURED:g}",
+            lambda: nearest(gram, FAVOURED),
+        ),
+        "held": ("nearest, first moments held", lambda: nearest(gram, math.inf)),
+    }
+    found = {}
+    for key, (label, run) in repairs.items():
+        began = time.monotonic()
+        matrix, iterations = run()
+        seconds = time.monotonic() - began
+        found[key] = _fitted(label, factor(matrix), iterations, seconds, truth)
+    start = found["nearest"].vectors
+    low = factor(start @ start.T, rank)
+    for key, label, vectors, weight in (
+        ("fit", "fitted to moments", start, 1.0),
+        ("fit_favoured", f"fitted, first moments × {FAVOURED:g}", start, FAVOURED),
+        ("fit_low", f"fitted, rank {low.shape[1]}", low, 1.0),
+    ):
+        began = time.monotonic()
+        result = fit_vectors(truth, vectors, weight)
+        seconds = time.monotonic() - began
+        found[key] = _fitted(label, result.vectors, result.iterations, seconds, truth)
+    return found
+
+
+def least_pair_error(truth: Moments) -> float:
+    """What no hyperplane sampler can go below: RMS error of all moments, first ones included.
+
+    The arcsine's slope is nowhere below 1, so that |2/π·asin x - M| ≥ 2/π |x - H| for each entry;
+    and no correlation matrix is nearer to H than the nearest one.
+    """
+    gram = gram_matrix(truth.matrix)
+    difference = nearest(gram)[0] - gram
+    size = len(gram)
+    return float(2 / math.pi * difference.square().sum().div(size * (size - 1)).sqrt())
+
+
+def all_errors(pairs: float, first: float, width: int) -> float:
+    """RMS error over all moments, from those of the pair and of the first moments."""
+    count = width * (width - 1) / 2
+    return math.sqrt((count * pairs**2 + width * first**2) / (count + width))
+
+
+def samplers(truth: Moments, latents: Tensor, fitted: Mapping[str, Fitted]) -> dict[str, Sampler]:
+    """Samplers by name: the floor, the paper's, and the laboratory's."""
+    chosen = ("clip", "nearest", "favoured", "held", "fit", "fit_favoured")
+    return {
+        "floor": Resampling(latents),
+        "independent": IndependentBits(truth.first),
+        "direct": DirectRounding.fit(truth),
+        **{key: HyperplaneSampler(fitted[key].vectors) for key in chosen},
+        "dichotomized": DichotomizedGaussian.fit(truth)[0],
+    }
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """How near samples of a sampler are to the training latents.
+
+    Attributes:
+        pairs: RMS error of pair moments.
+        first: RMS error of first moments.
+        third: RMS error of third-order moments over random triples.
+        weights: total variation of the distributions of the number of positive bits.
+        distance: mean Hamming distance to the nearest training latent.
+    """
+
+    pairs: float
+    first: float
+    third: float
+    weights: float
+    distance: float
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """What samples are measured against.
+
+    Attributes:
+        latents: training latents, (K, N).
+        truth: their moments.
+        triples: of bits, (T, 3).
+    """
+
+    latents: Tensor
+    truth: Moments
+    triples: Tensor
+
+    @cached_property
+    def third(self) -> Tensor:
+        """Third-order moments of the training latents."""
+        return third_moments(self.latents, self.triples)
+
+    def measure(self, bits: Tensor, neighbours: int = 2000) -> Sampled:
+        """Measure samples.
+
+        Args:
+            bits: (K, N) in {-1, +1}.
+            neighbours: samples whose nearest training latent is looked for.
+        """
+        errors = moment_errors(moments(bits), self.truth)
+        difference = third_moments(bits, self.triples) - self.third
+        nearest_ones = nearest_distance(bits[:neighbours], self.latents)
+        return Sampled(
+            pairs=errors.pairs,
+            first=errors.first,
+            third=float(difference.square().mean().sqrt()),
+            weights=total_variation(weight_distribution(bits), weight_distribution(self.latents)),
+            distance=float(nearest_ones.double().mean()),
+        )
+
+
+def _fitted(label: str, vectors: Tensor, iterations: int, seconds: float, truth: Moments) -> Fitted:
+    errors = moment_errors(Moments(rounding_moments(vectors), truth.count), truth)
+    return Fitted(label, vectors, iterations, seconds, errors.pairs, errors.first)
+
+
+def margins_along(
+    vectors: Tensor, source: Tensor, target: Tensor, steps: int = 101
+) -> tuple[Tensor, Tensor]:
+    """Signed products V r along the great circle between two normals.
+
+    Args:
+        vectors: V, (N+1, R).
+        source: normal (R,).
+        target: normal (R,).
+        steps: points.
+
+    Returns:
+        Positions in [0, 1], (steps,); and V r times the boundary's sign, (steps, N).
+    """
+    path = slerp(source[None], target[None], steps)[0]
+    products = path @ vectors.T
+    sides = torch.where(products[:, -1:] >= 0, 1.0, -1.0)
+    return torch.linspace(0, 1, steps, dtype=torch.float64), products[:, :-1] * sides
