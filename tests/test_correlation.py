@@ -112,12 +112,18 @@ def test_a_held_boundary_costs_least_in_the_rest(gram):
     held, _ = nearest(gram, boundary_weight=math.inf)
     heavy, _ = nearest(gram, boundary_weight=1e5)
     torch.testing.assert_close(held, heavy, rtol=0, atol=1e-3)
-    constant = gram.clone()
-    constant[0, -1] = constant[-1, 0] = 1.0
-    with pytest.raises(ValueError, match="constant"):
-        nearest(constant, boundary_weight=math.inf)
     with pytest.raises(ValueError, match="boundary_weight is -1"):
         nearest(gram, boundary_weight=-1)
+
+
+def test_a_constant_bit_keeps_its_row(latents):
+    latents = latents.clone()
+    latents[:, 3] = -1.0
+    given = gram_matrix(moments(latents).matrix)
+    held, _ = nearest(given, boundary_weight=math.inf)
+    torch.testing.assert_close(held[3], -given[-1])
+    torch.testing.assert_close(held[-1], given[-1])
+    assert float(torch.linalg.eigvalsh(held)[0]) > -1e-9
 
 
 def test_nearest_says_when_it_does_not_converge(gram):

@@ -126,8 +126,7 @@ def nearest(
         The matrix and the number of Newton steps.
 
     Raises:
-        ValueError: if the weight is not positive; or it is infinite and a first moment is ±1,
-            which leaves its bit no room.
+        ValueError: if the weight is not positive.
         RuntimeError: if Newton's method does not converge.
     """
     if not boundary_weight > 0:
@@ -142,14 +141,16 @@ def nearest(
 
 
 def _held_boundary(gram: Tensor, tolerance: float) -> tuple[Tensor, int]:
-    column, rest = gram[:-1, -1], gram[:-1, :-1]
+    boundary = gram[:, -1]
+    free = boundary.square() < 1 - 1e-12  # neither the boundary vector nor along it
+    column = boundary[free]
     variance = 1 - column.square()
-    if not bool((variance > 1e-12).all()):
-        raise ValueError("a bit is constant: its row cannot be held; leave constant bits out")
-    inner, steps = nearest_psd(rest - torch.outer(column, column), variance, tolerance)
+    fixed = torch.outer(column, column)
+    inner, steps = nearest_psd(gram[free][:, free] - fixed, variance, tolerance)
     scale = (variance / inner.diagonal()).sqrt()
-    matrix = gram.clone()
-    matrix[:-1, :-1] = inner * torch.outer(scale, scale) + torch.outer(column, column)
+    # A constant bit's vector is the boundary vector or its opposite: so is its row.
+    matrix = torch.outer(boundary, boundary)
+    matrix[torch.outer(free, free)] = (inner * torch.outer(scale, scale) + fixed).flatten()
     return _symmetric(matrix.fill_diagonal_(1.0)), steps
 
 

@@ -67,7 +67,7 @@ def lbae_sources(trained: Trained, components: int = 10) -> dict[str, ImageSourc
     return (
         {"reco": reconstructions(model, ends)}
         | {
-            key: ImageSource(label, _decoded(model, sampler), note=note)
+            key: ImageSource(label, decoded(model, sampler), note=note)
             for key, (label, sampler, note) in samplers.items()
         }
         | {
@@ -134,7 +134,7 @@ def vae_sources(baseline: Baseline, components: int = 10) -> dict[str, ImageSour
             "posterior": ImageSource("reconstruction of test images, z ~ q(z|x)", posterior),
         }
         | {
-            key: ImageSource(label, _decoded(model, sampler), note=note)
+            key: ImageSource(label, decoded(model, sampler), note=note)
             for key, (label, sampler, note) in samplers.items()
         }
         | {"interp": ImageSource("interpolation", interpolated)}
@@ -182,7 +182,8 @@ def reconstructions(model: LBAE | VAE, latents: Tensor) -> ImageSource:
     )
 
 
-def _decoded(model: LBAE | VAE, sampler: Sampler | Prior) -> Callable[..., Tensor]:
+def decoded(model: LBAE | VAE, sampler: Sampler | Prior) -> Callable[..., Tensor]:
+    """Draws latents and decodes them."""
     return lambda count, generator: decode(model, sampler.sample(count, generator))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -208,3 +208,52 @@ def margins_along(
     products = path @ vectors.T
     sides = torch.where(products[:, -1:] >= 0, 1.0, -1.0)
     return torch.linspace(0, 1, steps, dtype=torch.float64), products[:, :-1] * sides
+
+
+def small_example(
+    sampler: HyperplaneSampler, bits: int, generator: torch.Generator
+) -> HyperplaneSampler:
+    """Vectors of a few real bits in three dimensions, well apart.
+
+    Args:
+        sampler: of all bits.
+        bits: 2, with the boundary vector; or 3, without it.
+        generator: of the triples tried.
+
+    Returns:
+        A sampler whose three vectors span the space; the last of them is a boundary vector only
+        if ``bits`` is 2.
+    """
+    gram = sampler.vectors @ sampler.vectors.T
+    size = sampler.latent_size
+    triples = torch.rand(2000, size, generator=generator).topk(3, dim=1).indices
+    if bits == 2:
+        triples[:, -1] = size
+    smallest = torch.linalg.eigvalsh(gram[triples[:, :, None], triples[:, None, :]])[:, 0]
+    best = triples[smallest.argmax()]
+    return HyperplaneSampler(torch.linalg.cholesky(gram[best][:, best]))
+
+
+def small_path(
+    sampler: HyperplaneSampler, generator: torch.Generator | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Three vectors, and two normals between which the first two bits flip.
+
+    Args:
+        sampler: of :func:`small_example`.
+        generator: of the margins; None for equal ones.
+    """
+    normals = []
+    for signs in ((1.0, -1.0, 1.0), (-1.0, 1.0, 1.0)):
+        margins = torch.ones(3, dtype=torch.float64)
+        if generator is not None:
+            margins = (sampler.vectors @ sampler.normals(1, generator)[0]).abs()
+        end = torch.tensor(signs, dtype=torch.float64)
+        normals.append(torch.linalg.solve(sampler.vectors, end * margins))
+    return sampler.vectors, normals[0], normals[1]
+
+
+def rank_correlation(a: Sequence[float], b: Sequence[float]) -> float:
+    """Spearman's rank correlation."""
+    ranks = [torch.tensor(values).argsort().argsort().double() for values in (a, b)]
+    return float(torch.corrcoef(torch.stack(ranks))[0, 1])
