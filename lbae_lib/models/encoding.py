@@ -12,7 +12,7 @@ from lbae_lib.config import Loss
 from lbae_lib.models.autoencoders import LBAE, VAE, reconstruction_loss
 from lbae_lib.progress import progress_bar
 
-BATCH_SIZE = 256
+BATCH_SIZE = 64  # on a processor larger activations leave the heap, and pages are mapped anew
 
 
 def to_unit_range(images: Tensor) -> Tensor:
@@ -133,12 +133,15 @@ def cycle_loss(model: LBAE, bits: Tensor) -> Tensor:
 def mean_image_loss(train: Tensor, test: Tensor, loss: Loss) -> float:
     """Mean loss of a decoder that knows nothing: the mean training image for every test image.
 
+    The mean counts one white and one black image more than there are (Laplace's rule), so that a
+    pixel that no training image lights does not cost infinitely much under "bce".
+
     Args:
         train: uint8 (K, C, S, S).
         test: uint8 (L, C, S, S).
         loss: "bce" or "mse", summed over the pixels of an image.
     """
-    mean = train.double().mean(0, keepdim=True) / 255
+    mean = (train.double().sum(0, keepdim=True) / 255 + 1) / (len(train) + 2)
     found = test.double() / 255
     if loss == "bce":
         pixels = -(torch.xlogy(found, mean) + torch.special.xlog1py(1 - found, -mean))
