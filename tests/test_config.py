@@ -23,9 +23,22 @@ def test_every_profile_loads_for_each_of_its_data_sets():
     assert set(profile_names()) >= {"smoke", "quick", "laptop", "paper"}
     for profile in profile_names():
         for dataset in load_profile(profile)["datasets"]:
-            name = "folder:/some/where" if dataset == "folder" else dataset
+            own = dataset.removeprefix("folder").removeprefix("-") or "where"
+            name = f"folder:/some/{own}" if dataset.startswith("folder") else dataset
             experiment = load_experiment(profile, name)
             assert experiment.folder.parent.name == profile
+            for model in ("lbae", "vae") if experiment.has_baseline else ("lbae",):
+                assert load_experiment(profile, name, model).network.kind == model
+
+
+def test_a_folders_own_entry_stands_before_the_common_one():
+    named = load_experiment("laptop", "folder:data/cifar10_jpeg")
+    assert named.dataset.title == "CIFAR-10 (JPEG)"
+    assert (named.network.image_size, named.network.latent_size) == (32, 600)
+    assert named.dataset.stands_for == "CIFAR-10"
+    assert named.folder.name == "folder-cifar10-jpeg"
+    other = load_experiment("paper", "folder:data/holidays")
+    assert other.dataset.title == "holidays (own images)"
 
 
 def test_the_paper_profile_is_the_papers_table_3():
