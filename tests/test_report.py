@@ -69,7 +69,7 @@ def changed(project: Path, before: dict[str, int]) -> set[str]:
 
 PAGES = (
     "01_training", "02_latent_distribution", "03_sampling", "04_interpolation", "05_metrics",
-    "07_attributes", "11_gallery",
+    "07_attributes", "08_sampler_laboratory", "11_gallery",
 )  # fmt: skip
 INDEX = "build/_build/html/index.html"
 
