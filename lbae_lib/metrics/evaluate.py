@@ -23,7 +23,8 @@ class Protocol:
     Attributes:
         name: for captions.
         kernel_subsets: of the kernel distance.
-        kernel_subset_size: images in each; fewer where a set has fewer, and the score says so.
+        kernel_subset_size: images in each; half of the smaller set where that is less, so that
+            subsets differ and their spread means something.
         clusters: of PRD.
         angles: of PRD.
         runs: clusterings of PRD.
@@ -99,7 +100,7 @@ def evaluate(
             for rows in (generated, reference)
         )
     equal = min(len(generated), len(reference))
-    subset = min(protocol.kernel_subset_size, len(kept_generated), len(kept_reference))
+    subset = min(protocol.kernel_subset_size, min(len(kept_generated), len(kept_reference)) // 2)
     return Scores(
         count=len(generated),
         reference_count=len(reference),
