@@ -1,6 +1,6 @@
 # The two commands: `make report` and `make test`. Both set everything up by themselves.
 #   make report DATASETS="digits mnist" PROFILE=quick DATA=/where/mnist/is
-DATASETS ?= digits
+DATASETS ?= digits photos faces
 PROFILE  ?= quick
 DATA     ?=
 PYTHON   ?= python3
@@ -15,7 +15,7 @@ READY := $(VENV)/.ready
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make report   set up, train on the embedded digits, run the notebooks, build the book"
+	@echo "make report   set up, train on the embedded images, run the notebooks, build the book"
 	@echo "              DATASETS=\"digits mnist\"  PROFILE=quick|laptop|paper  DATA=folder"
 	@echo "make test     set up, run the tests"
 	@echo "make check    lint, types and fast tests, as before every commit"
@@ -49,7 +49,7 @@ check: $(READY)
 	$(BIN)/python -m pytest -m "not slow and not real"
 
 smoke: $(READY)
-	$(BIN)/lbae report --profile smoke
+	$(BIN)/lbae report --profile smoke --datasets digits
 
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks

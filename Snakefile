@@ -4,7 +4,7 @@
 from lbae_lib.report.workflow import BOOK_INDEX, TABLES, Plan
 
 config.setdefault("profile", "quick")
-config.setdefault("datasets", "digits")
+config.setdefault("datasets", "digits photos faces")
 plan = Plan(config)
 
 RESULTS = "results/" + plan.profile

@@ -183,12 +183,12 @@ def tables(profile: Profile = "quick") -> None:
 def report(
     datasets: Annotated[
         str, typer.Option("--datasets", "-d", help="Names, separated by spaces.")
-    ] = "digits",
+    ] = "digits photos faces",
     profile: Profile = "quick",
     data: Data = None,
     cores: Annotated[str, typer.Option(help="A number, or all.")] = "all",
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would be done.")
+        bool, typer.Option("--dry-run", help="Only name the files that would be made.")
     ] = False,
 ) -> None:
     """Train, encode, run all notebooks and build the book; only what is missing or out of date.
@@ -201,16 +201,20 @@ def report(
         load_experiment(profile, name)  # a wrong name ends here, before anything runs
     words = [sys.executable, "-m", "snakemake", "--workflow-profile", "profiles/default"]
     words += ["--cores", cores, "--quiet", "rules", "progress", "host", "reason"]
-    words += ["--dry-run"] if dry_run else []
+    words += ["--summary"] if dry_run else []
     words += ["--config", f"profile={profile}", f"datasets={datasets}"]
     words += [f"data={data_root(data)}"] if data else []
-    status = subprocess.run(words, cwd=project_root(), check=False).returncode
-    if status:
+    output = subprocess.PIPE if dry_run else None
+    done = subprocess.run(words, cwd=project_root(), stdout=output, text=True, check=False)
+    if done.returncode:
         raise LbaeError(
             "the report is not complete; the step that failed is named above. What was finished "
             "is kept: the same command goes on from there"
         )
-    if not dry_run:
+    if dry_run:
+        rows = [line.split("\t") for line in done.stdout.splitlines()]
+        typer.echo("\n".join(row[0] for row in rows if row[-1] == "update pending"))
+    else:
         typer.echo(f"The book: {project_root() / BOOK_INDEX}")
 
 

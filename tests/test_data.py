@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from lbae_lib.data import embedded, faces, folder, photos
+from lbae_lib.data import embedded, faces, folder, photos, samples
 from lbae_lib.data.faces import ATTRIBUTES, draw_attributes, draw_face, draw_faces
 from lbae_lib.data.images import ImageSet
 from lbae_lib.data.photos import draw_photos
@@ -321,3 +321,20 @@ def test_a_truncated_mnist_is_refused(mnist_root, tmp_path, offline):
     with pytest.raises(DataError, match="damaged") as error:
         load_dataset(DATASETS["mnist"], tmp_path)
     assert str(tmp_path) in str(error.value)
+
+
+def test_samples_are_read_as_scikit_learn_reads_them():
+    from sklearn.datasets import load_digits, load_sample_images
+
+    images, labels = samples.digits()
+    theirs = load_digits()
+    assert np.array_equal(images, theirs.images)
+    assert np.array_equal(labels, theirs.target)
+    for mine, other in zip(samples.photographs(), load_sample_images().images, strict=True):
+        assert np.array_equal(mine, other)
+
+
+def test_a_missing_sample_file_is_named(monkeypatch):
+    monkeypatch.setattr(samples, "PHOTOGRAPHS", ("harbour.jpg",))
+    with pytest.raises(DataError, match=r"harbour\.jpg.*constraints\.txt"):
+        samples.photographs()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lbae_lib.data import faces, photos
+from lbae_lib.data import faces, photos, samples
 from lbae_lib.data.images import Dataset, ImageSet
 from lbae_lib.files import read_tensors, write_tensors
 from lbae_lib.sources import module_sources, sources_hash
@@ -31,14 +30,12 @@ def load_digits(title: str) -> Dataset:
         E. Alpaydin and C. Kaynak (1998), *Optical recognition of handwritten digits*, UCI
         Machine Learning Repository.
     """
-    from sklearn.datasets import load_digits as load
-
-    bunch = load()
-    small = torch.from_numpy(np.asarray(bunch.images, dtype=np.float32)).unsqueeze(1) / 16.0
+    greys, classes = samples.digits()
+    small = torch.from_numpy(greys).unsqueeze(1) / 16.0
     large = functional.interpolate(small, size=(28, 28), mode="bicubic", align_corners=False)
     padded = functional.pad(large.clamp(0, 1), (2, 2, 2, 2))
     images = (padded * 255).round().to(torch.uint8)
-    labels = torch.from_numpy(np.asarray(bunch.target, dtype=np.int64))
+    labels = torch.from_numpy(classes)
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(_DIGIT_SPLIT_SEED))
     everything = ImageSet(images, labels)
     return Dataset(

@@ -18,7 +18,7 @@ _PACKAGES = (
     "lbae-companion",
     "torch",
     "torchvision",
-    "lightning",
+    "lightning-fabric",
     "numpy",
     "scikit-learn",
     "matplotlib",

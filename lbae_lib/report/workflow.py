@@ -96,9 +96,10 @@ class Plan:
         return [str(path), *made, *_relative(notebook_sources(path))]
 
     def notebook_threads(self, notebook: str, cores: int) -> int:
-        """Threads of a notebook: one, unless it computes for minutes."""
+        """Threads of a notebook: one, unless it computes for minutes, with networks to match."""
         path = Path("notebooks") / f"{notebook}.ipynb"
-        return cores if _about(path).get("threads") == "all" else 1
+        many = _about(path).get("threads") == "all" and self.profile != "smoke"
+        return cores if many else 1
 
     def tables_inputs(self) -> list[str]:
         """What the page across data sets is made of: the scores of every result there is."""
