@@ -4,7 +4,7 @@ import torch
 from lbae_lib.bits import hamming_distance
 from lbae_lib.latent.correlation import factor
 from lbae_lib.latent.hyperplane import HyperplaneSampler, hyperplane_sampler
-from lbae_lib.latent.interpolation import hamming_path, slerp
+from lbae_lib.latent.interpolation import hamming_path, interpolate_bits, slerp
 from lbae_lib.latent.inversion import (
     algorithm_1,
     centroid_difference,
@@ -137,6 +137,14 @@ def test_slerp_hits_its_ends_at_equal_angles(generator):
     torch.testing.assert_close(path.norm(dim=2), torch.ones(20, 9).double())
     steps = (path[:, 1:] * path[:, :-1]).sum(2)
     torch.testing.assert_close(steps, steps[:, :1].expand_as(steps))
+
+
+def test_bits_along_a_path_are_those_of_its_points(latents, generator):
+    sampler, _ = hyperplane_sampler(moments(latents))
+    a, b = (sampler.normals(40, generator) for _ in range(2))
+    path = interpolate_bits(sampler, a, 3 * b, 7)
+    assert torch.equal(path, sampler.bits(slerp(a, b, 7)))
+    assert path.dtype == torch.float32
 
 
 def test_slerp_at_its_limits():

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lbae_lib.bits import signs
 from lbae_lib.latent.correlation import Method, Repair, factor, gram_matrix, repair
 from lbae_lib.latent.moments import Moments
+
+_CHUNK = 2048  # hyperplanes at a time, so that their products need little memory
 
 
 @dataclass(frozen=True)
@@ -45,14 +46,22 @@ class HyperplaneSampler:
             normals: (..., R).
 
         Returns:
-            (..., N) in {-1, +1}.
+            float32 (..., N) in {-1, +1}.
         """
-        sides = signs(normals.to(self.vectors) @ self.vectors.T)  # (..., N+1)
-        return sides[..., :-1] * sides[..., -1:]
+        return self.bits_of_products(normals.to(self.vectors) @ self.vectors.T)
+
+    @staticmethod
+    def bits_of_products(products: Tensor) -> Tensor:
+        """The same from V r: (..., N+1) to float32 (..., N)."""
+        positive = products >= 0
+        return torch.where(positive[..., :-1] == positive[..., -1:], 1.0, -1.0)
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
-        """Random latents, (count, N) in {-1, +1}."""
-        return self.bits(self.normals(count, generator))
+        """Random latents, float32 (count, N) in {-1, +1}."""
+        result = torch.empty(count, self.latent_size, device=self.vectors.device)
+        for rows in result.split(_CHUNK):
+            rows.copy_(self.bits(self.normals(len(rows), generator)))
+        return result
 
 
 def hyperplane_sampler(

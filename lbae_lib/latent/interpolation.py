@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from lbae_lib.bits import hamming_distance
+from lbae_lib.latent.hyperplane import HyperplaneSampler
 
 # Below this sine the arc is a chord to rounding error, or has no direction (antipodes).
 _SMALL_SINE = 1e-9
@@ -30,9 +31,42 @@ def slerp(source: Tensor, target: Tensor, steps: int) -> Tensor:
     Reference:
         K. Shoemake (1985), *Animating rotation with quaternion curves*, SIGGRAPH.
     """
+    a, b = normalize(source.double(), dim=-1), normalize(target.double(), dim=-1)
+    weight_a, weight_b = _weights(a, b, steps)
+    return weight_a[..., None] * a[:, None] + weight_b[..., None] * b[:, None]
+
+
+def interpolate_bits(
+    sampler: HyperplaneSampler, source: Tensor, target: Tensor, steps: int
+) -> Tensor:
+    """The bits along great circles: ``sampler.bits(slerp(source, target, steps))``, faster.
+
+    A point of the circle is a sum of its ends, so only their products with V are needed.
+
+    Args:
+        sampler: gives V.
+        source: normals (K, R).
+        target: normals (K, R).
+        steps: T >= 2 points.
+
+    Returns:
+        (K, T, N) in {-1, +1}.
+
+    Raises:
+        ValueError: as :func:`slerp`.
+    """
+    a, b = normalize(source.double(), dim=-1), normalize(target.double(), dim=-1)
+    weight_a, weight_b = _weights(a, b, steps)
+    vectors = sampler.vectors.double().T
+    products = weight_a[..., None] * (a @ vectors)[:, None]
+    products.addcmul_(weight_b[..., None], (b @ vectors)[:, None])
+    return sampler.bits_of_products(products)
+
+
+def _weights(a: Tensor, b: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+    """How much of each end is in each point, twice (K, T), for unit vectors (K, R)."""
     if steps < 2:
         raise ValueError(f"steps is {steps}, but a path needs its 2 ends")
-    a, b = normalize(source.double(), dim=-1), normalize(target.double(), dim=-1)
     # atan2 of chord lengths keeps its precision where acos of a dot product loses it.
     angle = 2 * torch.atan2((a - b).norm(dim=-1), (a + b).norm(dim=-1))  # (K,)
     sine = torch.sin(angle)
@@ -43,7 +77,7 @@ def slerp(source: Tensor, target: Tensor, steps: int) -> Tensor:
     safe = torch.where(parallel, 1.0, sine[:, None])
     weight_a = torch.where(parallel, 1 - t, torch.sin((1 - t) * angle[:, None]) / safe)
     weight_b = torch.where(parallel, t, torch.sin(t * angle[:, None]) / safe)
-    return weight_a[..., None] * a[:, None] + weight_b[..., None] * b[:, None]
+    return weight_a, weight_b
 
 
 def hamming_path(path: Tensor) -> tuple[Tensor, Tensor]:

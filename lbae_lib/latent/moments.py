@@ -11,7 +11,7 @@ from torch import Tensor
 from lbae_lib.bits import check_bits, unpack_bits
 
 # Sums of so many products of ±1 are exact in float32 (below 2^24).
-_CHUNK = 1 << 16
+_CHUNK = 1 << 13
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from lbae_lib.latent.attributes import (
     threshold_for,
 )
 from lbae_lib.latent.hyperplane import HyperplaneSampler
-from lbae_lib.latent.interpolation import slerp
+from lbae_lib.latent.interpolation import interpolate_bits
 from lbae_lib.latent.inversion import exact
 from lbae_lib.metrics.classifier import FeatureClassifier, presence
 from lbae_lib.models.encoding import decode
@@ -190,7 +190,7 @@ def edit_path(
     source = of.latents[:rows].double()
     target = set_attribute(source, direction, PAPER_THRESHOLD)
     normals = [exact(bits, sampler, generator).normals for bits in (source, target)]
-    path = sampler.bits(slerp(normals[0], normals[1], steps))
+    path = interpolate_bits(sampler, normals[0], normals[1], steps)
     decoded = decode(trained.model, path.flatten(0, 1)).unflatten(0, (len(source), steps))
     return torch.cat([of.images[:rows, None], decoded], dim=1)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from lbae_lib.data.images import ImageSet
 from lbae_lib.latent.comparators import DirectRounding, IndependentBits, Sampler, UniformBits
 from lbae_lib.latent.hyperplane import HyperplaneSampler, hyperplane_sampler
-from lbae_lib.latent.interpolation import slerp
+from lbae_lib.latent.interpolation import interpolate_bits, slerp
 from lbae_lib.latent.inversion import algorithm_1, exact, full_rank
 from lbae_lib.latent.moments import moments
 from lbae_lib.latent.priors import Gaussian, GaussianMixture, Prior, Signed
@@ -195,7 +195,8 @@ def _bit_interpolations(
 ) -> Callable[[int, torch.Generator], Tensor]:
     def draw(count: int, generator: torch.Generator) -> Tensor:
         source, target = _pairs(ends.double(), count, generator)
-        path = sampler.bits(slerp(invert(source, generator), invert(target, generator), STEPS))
+        ends = (invert(bits, generator) for bits in (source, target))
+        path = interpolate_bits(sampler, *ends, STEPS)
         return decode(model, path.flatten(0, 1)[:count])
 
     return draw
