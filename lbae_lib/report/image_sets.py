@@ -195,8 +195,8 @@ def _bit_interpolations(
 ) -> Callable[[int, torch.Generator], Tensor]:
     def draw(count: int, generator: torch.Generator) -> Tensor:
         source, target = _pairs(ends.double(), count, generator)
-        ends = (invert(bits, generator) for bits in (source, target))
-        path = interpolate_bits(sampler, *ends, STEPS)
+        first, last = (invert(bits, generator) for bits in (source, target))
+        path = interpolate_bits(sampler, first, last, STEPS)
         return decode(model, path.flatten(0, 1)[:count])
 
     return draw
