@@ -13,7 +13,7 @@ FOLDER = RESULTS + "/{slug}"
 
 wildcard_constraints:
     slug="|".join(plan.slugs),
-    model="lbae|vae",
+    model="lbae(-[0-9]+)?|vae",
     notebook="[0-9][0-9a-z_]+",
 
 
@@ -49,6 +49,15 @@ rule extractor:
     params:
         command=lambda w: plan.command("extractor", w.slug),
         options=lambda w: plan.extractor_options(w.slug),
+    threads: workflow.cores
+    shell: "{params.command}"
+
+
+rule prior:
+    input: FOLDER + "/lbae/latents.safetensors", plan.prior_sources()
+    output: FOLDER + "/prior/model.safetensors", FOLDER + "/prior/record.json"
+    params:
+        command=lambda w: plan.command("prior", w.slug),
     threads: workflow.cores
     shell: "{params.command}"
 

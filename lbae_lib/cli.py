@@ -138,6 +138,60 @@ def extractor(
 
 
 @app.command()
+def prior(dataset: Dataset, profile: Profile = "quick", data: Data = None) -> None:
+    """Fit the distributions of a model's bits that coders and the prior's sampler share.
+
+    Leaves model.safetensors and record.json in results/PROFILE/DATASET/prior/.
+
+    Example: lbae prior -d mnist -p laptop
+    """
+    experiment = load_experiment(profile, dataset)
+    from lbae_lib.report.runs import fit_priors
+
+    typer.echo(fit_priors(experiment, data_root(data)))
+
+
+@app.command()
+def compress(
+    images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The .lbae file.")],
+    dataset: Dataset,
+    profile: Profile = "quick",
+    coder: Annotated[
+        str, typer.Option(help="autoregressive, factorised or packed (no entropy coding).")
+    ] = "autoregressive",
+    device: Device = "cpu",
+) -> None:
+    """Encode images to bits and write them as one file.
+
+    Example: lbae compress pictures/ -o pictures.lbae -d folder:pictures
+    """
+    experiment = load_experiment(profile, dataset)
+    from lbae_lib.report.runs import compress_images
+
+    size, count = compress_images(experiment, images, output, coder, device)
+    typer.echo(f"{output}: {count} images, {size} bytes, {8 * size / count:.1f} bits an image")
+
+
+@app.command()
+def decompress(
+    file: Annotated[Path, typer.Argument(help="An .lbae file.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for PNG files.")],
+    dataset: Dataset,
+    profile: Profile = "quick",
+    device: Device = "cpu",
+) -> None:
+    """Decode a file that `lbae compress` wrote; the same model and priors must be here.
+
+    Example: lbae decompress pictures.lbae -o decoded/ -d folder:pictures
+    """
+    experiment = load_experiment(profile, dataset)
+    from lbae_lib.report.runs import decompress_images
+
+    typer.echo(f"{decompress_images(experiment, file, output, device)} images in {output}")
+
+
+@app.command()
 def notebook(
     name: Annotated[str, typer.Argument(help="e.g. 03_sampling; see notebooks/.")],
     dataset: Dataset,

@@ -97,6 +97,8 @@ class Experiment:
         notebooks: parameters by notebook, where they differ from the notebook's own.
         extractor_epochs: passes over the training images for the in-domain feature extractor.
         has_baseline: whether the profile has a VAE for the data set.
+        model: "lbae", "vae", or "lbae-N" for an LBAE of one of the other sizes.
+        rates: other latent sizes of the LBAE, for the rate-distortion curve.
     """
 
     profile: str
@@ -107,6 +109,8 @@ class Experiment:
     notebooks: Mapping[str, Mapping[str, Any]]
     extractor_epochs: int = 10
     has_baseline: bool = False
+    model: str = "lbae"
+    rates: tuple[int, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -116,12 +120,17 @@ class Experiment:
     @property
     def model_folder(self) -> Path:
         """Where the model, its latents and its record are kept."""
-        return self.folder / self.network.kind
+        return self.folder / self.model
 
     @property
     def extractor_folder(self) -> Path:
         """Where the in-domain feature extractor is kept."""
         return self.folder / "extractor"
+
+    @property
+    def prior_folder(self) -> Path:
+        """Where the distributions of the LBAE's latents are kept."""
+        return self.folder / "prior"
 
 
 def results_folder(profile: str, dataset: str) -> Path:
@@ -177,8 +186,8 @@ def load_experiment(profile: str, dataset: str, model: str = "lbae") -> Experime
         profile: name of a file in ``config/``, without its suffix.
         dataset: a registered name or "folder:PATH"; a folder's entry is its own (for "folder:My
             Cats", ``folder-my-cats``) or the one that folders share, ``folder``.
-        model: "lbae", or "vae" where the data set's entry has one: its options stand over the
-            LBAE's.
+        model: "lbae"; "vae" where the data set's entry has one: its options stand over the LBAE's;
+            or "lbae-N" where the entry has N among its ``rates``.
 
     Raises:
         ConfigError: if profile, data set or a key is unknown, or a value out of bounds.
@@ -196,7 +205,9 @@ def load_experiment(profile: str, dataset: str, model: str = "lbae") -> Experime
         )
     options = {**content.get("defaults", {}), **(content["datasets"][entry] or {})}
     where = f"key of {entry} in config/{profile}.yaml"
-    _check_known(model, MODELS, "model")
+    rates = tuple(options.pop("rates", ()))
+    sizes = {f"lbae-{size}": size for size in rates}
+    _check_known(model, (*MODELS, *sizes), "model")
     for key in options:
         _check_known(key, _EXPERIMENT_KEYS, where)
     baseline = options.pop("vae", None)
@@ -206,6 +217,8 @@ def load_experiment(profile: str, dataset: str, model: str = "lbae") -> Experime
         for key in baseline:
             _check_known(key, ("latent_size", *_TRAINING_KEYS), f"{where} under vae")
         options |= baseline
+    elif model in sizes:
+        options["latent_size"] = sizes[model]
     for key in ("latent_size", "validation_images", "epochs"):
         if key not in options:
             raise ConfigError(f"{entry} in config/{profile}.yaml has no {key}: add it")
@@ -231,6 +244,8 @@ def load_experiment(profile: str, dataset: str, model: str = "lbae") -> Experime
         notebooks=options.get("notebooks", {}),
         extractor_epochs=options.get("extractor_epochs", 10),
         has_baseline=baseline is not None,
+        model=model,
+        rates=rates,
     )
 
 
@@ -247,6 +262,7 @@ _EXPERIMENT_KEYS = (
     "notebooks",
     "extractor_epochs",
     "vae",
+    "rates",
     *_TRAINING_KEYS,
 )
 

@@ -15,3 +15,7 @@ class DataError(LbaeError):
 
 class CheckpointError(LbaeError):
     """A checkpoint, model or latent file is missing, damaged or of another run."""
+
+
+class FormatError(LbaeError):
+    """A compressed file is damaged, foreign, too new, too large, or of another model."""

@@ -22,7 +22,7 @@ from lbae_lib.latent.dependence import (
     binary_entropy,
     chow_liu_tree,
     mutual_information,
-    tree_entropy,
+    tree_code_length,
 )
 from lbae_lib.latent.moments import moments
 
@@ -141,13 +141,15 @@ def test_factorised_bits(generator):
 
 
 def test_the_tree_of_a_chain_is_the_chain(generator):
-    truth = moments(chain(20_000, 8, generator))
+    bits = chain(20_000, 8, generator)
+    truth = moments(bits)
     order, parents = chow_liu_tree(truth)
     assert sorted(order.tolist()) == list(range(8))
     for bit, parent in enumerate(parents.tolist()):
         assert parent == -1 or abs(bit - parent) == 1
     exact = 1 + 7 * float(binary_entropy(torch.tensor(FLIP)))
-    assert tree_entropy(truth) == pytest.approx(exact, rel=0.02)
+    assert tree_code_length(truth, bits) == pytest.approx(exact, rel=0.02)
+    assert tree_code_length(truth, chain(5000, 8, generator)) == pytest.approx(exact, rel=0.02)
     information = mutual_information(truth)
     assert torch.allclose(information, information.T)
     assert float(information[0, 1]) == pytest.approx(
@@ -202,3 +204,15 @@ def test_what_is_no_such_model_is_refused(generator):
     with pytest.raises(ValueError, match="as many bits"):
         fit_autoregressive(torch.ones(4, 3), torch.ones(4, 2))
     assert isinstance(model, Autoregressive)
+
+
+def test_a_tree_learned_from_few_latents_is_never_certain(generator):
+    few = torch.ones(4, 5)
+    few[2:, 3] = -1
+    assert math.isfinite(tree_code_length(moments(few), -few))
+
+
+def test_tree_probabilities_add_up(generator):
+    truth = moments(chain(500, 6, generator, flip=0.3))
+    lengths = [tree_code_length(truth, row[None]) for row in everything(6)]
+    assert sum(2.0**-length for length in lengths) == pytest.approx(1, abs=1e-9)

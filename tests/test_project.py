@@ -23,7 +23,8 @@ ROOMS = {
     "models": {"data"},
     "latent": set(),
     "metrics": set(),
-    "report": {"data", "models", "latent", "metrics"},
+    "coding": {"latent"},
+    "report": {"data", "models", "latent", "metrics", "coding"},
 }
 BASE = {"bits", "config", "errors", "files", "interrupts", "progress", "sources", "__init__"}
 # The configuration names data sets, so the light registry is part of the base.

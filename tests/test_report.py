@@ -58,14 +58,14 @@ def outdated(project: Path) -> set[str]:
     return {name.removeprefix("results/smoke/") for name in done.stdout.split()}
 
 
-def made(name: str, *kinds: str) -> set[str]:
+def outputs(name: str, *kinds: str) -> set[str]:
     """A step's outputs in the digits' folder."""
     return {f"digits/{name}/record.json", *(f"digits/{name}{kind}" for kind in kinds)}
 
 
 PAGES = (
     "01_training", "02_latent_distribution", "03_sampling", "04_interpolation", "05_metrics",
-    "07_attributes", "08_sampler_laboratory", "11_gallery",
+    "07_attributes", "08_sampler_laboratory", "09_compression", "11_gallery",
 )  # fmt: skip
 INDEX = "build/_build/html/index.html"
 
@@ -74,7 +74,8 @@ INDEX = "build/_build/html/index.html"
 def test_every_step_leaves_a_whole_record(report):
     folder = results(report)
     records = sorted(folder.glob("*/record.json"))
-    assert [r.parent.name for r in records] == [*PAGES, "extractor", "lbae", "vae"]
+    made = ("extractor", "lbae", "lbae-12", "prior", "vae")
+    assert [r.parent.name for r in records] == [*PAGES, *made]
     for path in [*records, folder.parent / "06_tables/record.json"]:
         record = json.loads(path.read_text())
         assert {"kind", "options", "inputs", "results", "environment", "seconds"} <= set(record)
@@ -182,7 +183,8 @@ def test_a_second_run_does_nothing_and_a_change_reruns_what_depends_on_it(report
     kept = config.read_text()
     config.write_text(kept.replace("kl_weight: 10.0", "kl_weight: 10.0, epochs: 5"))
     assert outdated(report) == {
-        *made("vae", "/model.safetensors", "/latents.safetensors"), *made("05_metrics", ".ipynb"),
+        *outputs("vae", "/model.safetensors", "/latents.safetensors"), *outputs("05_metrics", ".ipynb"),
+        *outputs("09_compression", ".ipynb"),
         "06_tables.ipynb", "06_tables/record.json", INDEX,
     }  # fmt: skip
     config.write_text(kept)
@@ -192,12 +194,12 @@ def test_a_second_run_does_nothing_and_a_change_reruns_what_depends_on_it(report
     module = report / "lbae_lib/report/figures/bottleneck.py"
     kept_module = module.read_text()
     module.write_text(kept_module + "\nCHANGED = True\n")
-    assert outdated(report) == made("01_training", ".ipynb") | {INDEX}
+    assert outdated(report) == outputs("01_training", ".ipynb") | {INDEX}
     module.write_text(kept_module)
 
     # A parameter of one notebook; the book is made anew with it.
     config.write_text(kept.replace("pairs: 50", "pairs: 40"))
-    assert outdated(report) == made("04_interpolation", ".ipynb") | {INDEX}
+    assert outdated(report) == outputs("04_interpolation", ".ipynb") | {INDEX}
     done = lbae(report, "report", "-p", "smoke", "-d", "digits")
     assert done.returncode == 0, done.stderr
     assert outdated(report) == set()

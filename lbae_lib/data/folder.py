@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,6 +89,30 @@ def load_folder(
         classes,
         names,
     )
+
+
+def read_images(paths: Sequence[Path], image_size: int, channels: int) -> Tensor:
+    """Image files, and all of folders, as a network of this size takes them.
+
+    Args:
+        paths: files, or folders whose images are taken in the order of their names.
+        image_size: height and width; larger images are reduced and their middle cut out.
+        channels: 1 (grey) or 3.
+
+    Returns:
+        uint8 (K, channels, image_size, image_size).
+
+    Raises:
+        DataError: if there is no image, or one is missing, damaged or too small.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise DataError(f"there is no file or folder {path}")
+        files += _files(path) if path.is_dir() else [path]
+    if not files:
+        raise DataError(f"no images in {', '.join(map(str, paths)) or 'an empty list'}")
+    return torch.stack([_read_image(file, image_size, channels) for file in files])
 
 
 def _split(everything: ImageSet, folder: Path) -> tuple[ImageSet, ImageSet]:

@@ -156,6 +156,16 @@ def dataset_slug(name: str) -> str:
     return "folder-" + (re.sub(r"[^a-z0-9]+", "-", base).strip("-") or "images")
 
 
+PAPER_DATASETS = {"mnist": "MNIST", "cifar10": "CIFAR-10", "celeba": "CelebA"}
+
+
+def paper_counterpart(info: DatasetInfo) -> str | None:
+    """The paper's data set that one is or stands for: a key of ``PAPER_DATASETS``, or None."""
+    if info.name in PAPER_DATASETS:
+        return info.name
+    return next((key for key, title in PAPER_DATASETS.items() if info.stands_for == title), None)
+
+
 def load_dataset(info: DatasetInfo, root: Path) -> Dataset:
     """Load a data set's images into memory.
 

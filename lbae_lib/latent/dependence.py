@@ -67,10 +67,27 @@ def chow_liu_tree(truth: Moments) -> tuple[Tensor, Tensor]:
     return torch.tensor(order), parents
 
 
-def tree_entropy(truth: Moments) -> float:
-    """Entropy in bits of the Chow-Liu tree's distribution: of all bits, less what edges share."""
+def tree_code_length(truth: Moments, bits: Tensor) -> float:
+    """Mean length in bits of latents' ideal codes under the Chow-Liu tree.
+
+    Args:
+        truth: moments of the latents it is fitted to; a case never seen still has the chance of
+            half an observation (Krichevsky and Trofimov).
+        bits: latents to code, (K, N) in {-1, +1}.
+    """
     order, parents = chow_liu_tree(truth)
-    information = mutual_information(truth)
-    children = order[1:]
-    single = binary_entropy((1 + truth.first) / 2).sum()
-    return float(single - information[children, parents[children]].sum())
+    root, children = order[0], order[1:]
+    first, second = truth.first, truth.second
+    lengths = -_log_share((1 + bits[:, root] * first[root]) / 2, 1.0, truth.count)
+    own, given = bits[:, children], bits[:, parents[children]]
+    parent = (1 + given * first[parents[children]]) / 2
+    both = first[children] * own + first[parents[children]] * given
+    joint = (1 + both + own * given * second[children, parents[children]]) / 4
+    return float((lengths - _log_share(joint, parent, truth.count).sum(1)).mean())
+
+
+def _log_share(joint: Tensor, parent: Tensor | float, count: int) -> Tensor:
+    """Base-2 logarithm of joint / parent, from counts with half an observation in each case."""
+    cases = (joint.double() * count).round() + 0.5
+    total = (torch.as_tensor(parent, dtype=torch.float64) * count).round() + 1.0
+    return (cases / total).log2()

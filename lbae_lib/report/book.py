@@ -48,7 +48,7 @@ ATLAS = (
         "more reconstructions, samples, interpolations, edits",
         "11_gallery",
     ),
-    ("Supplement, Table 1", "compression", "05_metrics"),
+    ("Supplement, Table 1", "compression", "09_compression"),
 )
 
 

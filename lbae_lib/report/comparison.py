@@ -10,8 +10,8 @@ from typing import Any
 
 from torch import Tensor
 
-from lbae_lib.config import project_root, results_folder
-from lbae_lib.data.registry import DATASETS
+from lbae_lib.config import load_experiment, project_root, results_folder
+from lbae_lib.data.registry import PAPER_DATASETS, paper_counterpart
 from lbae_lib.errors import LbaeError
 from lbae_lib.files import read_tensors, sha256_file
 from lbae_lib.report.page import Page
@@ -20,7 +20,6 @@ from lbae_lib.report.records import RECORD_FILE
 from lbae_lib.report.tables import Spread
 from lbae_lib.report.workflow import SCORES, TABLES
 
-PAPER_DATASETS = {"mnist": "MNIST", "cifar10": "CIFAR-10", "celeba": "CelebA"}
 COLUMNS = {
     "span": "any",
     "reco": "reconstruction",
@@ -78,10 +77,9 @@ class ScoreRecord:
     @property
     def title(self) -> str:
         """Data set and profile, for tables."""
-        info = DATASETS.get(self.dataset)
-        name = info.title if info else self.dataset.removeprefix("folder:")
-        stand_in = f", standing for {info.stands_for}" if info and info.stands_for else ""
-        return f"{name} ({self.profile}{stand_in})"
+        info = load_experiment(self.profile, self.dataset).dataset
+        stand_in = f", standing for {info.stands_for}" if info.stands_for else ""
+        return f"{info.title} ({self.profile}{stand_in})"
 
     @property
     def folder(self) -> Path:
@@ -91,11 +89,7 @@ class ScoreRecord:
     @property
     def counterpart(self) -> str | None:
         """The paper's data set that this is or stands for: "mnist", "cifar10", "celeba"."""
-        if self.dataset in PAPER_DATASETS:
-            return self.dataset
-        info = DATASETS.get(self.dataset)
-        names = [key for key, title in PAPER_DATASETS.items() if info and info.stands_for == title]
-        return names[0] if names else None
+        return paper_counterpart(load_experiment(self.profile, self.dataset).dataset)
 
     @property
     def judges(self) -> list[str]:

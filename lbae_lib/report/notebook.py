@@ -14,7 +14,8 @@ from typing import Any
 
 import torch
 
-from lbae_lib.config import Experiment, Model, load_experiment, project_root
+from lbae_lib.coding.priors import Codec
+from lbae_lib.config import Experiment, load_experiment, project_root
 from lbae_lib.files import sha256_file
 from lbae_lib.metrics.features import ClassifierFeatures
 from lbae_lib.models.checkpoints import MODEL_FILE, PROGRESS_FILE
@@ -25,6 +26,7 @@ from lbae_lib.report.runs import (
     Baseline,
     Trained,
     load_baseline,
+    load_codec,
     load_extractor,
     load_trained,
 )
@@ -76,6 +78,15 @@ class Notebook(Page):
         """
         return load_extractor(self.experiment)
 
+    @cached_property
+    def codec(self) -> Codec:
+        """The distributions of the latents, and the hashes that files of them carry.
+
+        Raises:
+            LbaeError: if they are not fitted.
+        """
+        return load_codec(self.experiment)
+
     def generator(self, offset: int = 0) -> torch.Generator:
         """A generator seeded by the notebook's ``seed`` and ``offset``."""
         return torch.Generator().manual_seed(1000 * int(self.parameters["seed"]) + offset)
@@ -85,7 +96,7 @@ class Notebook(Page):
         text = (self.experiment.model_folder / PROGRESS_FILE).read_text(encoding="utf-8")
         return [json.loads(line) for line in text.splitlines()]
 
-    def training_results(self, model: Model = "lbae") -> dict[str, Any]:
+    def training_results(self, model: str = "lbae") -> dict[str, Any]:
         """What the record of a model's training says it found."""
         return self._recorded(self.experiment.folder / model)
 
@@ -107,6 +118,8 @@ class Notebook(Page):
             files["baseline"] = self.baseline_experiment.model_folder / MODEL_FILE
         if "extractor" in loaded:
             files["extractor"] = self.experiment.extractor_folder / MODEL_FILE
+        if "codec" in loaded:
+            files["prior"] = self.experiment.prior_folder / MODEL_FILE
         return {role: sha256_file(path) for role, path in files.items()}
 
 

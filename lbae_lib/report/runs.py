@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from PIL import Image
 from torch import Tensor
 from torch.nn.functional import one_hot
 
 from lbae_lib.bits import unpack_bits
+from lbae_lib.coding.container import CODERS
+from lbae_lib.coding.priors import Codec, load_priors, save_priors
 from lbae_lib.config import Experiment
+from lbae_lib.data.folder import read_images
 from lbae_lib.data.images import Dataset, ImageSet
 from lbae_lib.data.registry import load_dataset
-from lbae_lib.errors import CheckpointError, DataError
-from lbae_lib.files import read_tensors, sha256_file, sha256_tensor, write_tensors
+from lbae_lib.errors import CheckpointError, ConfigError, DataError, FormatError
+from lbae_lib.files import read_tensors, replacing, sha256_file, sha256_tensor, write_tensors
+from lbae_lib.latent.autoregressive import fit_autoregressive
+from lbae_lib.latent.bit_models import Factorised, entropy
+from lbae_lib.latent.moments import moments
 from lbae_lib.metrics.classifier import (
     accuracy,
     load_classifier,
@@ -28,7 +36,14 @@ from lbae_lib.metrics.classifier import (
 from lbae_lib.metrics.features import ClassifierFeatures
 from lbae_lib.models.autoencoders import LBAE, VAE
 from lbae_lib.models.checkpoints import MODEL_FILE, load_autoencoder, load_model, load_vae
-from lbae_lib.models.encoding import encode, encode_posterior, reconstruction_losses
+from lbae_lib.models.encoding import (
+    BATCH_SIZE,
+    decode,
+    encode,
+    encode_posterior,
+    reconstruction_losses,
+)
+from lbae_lib.progress import progress_bar
 from lbae_lib.report.records import RECORD_FILE, environment, write_record
 
 if TYPE_CHECKING:
@@ -258,6 +273,111 @@ def train_extractor(experiment: Experiment, data_root: Path, device: str = "cpu"
     return path
 
 
+def fit_priors(experiment: Experiment, data_root: Path) -> Path:
+    """Fit the distributions of the training latents, and write their record.
+
+    Returns:
+        Their file.
+    """
+    started, began_in = time.monotonic(), environment()
+    trained = load_trained(experiment, data_root)
+    bits = {name: trained.bits(name) for name in SPLITS}
+    factorised = Factorised.fit(moments(bits["train"]))
+    fitted = fit_autoregressive(bits["train"], bits["validation"])
+    path = experiment.prior_folder / MODEL_FILE
+    model = sha256_file(experiment.model_folder / MODEL_FILE)
+    save_priors(path, factorised, fitted.model, {"model_sha256": model})
+    write_record(
+        experiment.prior_folder / RECORD_FILE,
+        kind="prior",
+        options={"profile": experiment.profile, "dataset": experiment.dataset.name, "seed": 0},
+        inputs={"latents": sha256_file(experiment.model_folder / LATENTS_FILE)},
+        results={
+            "hidden": fitted.model.hidden,
+            "epoch": fitted.epoch,
+            "train": fitted.train,
+            "validation": fitted.validation,
+            "bits": {
+                name: {split: entropy(prior, part) for split, part in bits.items()}
+                for name, prior in (("factorised", factorised), ("autoregressive", fitted.model))
+            },
+        },
+        seconds=time.monotonic() - started,
+        made_in=began_in,
+    )
+    return path
+
+
+def load_codec(experiment: Experiment) -> Codec:
+    """What turns latents of the experiment's model into files and back.
+
+    Raises:
+        CheckpointError: if model or priors are missing, or the priors are of another model.
+    """
+    model, path = (f / MODEL_FILE for f in (experiment.model_folder, experiment.prior_folder))
+    for file, command in ((model, "train"), (path, "prior")):
+        if not file.exists():
+            raise CheckpointError(_missing(file, experiment, command))
+    factorised, autoregressive, about, digest = load_priors(path)
+    own = sha256_file(model)
+    if about.get("model_sha256") != own:
+        raise CheckpointError(
+            f"{path} was fitted to another model's latents: run "
+            f"`{_command('prior', experiment)}` again"
+        )
+    network = experiment.network
+    return Codec(factorised, autoregressive, own, digest, network.channels, network.image_size)
+
+
+def compress_images(
+    experiment: Experiment, paths: Sequence[Path], output: Path, coder: str, device: str = "cpu"
+) -> tuple[int, int]:
+    """Encode image files into one ``.lbae`` file, written whole or not at all.
+
+    Returns:
+        Bytes of the file, and number of images.
+
+    Raises:
+        LbaeError: if the coder is unknown, an image cannot be read, or model or priors are missing.
+    """
+    chosen = next((known for known in CODERS if known == coder), None)
+    if chosen is None:
+        raise ConfigError(f"no coder {coder!r}: there are {', '.join(CODERS)}")
+    codec = load_codec(experiment)
+    network = experiment.network
+    images = read_images(paths, network.image_size, network.channels)
+    model, _ = load_model(experiment.model_folder / MODEL_FILE, device)
+    bits = unpack_bits(encode(model, images, show_progress=True), network.latent_size)
+    content = codec.compress(bits, chosen)
+    with replacing(output) as scratch:
+        scratch.write_bytes(content)
+    return len(content), len(images)
+
+
+def decompress_images(experiment: Experiment, file: Path, folder: Path, device: str = "cpu") -> int:
+    """Decode an ``.lbae`` file to PNG files 000001.png, 000002.png, …
+
+    Returns:
+        Number of images.
+
+    Raises:
+        LbaeError: if the file is missing, damaged, or of another model or other priors.
+    """
+    if not file.is_file():
+        raise FormatError(f"there is no file {file}")
+    packed = load_codec(experiment).decompress(file.read_bytes())
+    model, _ = load_model(experiment.model_folder / MODEL_FILE, device)
+    folder.mkdir(parents=True, exist_ok=True)
+    with progress_bar(len(packed), "decoding", "img") as bar:
+        for start in range(0, len(packed), BATCH_SIZE):
+            bits = unpack_bits(packed[start : start + BATCH_SIZE], experiment.network.latent_size)
+            for index, image in enumerate(decode(model, bits), start=start + 1):
+                with replacing(folder / f"{index:06}.png") as scratch:
+                    Image.fromarray(image.permute(1, 2, 0).squeeze(2).numpy()).save(scratch)
+                bar.update()
+    return len(packed)
+
+
 def extractor_task(part: ImageSet) -> tuple[Tensor, Tensor, str]:
     """Images, labels and what they are, for the in-domain feature extractor."""
     if part.labels is not None:
@@ -324,5 +444,6 @@ def _missing(path: Path, experiment: Experiment, command: str) -> str:
 
 
 def _command(name: str, experiment: Experiment) -> str:
-    model = " -m vae" if experiment.network.kind == "vae" and name != "extractor" else ""
+    plain = experiment.model == "lbae" or name in ("extractor", "prior")
+    model = "" if plain else f" -m {experiment.model}"
     return f"lbae {name} -d {experiment.dataset.name} -p {experiment.profile}{model}"

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lbae_lib.config import Experiment, Model, load_experiment, project_root
+from lbae_lib.config import Experiment, load_experiment, project_root
 from lbae_lib.errors import ConfigError
 from lbae_lib.sources import module_sources, notebook_sources
 
@@ -25,8 +25,9 @@ _PRODUCTS = {
     "lbae": "lbae/latents.safetensors",
     "vae": "vae/latents.safetensors",
     "extractor": "extractor/record.json",
+    "prior": "prior/record.json",
 }
-_NEEDS = (*_PRODUCTS, "attributes")
+_NEEDS = (*_PRODUCTS, "rates", "attributes")
 BOOK_PAGES = ("book/*.md", "book/*.bib", "book/_static/*.css", "_config.yml")
 
 
@@ -50,7 +51,7 @@ class Plan:
         """Folder names of the data sets under ``results/<profile>/``."""
         return list(self._experiments)
 
-    def command(self, step: str, slug: str, model: Model | None = None) -> str:
+    def command(self, step: str, slug: str, model: str | None = None) -> str:
         """``lbae STEP`` with data set, profile and data folder, quoted for the shell."""
         words = [sys.executable, "-m", "lbae_lib.cli", *step.split()]
         words += ["-d", self._experiments[slug].dataset.name, "-p", self.profile]
@@ -58,11 +59,11 @@ class Plan:
         words += ["--data", self.data] if self.data else []
         return shlex.join(words)
 
-    def training_options(self, slug: str, model: Model) -> str:
+    def training_options(self, slug: str, model: str) -> str:
         """Everything in the configuration that training depends on, as one string."""
         experiment = load_experiment(self.profile, self._experiments[slug].dataset.name, model)
         options = dataclasses.asdict(experiment)
-        for key in ("notebooks", "extractor_epochs", "has_baseline"):
+        for key in ("notebooks", "extractor_epochs", "has_baseline", "rates"):
             del options[key]
         return json.dumps(options, sort_keys=True)
 
@@ -87,12 +88,19 @@ class Plan:
         """Library files that the feature extractor depends on."""
         return _relative(module_sources("lbae_lib.metrics.classifier", "lbae_lib.data.registry"))
 
+    def prior_sources(self) -> list[str]:
+        """Library files that the distributions of the latents depend on."""
+        return _relative(module_sources("lbae_lib.latent.autoregressive"))
+
     def notebook_inputs(self, slug: str, notebook: str) -> list[str]:
         """The notebook, the library files it imports, and the models it says it needs."""
         path = Path("notebooks") / f"{notebook}.ipynb"
         folder = f"results/{self.profile}/{slug}"
         needs = ("lbae", *notebook_needs(path))
         made = [f"{folder}/{_PRODUCTS[need]}" for need in needs if need in _PRODUCTS]
+        if "rates" in needs:
+            sizes = self._experiments[slug].rates
+            made += [f"{folder}/lbae-{size}/latents.safetensors" for size in sizes]
         return [str(path), *made, *_relative(notebook_sources(path))]
 
     def notebook_threads(self, notebook: str, cores: int) -> int:
@@ -134,7 +142,8 @@ class Plan:
 
 
 def notebook_needs(notebook: Path) -> list[str]:
-    """What a notebook needs beside the LBAE, by its metadata: "vae", "extractor", "attributes".
+    """What a notebook needs beside the LBAE, by its metadata: "vae", "extractor",
+    "prior", "rates", "attributes".
 
     Raises:
         ConfigError: if it names something else.

@@ -1,0 +1,1 @@
+"""Latents as files: entropy coders, the ``.lbae`` container, and the priors both sides share."""

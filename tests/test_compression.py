@@ -1,0 +1,83 @@
+"""Rate and distortion: what is measured is what was written and read back."""
+
+import pytest
+import torch
+
+from lbae_lib.coding.quantised import decode_quantised, encode_quantised, quantise
+from lbae_lib.data.registry import PAPER_DATASETS
+from lbae_lib.metrics.classifier import FeatureClassifier
+from lbae_lib.metrics.features import ClassifierFeatures
+from lbae_lib.report.compression import FORMATS, Originals, Point, arithmetic, format_points
+from lbae_lib.report.figures.compression import entropy_ladder, rate_distortion
+from lbae_lib.report.scoring import Judge
+
+
+@pytest.mark.parametrize("step", [0.01, 0.3, 5.0])
+def test_quantised_latents_come_back_up_to_half_a_step(step, generator):
+    mean = torch.linspace(-2, 2, 7, dtype=torch.float64)
+    deviation = torch.linspace(0.05, 3, 7, dtype=torch.float64)
+    latents = torch.randn(300, 7, generator=generator) * deviation + mean
+    payload = encode_quantised(latents, step, mean, deviation)
+    back = decode_quantised(payload, 300, step, mean, deviation)
+    assert float((back - latents).abs().max()) <= step / 2 + 1e-6
+    assert torch.equal(back, (quantise(latents, step) * step).float())
+
+
+def test_a_stream_of_gaussians_is_as_long_as_their_entropy(generator):
+    mean, deviation = torch.zeros(5).double(), torch.ones(5).double()
+    latents = torch.randn(4000, 5, generator=generator)
+    step = 0.1
+    bits = 8 * len(encode_quantised(latents, step, mean, deviation)) / latents.numel()
+    entropy = 0.5 * torch.log2(2 * torch.pi * torch.e / torch.tensor(step) ** 2)
+    assert bits == pytest.approx(float(entropy), rel=0.01)
+
+
+def test_steps_that_cannot_be_are_refused():
+    with pytest.raises(ValueError, match="above 0"):
+        quantise(torch.ones(1, 1), 0.0)
+    with pytest.raises(ValueError, match="choose a larger"):
+        quantise(torch.ones(1, 1), 1e-9)
+
+
+@pytest.mark.parametrize("data", PAPER_DATASETS)
+def test_the_published_arithmetic_is_that_of_the_networks(data):
+    rows = arithmetic(data)
+    assert [row.method for row in rows][:2] == ["LBAE (ours)", "VAE (ours)"]
+    assert len(rows) == (3 if data == "cifar10" else 2)
+    for row in rows:
+        assert row.counted == row.published
+        assert row.ratio == pytest.approx(row.published_ratio, abs=0.006)
+    factor = 8 if data == "mnist" else 1
+    assert rows[0].ratio_of_bytes == pytest.approx(factor * rows[0].ratio)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_formats_are_judged_by_what_they_give_back(channels, generator):
+    images = torch.randint(256, (40, channels, 32, 32), generator=generator, dtype=torch.uint8)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = FeatureClassifier(channels, 4).eval().requires_grad_(False)
+    originals = Originals(images, Judge(ClassifierFeatures(network, "test")))
+    points = format_points(originals)
+    assert len(points) == sum(len(settings) for _, settings in FORMATS.values())
+    (png,) = [point for point in points if point.method == "png"]
+    assert png.error == 0
+    assert png.psnr == float("inf")
+    assert png.distance == pytest.approx(0, abs=1e-6)
+    assert png.bits > 8 * channels * 32 * 32  # noise cannot be compressed
+    jpeg = [point for point in points if point.method == "jpeg"]
+    assert [p.bits for p in jpeg] == sorted(p.bits for p in jpeg)
+    assert jpeg[0].error > jpeg[-1].error > 0
+
+
+def test_figures_are_drawn():
+    points = [
+        Point("lbae", f"200 bits, {coder}", bits, 90.0, 0.4)
+        for coder, bits in (("packed", 200.0), ("factorised", 190.0), ("autoregressive", 120.0))
+    ]
+    points += [Point("vae", "16 numbers", b, 80.0, 0.3) for b in (30.0, 60.0)]
+    points += [Point("png", "PNG", 3000.0, 0.0, 0.0)]
+    figure = rate_distortion(points, "FD[test]")
+    assert [axis.get_xlabel() for axis in figure.axes] == ["measured bits an image"] * 2
+    figure = entropy_ladder({"factorised": 190.0, "autoregressive": 120.0}, 200)
+    assert len(figure.axes[0].patches) == 3
