@@ -183,8 +183,8 @@ def test_a_second_run_does_nothing_and_a_change_reruns_what_depends_on_it(report
     kept = config.read_text()
     config.write_text(kept.replace("kl_weight: 10.0", "kl_weight: 10.0, epochs: 5"))
     assert outdated(report) == {
-        *outputs("vae", "/model.safetensors", "/latents.safetensors"), *outputs("05_metrics", ".ipynb"),
-        *outputs("09_compression", ".ipynb"),
+        *outputs("vae", "/model.safetensors", "/latents.safetensors"),
+        *outputs("05_metrics", ".ipynb"), *outputs("09_compression", ".ipynb"),
         "06_tables.ipynb", "06_tables/record.json", INDEX,
     }  # fmt: skip
     config.write_text(kept)
