@@ -20,7 +20,7 @@ help:
 	@echo "make test     set up, run the tests"
 	@echo "make check    lint, types and fast tests, as before every commit"
 	@echo "make smoke    a report of seconds: tiny networks, meaningless images"
-	@echo "make lab      open JupyterLab on the notebooks"
+	@echo "make lab      open JupyterLab on the explorer"
 	@echo "make clean    remove what was built; results/ and the environment stay"
 
 $(READY): pyproject.toml constraints.txt
@@ -39,8 +39,9 @@ $(READY): pyproject.toml constraints.txt
 report: $(READY)
 	$(BIN)/lbae report --datasets "$(DATASETS)" --profile "$(PROFILE)" $(if $(DATA),--data "$(DATA)")
 
+# Two workers with a thread each: threads of two processes would wait for each other.
 test: $(READY)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: $(READY)
 	$(BIN)/ruff check .
@@ -52,7 +53,7 @@ smoke: $(READY)
 	$(BIN)/lbae report --profile smoke --datasets digits
 
 lab: $(READY)
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/jupyter lab notebooks/10_explorer.ipynb
 
 clean:
 	rm -rf build .snakemake .pytest_cache .mypy_cache .ruff_cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import shlex
 import subprocess
@@ -68,6 +67,14 @@ def train(
         str | None,
         typer.Option(help="Stop cleanly after [H:]MM:SS; the same command goes on from there."),
     ] = None,
+    devices: Annotated[int, typer.Option(help="A process for each; batches are shared.")] = 1,
+    num_nodes: Annotated[
+        int, typer.Option(help="Machines; the cluster starts the command on each.")
+    ] = 1,
+    strategy: Annotated[str, typer.Option(help="auto or ddp.")] = "auto",
+    sync_batch_norm: Annotated[
+        bool, typer.Option("--sync-batch-norm", help="Batch normalisation over all GPUs' images.")
+    ] = False,
 ) -> None:
     """Train the autoencoder of a data set; goes on from its checkpoint if there is one.
 
@@ -78,16 +85,14 @@ def train(
     """
     experiment = load_experiment(profile, dataset, model)
     limit = None if time_limit is None else parse_duration(time_limit)
+    from lbae_lib.models.hardware import Hardware
     from lbae_lib.report.runs import train_experiment
 
-    result = train_experiment(
-        experiment,
-        data_root(data),
-        device=device,
-        precision=precision,
-        time_limit=limit,
-    )
-    _describe(experiment, dataclasses.asdict(result))
+    hardware = Hardware(device, precision, devices, num_nodes, strategy, sync_batch_norm)
+    result = train_experiment(experiment, data_root(data), hardware=hardware, time_limit=limit)
+    if not result.first_process:
+        return
+    _describe(experiment, result.for_record())
     if not result.finished:
         typer.echo(
             f"stopped after {result.epochs} of {experiment.training.epochs} epochs; "

@@ -15,8 +15,11 @@ from lbae_lib.files import read_tensors
 from lbae_lib.models import training
 from lbae_lib.models.checkpoints import MODEL_FILE, PROGRESS_FILE, load_model, load_vae, save_model
 from lbae_lib.models.encoding import encode_posterior
+from lbae_lib.models.hardware import Hardware
 from lbae_lib.models.resume import CHECKPOINT_FILE
 from lbae_lib.models.training import train
+
+CPU = Hardware("cpu")
 
 
 def weights(folder):
@@ -33,10 +36,8 @@ def run(network, schedule, images, monkeypatch):
     """Train on the blobs; returns the result."""
 
     def start(folder, schedule=schedule, **options):
-        return train(
-            network, schedule, images[:64], images[64:], folder, device="cpu",
-            show_progress=False, **options,
-        )  # fmt: skip
+        options = {"hardware": CPU, "show_progress": False, **options}
+        return train(network, schedule, images[:64], images[64:], folder, **options)
 
     return start
 
@@ -68,7 +69,7 @@ def vae_run(network, schedule, images):
         vae = replace(network, kind="vae", latent_size=4)
         weighted = replace(schedule, kl_weight=10.0, epochs=6)
         return train(
-            vae, weighted, images[:64], images[64:], folder, device="cpu", show_progress=False,
+            vae, weighted, images[:64], images[64:], folder, hardware=CPU, show_progress=False,
             **options,
         )  # fmt: skip
 
@@ -182,9 +183,9 @@ def test_impossible_options_are_refused(run, schedule, tmp_path, network, images
     with pytest.raises(ConfigError, match="3 epochs"):
         replace(schedule, cooldown_epochs=4)
     with pytest.raises(ConfigError, match="'tpu'"):
-        train(network, schedule, images, images, tmp_path, device="tpu")
+        train(network, schedule, images, images, tmp_path, hardware=Hardware("tpu"))
     with pytest.raises(ConfigError, match="'half'"):
-        run(tmp_path, precision="half")
+        run(tmp_path, hardware=Hardware("cpu", "half"))
     with pytest.raises(ConfigError, match="1 training"):
         train(network, schedule, images[:1], images, tmp_path)
 
@@ -192,7 +193,7 @@ def test_impossible_options_are_refused(run, schedule, tmp_path, network, images
 def train_in_a_child(network, schedule, images, folder):
     torch.set_num_threads(1)  # a forked OpenMP pool would wait for threads it does not have
     training.CHECKPOINT_SECONDS = 0.0  # a checkpoint a step
-    options = {"device": "cpu", "show_progress": False}
+    options = {"hardware": CPU, "show_progress": False}
     train(network, schedule, images[:64], images[64:], folder, **options)
 
 

@@ -15,28 +15,37 @@ import json
 import math
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 
 from lbae_lib.config import NetworkConfig, TrainingConfig
-from lbae_lib.errors import CheckpointError, ConfigError
+from lbae_lib.errors import CheckpointError, ConfigError, LbaeError
 from lbae_lib.files import write_text
 from lbae_lib.interrupts import stop_signals
 from lbae_lib.models.autoencoders import build_model, reconstruction_loss
 from lbae_lib.models.checkpoints import MODEL_FILE, PROGRESS_FILE, save_model
 from lbae_lib.models.encoding import to_unit_range
-from lbae_lib.models.hardware import choose_device, choose_precision
+from lbae_lib.models.hardware import (
+    ONE_DEVICE,
+    Hardware,
+    choose_device,
+    choose_precision,
+    own_part,
+    start_fabric,
+)
 from lbae_lib.models.resume import Identity, restore_checkpoint, save_checkpoint
 from lbae_lib.progress import progress_bar
 from lbae_lib.sources import module_sources, sources_hash
 
 CHECKPOINT_SECONDS = 180.0
 _REFRESH_SECONDS = 2.0
+_STEPS_TO_AGREE = 10  # on several devices: asking each other costs a synchronisation
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,7 @@ class TrainingResult:
         images_per_second: training images per second of it, validation included.
         device: e.g. "cpu" or "cuda:0".
         precision: Lightning Fabric's name of it.
+        first_process: whether this process writes the files; the only one does.
     """
 
     finished: bool
@@ -62,6 +72,13 @@ class TrainingResult:
     images_per_second: float
     device: str
     precision: str
+    first_process: bool = True
+
+    def for_record(self) -> dict[str, Any]:
+        """As JSON values."""
+        values = dataclasses.asdict(self)
+        del values["first_process"]
+        return values
 
 
 def train(
@@ -71,12 +88,14 @@ def train(
     validation_images: Tensor,
     folder: Path,
     *,
-    device: str = "auto",
-    precision: str = "auto",
+    hardware: Hardware = ONE_DEVICE,
     time_limit: float | None = None,
     show_progress: bool = True,
 ) -> TrainingResult:
     """Train a model in ``folder``, from its checkpoint if there is one.
+
+    On several devices every process calls this with the same arguments; each takes its part of
+    every batch, and the first writes the files.
 
     Args:
         network: the model's shape.
@@ -84,15 +103,15 @@ def train(
         train_images: uint8 (K, C, S, S).
         validation_images: uint8, for choosing the epoch to keep; never test images.
         folder: where checkpoint, progress and model are kept.
-        device: see :func:`lbae_lib.models.hardware.choose_device`.
-        precision: see :func:`lbae_lib.models.hardware.choose_precision`.
+        hardware: devices and precision.
         time_limit: seconds after which the run stops cleanly, with a checkpoint.
         show_progress: draw a bar, or write lines, on standard error.
 
     Raises:
         CheckpointError: if the folder's checkpoint is damaged or of another run, or training
             diverges.
-        ConfigError: if there are too few images, or device or precision is unknown.
+        ConfigError: if there are too few images, or the batch cannot be shared by the devices.
+        LbaeError: if another process of the run has ended.
     """
     deadline = None if time_limit is None else time.monotonic() + time_limit
     if len(train_images) < 2 or len(validation_images) < 1:
@@ -102,15 +121,16 @@ def train(
         )
     code = sources_hash(module_sources(__name__))
     identity = Identity.of(network, training, train_images, validation_images, code)
-    run = _Run(identity, train_images, validation_images, folder, device, precision)
-    with stop_signals() as stop:
+    run = _Run(identity, train_images, validation_images, folder, hardware)
+    with stop_signals() as stop, run.others_watched():
         while run.state.epoch < training.epochs:
-            if not run.advance_epoch(stop, deadline, show_progress):
+            if not run.advance_epoch(stop, deadline, show_progress and run.fabric.is_global_zero):
                 run.save()
                 return run.result(finished=False)
-            if run.state.epoch == training.epochs or run.save_is_due():
+            if run.agree(run.state.epoch == training.epochs, run.save_is_due()):
                 run.save()
-    run.export()
+        if run.fabric.is_global_zero:
+            run.export()
     return run.result(finished=True)
 
 
@@ -123,32 +143,53 @@ class _Run:
         train_images: Tensor,
         validation_images: Tensor,
         folder: Path,
-        device: str,
-        precision: str,
+        hardware: Hardware,
     ) -> None:
-        accelerator = choose_device(device)
-        self.precision = choose_precision(precision, accelerator)
-        self.fabric = Fabric(accelerator=accelerator, devices=1, precision=self.precision)  # type: ignore[arg-type]
+        self.fabric = start_fabric(hardware)
+        self.precision = choose_precision(hardware.precision, choose_device(hardware.device))
         self.identity, self.folder = identity, folder
         self.network, self.training = identity.network, identity.training
         with torch.random.fork_rng():
             torch.manual_seed(self.training.seed)
             model = build_model(self.network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if hardware.sync_batch_norm:
+            model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        self.plain = model  # without the wrapper that shares gradients
         optimizer = torch.optim.Adam(
             model.parameters(),
             lr=self.training.learning_rate,
-            fused=accelerator in ("cpu", "cuda"),
+            fused=self.fabric.device.type in ("cpu", "cuda"),
         )
         self.model, self.optimizer = self.fabric.setup(model, optimizer)
         self.images = train_images.to(self.fabric.device)
         self.validation = validation_images.to(self.fabric.device)
         self.batch = min(self.training.batch_size, len(train_images))
         self.steps = len(train_images) // self.batch  # a whole epoch
+        self.part = own_part(self.batch, self.fabric.global_rank, self.fabric.world_size)
         self.generator = torch.Generator(self.fabric.device)
         self.state = restore_checkpoint(
             folder, self.model, self.optimizer, identity, self.fabric.device
         )
+        self.state.loss_sum /= self.fabric.world_size  # the checkpoint's is everybody's
         self._mark = self._saved = time.monotonic()
+
+    @contextmanager
+    def others_watched(self) -> Iterator[None]:
+        """Says what to do when another process of the run has ended."""
+        try:
+            yield
+        except RuntimeError as error:
+            if self.fabric.world_size == 1 or isinstance(error, LbaeError):
+                raise
+            raise LbaeError(
+                f"another process of this run has ended, or cannot be reached ({error}): the "
+                f"checkpoint in {self.folder} is whole; the same command goes on from there"
+            ) from None
+
+    def agree(self, *wishes: bool) -> bool:
+        """Whether any process wants any of this; all must ask together."""
+        wanted = torch.tensor(float(any(wishes)), device=self.fabric.device)
+        return bool(self.fabric.all_reduce(wanted, reduce_op="max"))
 
     def advance_epoch(
         self, stop: threading.Event, deadline: float | None, show_progress: bool
@@ -161,15 +202,18 @@ class _Run:
         shown = time.monotonic()
         with progress_bar(total, description, "img", done, show_progress) as bar:
             while state.step < self.steps:
-                self._train_step(order[state.step * self.batch :][: self.batch])
+                self._train_step(order[state.step * self.batch :][: self.batch][self.part])
                 bar.update(self.batch)
                 now = time.monotonic()
                 if show_progress and now - shown > _REFRESH_SECONDS:
                     bar.set_postfix(loss=f"{self._mean_loss():.2f}", refresh=False)
                     shown = now
-                if stop.is_set() or (deadline is not None and now > deadline):
+                if self.fabric.world_size > 1 and state.step % _STEPS_TO_AGREE:
+                    continue
+                late = deadline is not None and now > deadline
+                if self.agree(stop.is_set(), late):
                     return False
-                if self.save_is_due():
+                if self.agree(self.save_is_due()):
                     self.save()
             self._finish_epoch(bar)
         return True
@@ -184,28 +228,29 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         images = to_unit_range(self.images[indices])
-        losses = self._losses(images, self._noise(len(images)))
+        losses = self._losses(self.model, images, self._noise())
         self.optimizer.zero_grad()
         self.fabric.backward(losses.mean())
         self.optimizer.step()
         self.state.loss_sum += losses.detach().sum()
         self.state.step += 1
 
-    def _losses(self, images: Tensor, noise: Tensor | None) -> Tensor:
+    def _losses(self, model: nn.Module, images: Tensor, noise: Tensor | None) -> Tensor:
         """Loss of each image: its reconstruction, and for a VAE the weighted KL term."""
         if self.network.kind == "lbae":
-            return reconstruction_loss(self.model(images), images, self.training.loss)
-        logits, kl = self.model(images, noise)
+            return reconstruction_loss(model(images), images, self.training.loss)
+        logits, kl = model(images, noise)
         weight = self.training.kl_weight / self.network.latent_size
         return reconstruction_loss(logits, images, self.training.loss) + weight * kl
 
-    def _noise(self, count: int) -> Tensor | None:
+    def _noise(self) -> Tensor | None:
         if self.network.kind == "lbae":
             return None
         step = self.state.epoch * self.steps + self.state.step
         self.generator.manual_seed(self.training.seed * 1_000_003 + step)
-        size = (count, self.network.latent_size)
-        return torch.randn(size, generator=self.generator, device=self.fabric.device)
+        size = (self.batch, self.network.latent_size)
+        noise = torch.randn(size, generator=self.generator, device=self.fabric.device)
+        return noise[self.part]
 
     def _learning_rate(self) -> float:
         cooldown = self.training.cooldown_epochs * self.steps
@@ -215,7 +260,14 @@ class _Run:
         return self.training.learning_rate * share
 
     def _mean_loss(self) -> float:
-        return float(self.state.loss_sum) / max(1, self.state.step * self.batch)
+        """Of the epoch so far; on several devices, of this process's images."""
+        seen = self.state.step * self.batch / self.fabric.world_size
+        return float(self.state.loss_sum) / max(1.0, seen)
+
+    def _total_loss(self) -> Tensor:
+        """Of the epoch so far, over all processes."""
+        total = self.fabric.all_reduce(self.state.loss_sum.clone(), reduce_op="sum")
+        return torch.as_tensor(total)
 
     def _finish_epoch(self, bar: Any) -> None:
         state, rate, validation = self.state, self._learning_rate(), self._validation_loss()
@@ -224,11 +276,12 @@ class _Run:
                 f"the validation loss is {validation} after epoch {state.epoch + 1}: training "
                 "diverged; lower the learning rate and start over in another folder"
             )
+        loss = float(self._total_loss()) / (self.steps * self.batch)
         previous = state.history[-1]["seconds"] if state.history else 0.0
         self._count_time()
         line = {
             "epoch": state.epoch + 1,
-            "train_loss": self._mean_loss(),
+            "train_loss": loss,
             "validation_loss": validation,
             "learning_rate": rate,
             "seconds": state.seconds,
@@ -239,20 +292,27 @@ class _Run:
         state.loss_sum.zero_()
         if state.best_loss is None or validation < state.best_loss:
             state.best_loss, state.best_epoch = validation, state.epoch
-            state.best = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
-        lines = "".join(json.dumps(h) + "\n" for h in state.history)
-        write_text(self.folder / PROGRESS_FILE, lines)
+            state.best = {k: v.detach().clone() for k, v in self.plain.state_dict().items()}
+        if self.fabric.is_global_zero:
+            lines = "".join(json.dumps(h) + "\n" for h in state.history)
+            write_text(self.folder / PROGRESS_FILE, lines)
         losses = {"loss": f"{line['train_loss']:.2f}", "validation": f"{validation:.2f}"}
         bar.set_postfix(losses, refresh=False)
 
     @torch.no_grad()
     def _validation_loss(self) -> float:
-        self.model.eval()
+        self.plain.eval()
+        if self.fabric.world_size > 1:  # running statistics are each process's own while it trains
+            for buffer in self.plain.buffers():
+                torch.distributed.broadcast(buffer, src=0)
         total = torch.zeros((), dtype=torch.float64, device=self.fabric.device)
-        for chunk in self.validation.split(self.batch):
-            total += self._losses(to_unit_range(chunk), None).sum()
-        self.model.train()
-        return float(total) / len(self.validation)
+        chunks = self.validation.split(self.batch)
+        with self.fabric.autocast():
+            for chunk in chunks[self.fabric.global_rank :: self.fabric.world_size]:
+                total += self._losses(self.plain, to_unit_range(chunk), None).sum()
+        self.plain.train()
+        everybody = torch.as_tensor(self.fabric.all_reduce(total, reduce_op="sum"))
+        return float(everybody) / len(self.validation)
 
     def _count_time(self) -> None:
         now = time.monotonic()
@@ -264,7 +324,10 @@ class _Run:
 
     def save(self) -> None:
         self._count_time()
-        save_checkpoint(self.folder, self.state, self.model, self.optimizer, self.identity)
+        state = dataclasses.replace(self.state, loss_sum=self._total_loss())
+        if self.fabric.is_global_zero:
+            save_checkpoint(self.folder, state, self.plain, self.optimizer, self.identity)
+        self.fabric.barrier()
         self._saved = time.monotonic()
 
     def export(self) -> None:
@@ -289,4 +352,5 @@ class _Run:
             images_per_second=images / max(state.seconds, 1e-9),
             device=str(self.fabric.device),
             precision=self.precision,
+            first_process=self.fabric.is_global_zero,
         )

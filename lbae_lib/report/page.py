@@ -12,10 +12,12 @@ from typing import Any
 
 from IPython.display import HTML, display
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from lbae_lib.config import project_root
 from lbae_lib.files import replacing, sha256_file, write_text
 from lbae_lib.report.figures.style import style_context
+from lbae_lib.report.players import player_html
 from lbae_lib.report.records import RECORD_FILE, write_record
 from lbae_lib.report.tables import Rows, csv_table, download_links, html_table, latex_table
 
@@ -74,6 +76,31 @@ class Page:
         png = (self.folder / f"{name}.png").read_bytes()
         width = int(figure.get_figwidth() * 108)
         display(HTML(figure_html(png, f"{caption} {self.provenance}.", alt, width)))
+
+    def play(
+        self,
+        frames: Tensor,
+        columns: int,
+        labels: Sequence[str],
+        name: str,
+        caption: str,
+        alt: str,
+    ) -> None:
+        """Display frames with a slider, and save them side by side as PNG.
+
+        Args:
+            frames: uint8 (T, K, C, S, S): K images in each of T frames.
+            columns: images in a row of a frame.
+            labels: of the frames.
+            name: of the file.
+            caption: what is seen; the provenance is added.
+            alt: the same for those who do not see it.
+        """
+        caption = f"{caption} {self.provenance}."
+        png, player = player_html(frames, columns, labels, caption, alt)
+        with replacing(self.folder / f"{name}.png") as scratch:
+            scratch.write_bytes(png)
+        display(HTML(player))
 
     def table(self, header: Sequence[str], rows: Rows, name: str | None = None) -> None:
         """Display a table; floats in four significant digits.

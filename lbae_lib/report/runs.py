@@ -43,6 +43,7 @@ from lbae_lib.models.encoding import (
     encode_posterior,
     reconstruction_losses,
 )
+from lbae_lib.models.hardware import ONE_DEVICE, Hardware
 from lbae_lib.progress import progress_bar
 from lbae_lib.report.records import RECORD_FILE, environment, write_record
 
@@ -57,11 +58,12 @@ def train_experiment(
     experiment: Experiment,
     data_root: Path,
     *,
-    device: str = "auto",
-    precision: str = "auto",
+    hardware: Hardware = ONE_DEVICE,
     time_limit: float | None = None,
 ) -> TrainingResult:
     """Train the experiment's model; once finished, score it on all splits and write the record.
+
+    On several devices the first process does the scoring.
 
     Raises:
         LbaeError: see :func:`lbae_lib.models.training.train` and ``load_dataset``.
@@ -78,11 +80,10 @@ def train_experiment(
         splits["train"].images,
         splits["validation"].images,
         folder,
-        device=device,
-        precision=precision,
+        hardware=hardware,
         time_limit=time_limit,
     )
-    if result.finished:
+    if result.finished and result.first_process:
         model, _ = load_autoencoder(folder / MODEL_FILE, result.device)
         loss = experiment.training.loss
         losses = {
@@ -92,10 +93,10 @@ def train_experiment(
         write_record(
             folder / RECORD_FILE,
             kind="train",
-            options=experiment_options(experiment) | {"device": device, "precision": precision},
+            options=experiment_options(experiment) | {"hardware": dataclasses.asdict(hardware)},
             inputs={name: sha256_tensor(part.images) for name, part in splits.items()},
             results={
-                **dataclasses.asdict(result),
+                **result.for_record(),
                 "reconstruction_loss": losses,
                 "images": {name: len(part) for name, part in splits.items()},
                 "model_sha256": sha256_file(folder / MODEL_FILE),

@@ -125,7 +125,9 @@ class Plan:
             f"results/{self.profile}/{slug}/{path.stem}.ipynb"
             for slug, experiment in self._experiments.items()
             for path in sorted(Path("notebooks").glob("[0-9]*.ipynb"))
-            if path.stem != TABLES and _suits(experiment, notebook_needs(path))
+            if path.stem != TABLES
+            and not _about(path).get("interactive")
+            and _suits(experiment, notebook_needs(path))
         ]
 
     def tables(self) -> list[str]:
