@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from lbae_lib.errors import ConfigError
+from lbae_lib.models.allocator import keep_freed_memory
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -71,6 +72,8 @@ def start_fabric(hardware: Hardware) -> Fabric:
         precision=precision,  # type: ignore[arg-type]
     )
     fabric.launch()
+    if fabric.device.type == "cpu":
+        keep_freed_memory()
     return fabric
 
 

@@ -182,8 +182,8 @@ class _Run:
             if self.fabric.world_size == 1 or isinstance(error, LbaeError):
                 raise
             raise LbaeError(
-                f"another process of this run has ended, or cannot be reached ({error}): the "
-                f"checkpoint in {self.folder} is whole; the same command goes on from there"
+                f"another process of this run has ended, or cannot be reached ({error}): what was "
+                f"saved in {self.folder} is whole; the same command goes on from there"
             ) from None
 
     def agree(self, *wishes: bool) -> bool:
