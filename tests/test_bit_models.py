@@ -161,7 +161,13 @@ def test_the_fit_reaches_the_entropy_of_a_chain(generator):
     train, validation, test = chain(9000, 10, generator).split(3000)
     exact = 1 + 9 * float(binary_entropy(torch.tensor(FLIP)))
     fitted = fit_autoregressive(
-        train, validation, hidden=(), learning_rate=0.02, epochs=20, show_progress=False
+        train,
+        validation,
+        hidden=(),
+        learning_rate=0.05,
+        epochs=20,
+        patience=20,
+        show_progress=False,
     )
     assert fitted.validation[0] == pytest.approx(10, abs=0.05)
     assert fitted.validation[fitted.epoch] == min(fitted.validation)
