@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lbae_lib.report.figures.grids import tile
 
-_WIDTH = 300  # CSS pixels that a frame takes, more or less
+_WIDTH = 480  # CSS pixels that a frame takes, more or less
 # The frames lie side by side; the slider moves the window over them and tells the step's label.
 _ON_INPUT = (
     "var f=this.closest('figure'),w=f.querySelector('.lbae-window'),l=JSON.parse(f.dataset.labels);"

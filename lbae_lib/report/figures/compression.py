@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from lbae_lib.report.compression import Point
 from lbae_lib.report.figures.style import (
@@ -51,8 +51,8 @@ def rate_distortion(points: Sequence[Point], distance: str) -> Figure:
                 color=COLOURS[method], label=LABELS[method],
             )  # fmt: skip
         axis.set(xscale="log", xlabel="measured bits an image", ylabel=label)
-        axis.xaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5)))
-        axis.xaxis.set_major_formatter(ScalarFormatter())
+        axis.xaxis.set_major_locator(LogLocator(base=10))
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.xaxis.set_minor_formatter(NullFormatter())
     axes[1].set_yscale("symlog", linthresh=0.1)
     axes[1].set_ylim(bottom=0)
