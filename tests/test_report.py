@@ -286,3 +286,97 @@ def test_notebooks_that_were_not_run_to_the_end_are_refused(tmp_path):
     path.write_text(json.dumps({"cells": [{**cell, "outputs": [error]}]}))
     with pytest.raises(LbaeError, match="ended with an error: no"):
         check_executed(path)
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
+
+
+@pytest.fixture
+def browser():
+    """Chromium, driven by Playwright."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.mark.slow
+def test_the_book_works_from_disk_without_a_network(report, browser):
+    html = report / "build/_build/html"
+    page = browser.new_page()
+    asked, complaints = [], []
+    page.on("request", lambda r: asked.append(r.url) if not r.url.startswith("file:") else None)
+    # The theme's fonts and the search's summaries need a server; the page does without them.
+    noise = re.compile("CORS policy|net::ERR_FAILED|invalid theme mode")
+
+    def listen(message):
+        if message.type == "error" and not noise.search(message.text):
+            complaints.append(message.text)
+
+    page.on("console", listen)
+    page.goto((html / "results/smoke/digits/04_interpolation.html").as_uri())
+    window = page.locator(".lbae-window").first
+    slider = page.locator(".lbae-player input").first
+    label = page.locator(".lbae-player output").first
+    start = label.inner_text()
+    position = "e => e.style.backgroundPositionX"
+    before = window.evaluate(position)
+    slider.focus()
+    slider.press("ArrowRight")
+    assert label.inner_text() != start
+    assert window.evaluate(position) != before
+    assert slider.get_attribute("aria-valuetext") == label.inner_text()
+
+    page.goto((html / "search.html").as_uri() + "?q=hyperplane")
+    page.wait_for_selector("ul.search li a", timeout=20_000)
+    outside = [url for url in asked if not url.startswith("data:")]
+    assert outside == [], outside
+    assert complaints == [], complaints
+
+
+@pytest.mark.slow
+def test_the_explorer_answers_in_jupyterlab(report, browser):
+    notebook = report / "notebooks/10_explorer.ipynb"
+    kept = notebook.read_text()
+    notebook.write_text(kept.replace('profile = \\"quick\\"', 'profile = \\"smoke\\"'))
+    environment = os.environ | {"PYTHONPATH": str(report)}
+    environment.pop("LBAE_ROOT", None)  # the notebook's folder says where the project is
+    server = subprocess.Popen(
+        [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", "--port=0",
+         "--IdentityProvider.token=test", f"--ServerApp.root_dir={report / 'notebooks'}"],
+        cwd=report, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    try:
+        port = next(
+            m[1] for line in server.stdout if (m := re.search(r"localhost:(\d+)/lab", line))
+        )
+        page = browser.new_page()
+        page.goto(f"http://127.0.0.1:{port}/lab/tree/10_explorer.ipynb?token=test")
+        page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=90_000)
+        page.locator(".lm-MenuBar-itemLabel", has_text=re.compile("^Run$")).click()
+        page.get_by_text("Run All Cells", exact=True).click()
+        said = page.locator("p[role=status]")
+        said.first.wait_for(timeout=90_000)
+        assert ". 0 of 24 bits flipped" in said.first.inner_text()
+        picture = page.locator(".widget-image img, img.widget-image").first
+        source = picture.get_attribute("src")
+        angle = page.locator(".noUi-handle").nth(1)
+        angle.focus()
+        for _ in range(60):
+            angle.press("ArrowRight")
+        page.wait_for_function(
+            "document.querySelector('p[role=status]').innerText.includes('turned by 60')"
+        )
+        assert ". 0 of 24 bits flipped" not in said.first.inner_text()
+        assert picture.get_attribute("src") != source
+        page.locator(".lm-TabBar-tabLabel", has_text=re.compile("^Bits$")).click()
+        page.locator(".widget-toggle-button:visible").nth(2).click()
+        page.get_by_text("1 of 24 bits flipped").wait_for()
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+        notebook.write_text(kept)

@@ -133,6 +133,10 @@ class Panel:
         self.text = widgets.HTML()
         for control in controls:
             control.observe(self._changed, "value")
+            control.layout.width = "32em"
+        for part in shown:  # a picture keeps its shape
+            if isinstance(part, widgets.Image):
+                part.layout.align_self = "flex-start"
         self.view = widgets.VBox([*controls, *shown, self.text])
         self.redraw()
 
@@ -173,7 +177,7 @@ class HyperplanePanel(Panel):
         super().__init__(
             space,
             [self.seed, self.angle],
-            [widgets.HBox([self.picture, self.bits_picture])],
+            [self.picture, self.bits_picture],
         )
 
     def redraw(self) -> None:
@@ -344,17 +348,15 @@ class BitsPanel(Panel):
         self.page.layout.display = "none" if size <= _BUTTONS else ""
         self.reset = widgets.Button(description="as encoded", tooltip="undo all flips")
         self.reset.on_click(lambda _: self._restore())
-        small = {"width": "1.6em", "height": "1.6em"}
+        small = {"width": "1.6em", "height": "1.6em", "padding": "0", "margin": "0"}
         self.buttons = [widgets.ToggleButton(layout=small) for _ in range(min(size, _BUTTONS))]
         for place, button in enumerate(self.buttons):
             button.observe(lambda change, place=place: self._pressed(place, change["new"]), "value")
         self.picture = widgets.Image(format="png")
-        layout = widgets.Layout(grid_template_columns="repeat(25, 1.8em)", grid_gap="1px")
+        layout = {"grid_template_columns": "repeat(auto-fill, 1.7em)", "max_width": "44em"}
         grid = widgets.GridBox(self.buttons, layout=layout)
         self._shown, self._setting = -1, False
-        super().__init__(
-            space, [self.image, self.page], [widgets.HBox([self.picture, grid]), self.reset]
-        )
+        super().__init__(space, [self.image, self.page], [self.picture, grid, self.reset])
 
     def redraw(self) -> None:
         """The image as encoded, and with its bits flipped."""
