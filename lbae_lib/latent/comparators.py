@@ -23,6 +23,24 @@ class Sampler(Protocol):
         ...
 
 
+def rounded_gaussian(root: Tensor, mean: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Signs of L z + m with z ~ N(0, I).
+
+    Args:
+        root: L, (N, R).
+        mean: m, (N,).
+        count: K.
+        generator: of z.
+
+    Returns:
+        (K, N) in {-1, +1}.
+    """
+    noise = torch.randn(
+        count, root.shape[1], generator=generator, dtype=root.dtype, device=root.device
+    )
+    return signs(noise @ root.T + mean)
+
+
 @dataclass(frozen=True)
 class DirectRounding:
     """b = f_b(L z + E[Y]) with L Lᵀ = Σ and z ~ N(0, I) (Eqs. 2-3): what the paper argues against.
@@ -43,14 +61,7 @@ class DirectRounding:
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """Random latents, (count, N) in {-1, +1}."""
-        noise = torch.randn(
-            count,
-            self.root.shape[1],
-            generator=generator,
-            dtype=self.root.dtype,
-            device=self.root.device,
-        )
-        return signs(noise @ self.root.T + self.mean)
+        return rounded_gaussian(self.root, self.mean, count, generator)
 
 
 @dataclass(frozen=True)

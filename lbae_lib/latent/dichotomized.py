@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lbae_lib.bits import signs
+from lbae_lib.latent.comparators import rounded_gaussian
 from lbae_lib.latent.correlation import Method, Repair, factor, repair
 from lbae_lib.latent.moments import Moments
 
@@ -56,14 +56,7 @@ class DichotomizedGaussian:
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """Random latents, (count, N) in {-1, +1}."""
-        noise = torch.randn(
-            count,
-            self.vectors.shape[1],
-            generator=generator,
-            dtype=self.vectors.dtype,
-            device=self.vectors.device,
-        )
-        return signs(noise @ self.vectors.T + self.margins)
+        return rounded_gaussian(self.vectors, self.margins, count, generator)
 
 
 def margins_of(first: Tensor) -> Tensor:

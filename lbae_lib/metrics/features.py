@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from lbae_lib.errors import DataError
@@ -187,6 +191,25 @@ def extract(
     return features
 
 
+def file_round_trip(
+    pixels: NDArray[np.uint8], kind: str, **options: object
+) -> tuple[int, NDArray[np.uint8]]:
+    """An image saved as a file in memory and read back.
+
+    Args:
+        pixels: (S, S), or (S, S, 3).
+        kind: Pillow's name of the format.
+        **options: of Pillow's encoder.
+
+    Returns:
+        Bytes of the file, and what comes back, shaped like ``pixels``.
+    """
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format=kind, **options)
+    mode = "L" if pixels.ndim == 2 else "RGB"
+    return buffer.tell(), np.array(Image.open(buffer).convert(mode))
+
+
 def jpeg_round_trip(images: Tensor, quality: int = 75) -> Tensor:
     """Images saved as JPEG and read back, in memory: part of the authors' protocol.
 
@@ -197,17 +220,10 @@ def jpeg_round_trip(images: Tensor, quality: int = 75) -> Tensor:
     Returns:
         uint8 (K, 3, S, S).
     """
-    import io
-
-    import numpy as np
-    from PIL import Image
-
     colour = images.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).cpu().numpy()
     result = np.empty_like(colour)
     for index, pixels in enumerate(colour):
-        buffer = io.BytesIO()
-        Image.fromarray(pixels).save(buffer, format="JPEG", quality=quality)
-        result[index] = np.asarray(Image.open(buffer))
+        _, result[index] = file_round_trip(pixels, "JPEG", quality=quality)
     return torch.from_numpy(result).permute(0, 3, 1, 2).contiguous()
 
 

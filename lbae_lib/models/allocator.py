@@ -13,7 +13,7 @@ def keep_freed_memory() -> bool:
     """Tell glibc to keep freed blocks instead of giving them back to the system.
 
     Activities of a large batch are tens of MiB each. By default each is mapped anew at every step,
-    and the processor spends a quarter of its time clearing pages.
+    and the system clears its pages every time.
 
     Returns:
         Whether the C library took the advice; others than glibc are left alone.

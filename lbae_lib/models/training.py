@@ -179,7 +179,7 @@ class _Run:
         try:
             yield
         except RuntimeError as error:
-            if self.fabric.world_size == 1 or isinstance(error, LbaeError):
+            if self.fabric.world_size == 1:
                 raise
             raise LbaeError(
                 f"another process of this run has ended, or cannot be reached ({error}): what was "
@@ -188,6 +188,8 @@ class _Run:
 
     def agree(self, *wishes: bool) -> bool:
         """Whether any process wants any of this; all must ask together."""
+        if self.fabric.world_size == 1:  # asked at every step: nothing waits for the device
+            return any(wishes)
         wanted = torch.tensor(float(any(wishes)), device=self.fabric.device)
         return bool(self.fabric.all_reduce(wanted, reduce_op="max"))
 

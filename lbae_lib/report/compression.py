@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
+import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from lbae_lib.bits import pack_bits
@@ -28,7 +26,7 @@ from lbae_lib.latent.dichotomized import DichotomizedGaussian
 from lbae_lib.latent.hyperplane import hyperplane_sampler
 from lbae_lib.latent.moments import moments
 from lbae_lib.latent.priors import GaussianMixture, Signed
-from lbae_lib.metrics.features import extract
+from lbae_lib.metrics.features import extract, file_round_trip
 from lbae_lib.metrics.frechet import Statistics, feature_statistics, frechet_distance
 from lbae_lib.models.encoding import decode
 from lbae_lib.report.published import published
@@ -201,7 +199,7 @@ class Originals:
 def lbae_points(
     originals: Originals, trained: Trained, chosen: Tensor, models: Mapping[str, BitModel | None]
 ) -> list[Point]:
-    """One reconstruction, under each coder; all images in one stream.
+    """One reconstruction, judged once, under each coder; all images in one stream.
 
     Args:
         originals: the test images chosen.
@@ -210,11 +208,13 @@ def lbae_points(
         models: coder -> distribution; None packs bits.
     """
     bits = trained.bits("test")[chosen]
-    decoded = decode(trained.model, bits)
     size = bits.shape[1]
+    raw = originals.point("lbae", f"{size} bits", size, decode(trained.model, bits))
     return [
-        originals.point(
-            "lbae", f"{size} bits, {coder}", 8 * len(encode_bits(bits, model)) / len(bits), decoded
+        dataclasses.replace(
+            raw,
+            setting=f"{raw.setting}, {coder}",
+            bits=8 * len(encode_bits(bits, model)) / len(bits),
         )
         for coder, model in models.items()
     ]
@@ -266,12 +266,8 @@ def _stored(originals: Originals, key: str, options: dict[str, object]) -> tuple
     """Bits an image, and what comes back."""
     total, decoded = 0, []
     for image in originals.images:
-        buffer = io.BytesIO()
-        pixels = image.permute(1, 2, 0).squeeze(2).numpy()
-        Image.fromarray(pixels).save(buffer, format=key, **options)
-        total += buffer.tell()
-        mode = "L" if image.shape[0] == 1 else "RGB"
-        back = np.array(Image.open(buffer).convert(mode))
+        size, back = file_round_trip(image.permute(1, 2, 0).squeeze(2).numpy(), key, **options)
+        total += size
         decoded.append(torch.from_numpy(back).reshape(*image.shape[1:], -1).permute(2, 0, 1))
     return 8 * total / len(originals.images), torch.stack(decoded)
 
