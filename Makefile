@@ -10,6 +10,8 @@ VENV := .venv
 BIN  := $(VENV)/bin
 # Set up anew when the dependencies change.
 READY := $(VENV)/.ready
+# Dozens of processes import torch: compiled modules are kept, whatever the environment says.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help report test check smoke lab clean
 .DEFAULT_GOAL := help

@@ -6,6 +6,8 @@ from lbae_lib.report.workflow import BOOK_INDEX, TABLES, Plan
 config.setdefault("profile", "quick")
 config.setdefault("datasets", "digits photos faces")
 plan = Plan(config)
+# For every step that computes; models come first, as notebooks wait for them.
+many = plan.threads(workflow.cores)
 
 RESULTS = "results/" + plan.profile
 FOLDER = RESULTS + "/{slug}"
@@ -30,8 +32,9 @@ rule train:
     params:
         command=lambda w: plan.command("train", w.slug, w.model),
         options=lambda w: plan.training_options(w.slug, w.model),
-    threads: workflow.cores
-    shell: "{params.command}"
+    threads: many
+    priority: 1
+    shell: "OMP_NUM_THREADS={threads} {params.command}"
 
 
 rule encode:
@@ -39,8 +42,9 @@ rule encode:
     output: FOLDER + "/{model}/latents.safetensors"
     params:
         command=lambda w: plan.command("encode", w.slug, w.model),
-    threads: workflow.cores
-    shell: "{params.command}"
+    threads: many
+    priority: 1
+    shell: "OMP_NUM_THREADS={threads} {params.command}"
 
 
 rule extractor:
@@ -49,8 +53,9 @@ rule extractor:
     params:
         command=lambda w: plan.command("extractor", w.slug),
         options=lambda w: plan.extractor_options(w.slug),
-    threads: workflow.cores
-    shell: "{params.command}"
+    threads: many
+    priority: 1
+    shell: "OMP_NUM_THREADS={threads} {params.command}"
 
 
 rule prior:
@@ -58,8 +63,9 @@ rule prior:
     output: FOLDER + "/prior/model.safetensors", FOLDER + "/prior/record.json"
     params:
         command=lambda w: plan.command("prior", w.slug),
-    threads: workflow.cores
-    shell: "{params.command}"
+    threads: many
+    priority: 1
+    shell: "OMP_NUM_THREADS={threads} {params.command}"
 
 
 rule notebook:
@@ -68,7 +74,7 @@ rule notebook:
     params:
         command=lambda w: plan.command("notebook " + w.notebook, w.slug),
         options=lambda w: plan.notebook_options(w.slug, w.notebook),
-    threads: lambda w: plan.notebook_threads(w.notebook, workflow.cores)
+    threads: lambda w: many if plan.computes(w.notebook) else 1
     shell: "OMP_NUM_THREADS={threads} {params.command}"
 
 

@@ -1,7 +1,11 @@
-"""Progress of long work: a bar on a terminal, a line now and then in a log."""
+"""Progress of long work: a bar on a terminal, a line now and then in a log.
+
+A report runs several steps side by side: there each has its name in ``LBAE_STEP`` and writes lines.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import NoReturn, TextIO
 
@@ -28,12 +32,13 @@ class _Lines:
 def progress_bar(
     total: int, description: str, unit: str, initial: int = 0, enabled: bool = True
 ) -> tqdm[NoReturn]:
-    """A plain tqdm bar on standard error; one line every 20 s where that is no terminal."""
-    terminal = sys.stderr.isatty()
+    """A plain tqdm bar on standard error; a line every 20 s in a log or a report's step."""
+    step = os.environ.get("LBAE_STEP", "")
+    terminal = sys.stderr.isatty() and not step
     return tqdm(
         total=total,
         initial=initial,
-        desc=description,
+        desc=f"{step}, {description}" if step else description,
         unit=unit,
         unit_scale=True,
         disable=not enabled,

@@ -84,7 +84,8 @@ def precision_recall_curve(
             "histograms and needs as many of both; take the same number from each"
         )
     slopes = np.tan(np.linspace(1e-10, math.pi / 2 - 1e-10, angles))
-    union = torch.cat([generated, reference]).float().cpu().numpy()
+    # In float32 scikit-learn converts each small block anew: 1.3 to 1.7 times slower.
+    union = torch.cat([generated, reference]).double().cpu().numpy()
     precision, recall = np.zeros(angles), np.zeros(angles)
     for run in range(runs):
         shares = _shares(union, len(generated), clusters, batch_size, seed + run)
@@ -95,7 +96,7 @@ def precision_recall_curve(
 
 
 def _shares(
-    union: NDArray[np.float32], split: int, clusters: int, batch_size: int, seed: int
+    union: _Array, split: int, clusters: int, batch_size: int, seed: int
 ) -> tuple[_Array, _Array]:
     """Shares of the clusters in the rows before and from ``split``."""
     from sklearn.cluster import MiniBatchKMeans

@@ -7,11 +7,13 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import nbformat
 import papermill
 from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
 
 from lbae_lib.config import Experiment, project_root
 from lbae_lib.errors import ConfigError, LbaeError
@@ -82,11 +84,14 @@ def _execute(source: Path, folder: Path, parameters: Mapping[str, Any], title: s
     scratch = target.with_name(f".{name}.{os.getpid()}.ipynb")
     print(f"{title}: notebook {name} …", file=sys.stderr, flush=True)
     try:
-        papermill.execute_notebook(
-            str(source), str(scratch), parameters=dict(parameters), cwd=str(project_root()),
-            progress_bar=False, log_output=False, kernel_name="python3",
-            extra_arguments=["--log-level=ERROR"],  # the kernel warns of its loopback sockets
-        )  # fmt: skip
+        with TemporaryDirectory() as sockets:
+            # Through files: two kernels that start at once can be given the same free TCP port.
+            connection = {"transport": "ipc", "connection_file": f"{sockets}/kernel.json"}
+            papermill.execute_notebook(
+                str(source), str(scratch), parameters=dict(parameters), cwd=str(project_root()),
+                progress_bar=False, log_output=False, kernel_name="python3",
+                config=Config(KernelManager=connection),
+            )  # fmt: skip
         _tidy(scratch, name)
         os.replace(scratch, target)
     except PapermillExecutionError as error:

@@ -53,11 +53,12 @@ class Plan:
 
     def command(self, step: str, slug: str, model: str | None = None) -> str:
         """``lbae STEP`` with data set, profile and data folder, quoted for the shell."""
+        name = shlex.quote(f"{slug} {model or step}")  # what its lines of progress begin with
         words = [sys.executable, "-m", "lbae_lib.cli", *step.split()]
         words += ["-d", self._experiments[slug].dataset.name, "-p", self.profile]
         words += ["-m", model] if model else []
         words += ["--data", self.data] if self.data else []
-        return shlex.join(words)
+        return f"LBAE_STEP={name} {shlex.join(words)}"
 
     def training_options(self, slug: str, model: str) -> str:
         """Everything in the configuration that training depends on, as one string."""
@@ -103,11 +104,16 @@ class Plan:
             made += [f"{folder}/lbae-{size}/latents.safetensors" for size in sizes]
         return [str(path), *made, *_relative(notebook_sources(path))]
 
-    def notebook_threads(self, notebook: str, cores: int) -> int:
-        """Threads of a notebook: one, unless it computes for minutes, with networks to match."""
-        path = Path("notebooks") / f"{notebook}.ipynb"
-        many = _about(path).get("threads") == "all" and self.profile != "smoke"
-        return cores if many else 1
+    def threads(self, cores: int) -> int:
+        """Threads of a step that computes: half the cores.
+
+        Two small networks trained side by side see a third more images than one after the other.
+        """
+        return 1 if self.profile == "smoke" else max(1, cores // 2)
+
+    def computes(self, notebook: str) -> bool:
+        """Whether a notebook computes for minutes, by its metadata."""
+        return _about(Path("notebooks") / f"{notebook}.ipynb").get("threads") == "many"
 
     def tables_inputs(self) -> list[str]:
         """What the page across data sets is made of: the scores of every result there is."""
