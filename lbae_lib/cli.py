@@ -14,7 +14,7 @@ import typer
 import yaml
 
 from lbae_lib.config import Experiment, load_experiment, load_profile, project_root
-from lbae_lib.errors import LbaeError
+from lbae_lib.errors import ConfigError, LbaeError
 from lbae_lib.report.workflow import BOOK_INDEX, TABLES
 
 app = typer.Typer(
@@ -246,6 +246,12 @@ def report(
     profile: Profile = "quick",
     data: Data = None,
     cores: Annotated[str, typer.Option(help="A number, or all.")] = "all",
+    on: Annotated[
+        str, typer.Option(help="default (this machine), slurm, or another folder of profiles/.")
+    ] = "default",
+    time_limit: Annotated[
+        str | None, typer.Option(help="Of one run of a training, as H:MM:SS; see profiles/slurm.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only name the files that would be made.")
     ] = False,
@@ -258,11 +264,17 @@ def report(
     """
     for name in shlex.split(datasets):
         load_experiment(profile, name)  # a wrong name ends here, before anything runs
-    words = [sys.executable, "-m", "snakemake", "--workflow-profile", "profiles/default"]
+    machines = sorted(p.parent.name for p in project_root().glob("profiles/*/config.yaml"))
+    if on not in machines:
+        raise ConfigError(f"no folder {on!r} in profiles/: there are {', '.join(machines)}")
+    if time_limit is not None:
+        parse_duration(time_limit)
+    words = [sys.executable, "-m", "snakemake", "--workflow-profile", f"profiles/{on}"]
     words += ["--cores", cores, "--quiet", "rules", "progress", "host", "reason"]
     words += ["--summary"] if dry_run else []
     words += ["--config", f"profile={profile}", f"datasets={datasets}"]
     words += [f"data={data_root(data)}"] if data else []
+    words += [f"time_limit={time_limit}"] if time_limit else []
     output = subprocess.PIPE if dry_run else None
     done = subprocess.run(words, cwd=project_root(), stdout=output, text=True, check=False)
     if done.returncode:

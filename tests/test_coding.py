@@ -15,7 +15,7 @@ from lbae_lib.coding.coders import decode_bits, encode_bits
 from lbae_lib.coding.container import CODERS, HASH_BYTES, OVERHEAD, Container
 from lbae_lib.coding.priors import Codec, load_priors, save_priors
 from lbae_lib.errors import CheckpointError, FormatError
-from lbae_lib.latent.bit_models import Factorised, code_lengths
+from lbae_lib.latent.bit_models import ONE, Factorised, code_lengths
 from lbae_lib.latent.moments import moments
 
 WIDTH = 21
@@ -134,6 +134,23 @@ def test_a_header_cannot_ask_for_much_memory(codec, bits):
     hostile = bytes(content) + hashlib.sha256(content).digest()[:HASH_BYTES]
     with pytest.raises(FormatError, match="4,294,967,295 latents"):
         codec.decompress(hostile)
+
+
+@pytest.mark.parametrize("coder", CODERS)
+def test_a_few_bytes_cannot_ask_for_much_work(codec, bits, coder):
+    content = bytearray(codec.compress(bits[:10], coder)[:-HASH_BYTES])
+    content[12:16] = struct.pack("<I", 80_000_000)
+    hostile = bytes(content) + hashlib.sha256(content).digest()[:HASH_BYTES]
+    with pytest.raises(FormatError, match=r"bytes, (which hold|but 80000000 latents)"):
+        codec.decompress(hostile)
+
+
+def test_bits_that_cost_the_least_are_decoded():
+    model = Factorised(torch.full((8,), ONE - 1))
+    bits = torch.ones(50_000, 8)
+    payload = encode_bits(bits, model)
+    assert len(payload) <= 8
+    assert torch.equal(decode_bits(payload, 50_000, 8, model), pack_bits(bits))
 
 
 def test_refusals_say_why(codec, bits):

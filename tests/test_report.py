@@ -227,29 +227,6 @@ def test_a_failing_notebook_leaves_a_log_and_the_old_result(report):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (("notebook", "03_sampling", "-d", "digits", "-p", "smoke", "-P", "sampels=3"),
-         "did you mean 'samples'"),
-        (("notebook", "03_sampling", "-d", "digits", "-p", "smoke", "-P", "samples=many"),
-         "must be of the type of its default 2000, int"),
-        (("notebook", "03_samplings", "-d", "digits", "-p", "smoke"),
-         "did you mean '03_sampling'"),
-        (("notebook", "03_sampling", "-d", "digits", "-p", "paper"), "has no data set 'digits'"),
-        (("report", "-d", "digit"), "did you mean 'digits'"),
-        (("train", "-d", "folder:/nowhere/at/all", "-p", "quick"), "no folder at"),
-        (("train", "-d", "digits", "-p", "smoke", "--time-limit", "soon"), "MM:SS"),
-    ],
-)  # fmt: skip
-def test_mistakes_on_the_command_line_are_one_clear_line(report, words, message):
-    done = lbae(report, *words)
-    assert done.returncode == 1
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-@pytest.mark.slow
 def test_missing_and_foreign_latents_are_named_with_the_command(report, tmp_path):
     latents = results(report) / "lbae/latents.safetensors"
     kept = latents.read_bytes()

@@ -11,6 +11,7 @@ Reference:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -24,6 +25,8 @@ from lbae_lib.latent.bit_models import ONE, BitModel
 
 GROUP = 1024
 _WORD = np.dtype("<u4")
+# A bit costs at least this much under the likeliest of probabilities, 1 - 1/ONE.
+_LEAST_COST = -math.log2(1 - 1 / ONE)
 
 
 def encode_bits(bits: Tensor, model: BitModel | None) -> bytes:
@@ -85,6 +88,12 @@ def _unpacked(payload: bytes, count: int, latent_size: int) -> Tensor:
 def _decoded(payload: bytes, count: int, model: BitModel) -> Iterator[Tensor]:
     if len(payload) % _WORD.itemsize:
         raise FormatError(f"the payload has {len(payload)} bytes, which are no whole words")
+    most = math.ceil((8 * len(payload) + 8 * _WORD.itemsize) / _LEAST_COST)
+    if count * len(model.order) > most:
+        raise FormatError(
+            f"the payload has {len(payload)} bytes, which hold {most:,} bits at most, not "
+            f"{count:,} latents of {len(model.order)}"
+        )
     words = np.frombuffer(payload, dtype=_WORD).astype(np.uint32)
     coder = stream.queue.RangeDecoder(words)
     family = stream.model.Bernoulli(perfect=False)

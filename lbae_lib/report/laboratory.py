@@ -98,15 +98,18 @@ def fits(truth: Moments, rank: int = 64) -> dict[str, Fitted]:
     return found
 
 
-def least_pair_error(truth: Moments) -> float:
+def least_error(truth: Moments, nearest_one: Fitted) -> float:
     """What no hyperplane sampler can go below: RMS error of all moments, first ones included.
 
     The arcsine's slope is nowhere below 1, so that |2/π·asin x - M| ≥ 2/π |x - H| for each entry;
     and no correlation matrix is nearer to H than the nearest one.
+
+    Args:
+        truth: moments of the training latents, M.
+        nearest_one: the nearest correlation matrix, as :func:`fits` found it.
     """
-    gram = gram_matrix(truth.matrix)
-    difference = nearest(gram)[0] - gram
-    size = len(gram)
+    difference = nearest_one.vectors @ nearest_one.vectors.T - gram_matrix(truth.matrix)
+    size = len(difference)
     return float(2 / math.pi * difference.square().sum().div(size * (size - 1)).sqrt())
 
 

@@ -35,12 +35,14 @@ class Plan:
     """The report's steps for one profile and its data sets.
 
     Args:
-        config: of Snakemake: "profile", "datasets" (names, space-separated), "data" (folder).
+        config: of Snakemake: "profile", "datasets" (names, space-separated), "data" (folder),
+            "time_limit" (of one run of a training, H:MM:SS).
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.profile = str(config["profile"])
         self.data = str(config.get("data") or "")
+        self.time_limit = str(config.get("time_limit") or "")
         self._experiments: dict[str, Experiment] = {}
         for name in shlex.split(str(config["datasets"])):
             experiment = load_experiment(self.profile, name)
@@ -58,6 +60,7 @@ class Plan:
         words += ["-d", self._experiments[slug].dataset.name, "-p", self.profile]
         words += ["-m", model] if model else []
         words += ["--data", self.data] if self.data else []
+        words += ["--time-limit", self.time_limit] if self.time_limit and step == "train" else []
         return f"LBAE_STEP={name} {shlex.join(words)}"
 
     def training_options(self, slug: str, model: str) -> str:

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import seaborn as sns
 from matplotlib.figure import Figure
+from scipy.cluster.hierarchy import leaves_list, linkage
 from torch import Tensor
 
 from lbae_lib.latent.moments import Moments
@@ -88,6 +90,33 @@ def moment_scatter(found: Mapping[str, Moments], truth: Moments) -> Figure:
         lower.set_xlabel("truth")
     axes[0].set_ylabel(r"sampled $E[b_i b_j]$")
     axes[columns].set_ylabel(r"sampled $E[b_i]$")
+    return figure
+
+
+@styled
+def moment_matrices(found: Mapping[str, Moments], truth: Moments) -> Figure:
+    """The pair moments E[b_i b_j] as matrices, bits that go together side by side.
+
+    Args:
+        found: by method.
+        truth: the training latents'; their average-linkage clustering of 1 - |E[b_i b_j]| orders
+            the bits of every panel.
+    """
+    own = truth.matrix[:-1, :-1].numpy()
+    apart = 1 - np.abs(own[np.triu_indices(len(own), 1)])
+    most = np.quantile(1 - apart, 0.999)  # one pair must not fade all others
+    order = leaves_list(linkage(apart, method="average", optimal_ordering=True))
+    panels = {"truth": truth, **found}
+    figure, axes = new_figure(len(panels), height=2.05)
+    for axis, (method, moments) in zip(axes, panels.items(), strict=True):
+        matrix = moments.matrix[:-1, :-1].numpy()[np.ix_(order, order)]
+        sns.heatmap(
+            matrix, ax=axis, cmap="vlag", vmin=-most, vmax=most, square=True, cbar=False,
+            rasterized=True, xticklabels=False, yticklabels=False,
+        )  # fmt: skip
+        axis.set_title(LABELS[method].replace(", ", ",\n").replace(" (", "\n("), fontsize=6.5)
+    bar = figure.colorbar(axes[0].collections[0], ax=axes, shrink=0.7, aspect=18, extend="both")
+    bar.set_label(r"$E[b_i b_j]$")
     return figure
 
 

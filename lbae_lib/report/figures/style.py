@@ -32,7 +32,7 @@ COLOURS = {
     "fit": "#7A3E9D",
     "fit_favoured": "#B58AD0",
     "dichotomized": "#D55E00",
-    "autoregressive": "#7A3E9D",
+    "autoregressive": "#882255",
     "logistic": "#B58AD0",
     "mixture": "#B8860B",
     "tree": "#009E73",
