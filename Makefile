@@ -41,9 +41,10 @@ $(READY): pyproject.toml constraints.txt
 report: $(READY)
 	$(BIN)/lbae report --datasets "$(DATASETS)" --profile "$(PROFILE)" $(if $(DATA),--data "$(DATA)")
 
-# Two workers with a thread each: threads of two processes would wait for each other.
+# Two workers with a thread each: threads of two processes would wait for each other. Files in the
+# order of tests/conftest.py.
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: $(READY)
 	$(BIN)/ruff check .

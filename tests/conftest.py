@@ -14,6 +14,14 @@ from lbae_lib.bits import signs
 from lbae_lib.config import NetworkConfig, TrainingConfig
 
 PROJECT = Path(__file__).resolve().parent.parent
+# The files that take longest, in that order: begun first, they end with the others.
+LONGEST = ("test_report.py", "test_devices.py", "test_cluster.py", "test_training.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; see ``make test``."""
+    order = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(LONGEST)))
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import yaml
 from conftest import PROJECT
 
 from lbae_lib import sources
-from lbae_lib.report.book import ATLAS
+from lbae_lib.report.summaries import ATLAS
 from lbae_lib.sources import module_sources, notebook_sources
 
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))

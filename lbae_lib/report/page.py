@@ -20,17 +20,7 @@ from lbae_lib.report.figures.style import style_context
 from lbae_lib.report.players import player_html
 from lbae_lib.report.records import RECORD_FILE, write_record
 from lbae_lib.report.tables import Rows, csv_table, download_links, html_table, latex_table
-
-VERDICTS = {True: "holds", False: "does not hold", None: "not measurable here"}
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """A claim of the paper, what was measured, and whether it holds."""
-
-    claim: str
-    evidence: str
-    holds: bool | None
+from lbae_lib.report.verdicts import Verdict
 
 
 @dataclass(kw_only=True)
@@ -127,7 +117,7 @@ class Page:
 
     def finish(self) -> None:
         """Display the verdicts, if there are any, and write the record."""
-        rows = [(v.claim, v.evidence, VERDICTS[v.holds]) for v in self.verdicts]
+        rows = [(v.claim, v.evidence, v.verdict) for v in self.verdicts]
         if rows:
             self.table(("claim of the paper", "found here", "verdict"), rows)
         notebook = project_root() / "notebooks" / f"{self.name}.ipynb"
@@ -137,7 +127,7 @@ class Page:
             options={"profile": self.profile, **self._options()},
             inputs={"notebook": sha256_file(notebook), **self._inputs()},
             results=self.results
-            | {"verdicts": [vars(v) | {"verdict": VERDICTS[v.holds]} for v in self.verdicts]},
+            | {"verdicts": [vars(v) | {"verdict": v.verdict} for v in self.verdicts]},
             seconds=time.monotonic() - self._started,
         )
 

@@ -25,26 +25,43 @@ def sphere_figures(example: SphereExample, normal: Tensor) -> Figure:
         example: from :func:`sphere_example`.
         normal: of the hyperplane, (3,).
     """
-    rows = example.vectors.double().numpy()
-    direction = (normal / normal.norm()).double().numpy()
     figure = Figure(figsize=(TWO_COLUMNS, 3.3), layout="constrained")
     left = figure.add_subplot(1, 2, 1, projection="3d")
     right = figure.add_subplot(1, 2, 2, projection="3d")
     assert isinstance(left, Axes3D) and isinstance(right, Axes3D)
-    boundary_side = np.sign(rows[-1] @ direction)
-    for axis in (left, right):
-        wire_sphere(axis)
-        arrow(axis, rows[-1], COLOURS["boundary"], r"$V_{N+1}$")
+    rows = example.vectors.double().numpy()
+    wire_sphere(left)
+    arrow(left, rows[-1], COLOURS["boundary"], r"$V_{N+1}$")
     for row, name in zip(rows[:-1], example.names, strict=True):
         arrow(left, row, INK, name)
-        positive = np.sign(row @ direction) == boundary_side
-        colour = COLOURS["positive"] if positive else COLOURS["negative"]
-        arrow(right, row, colour, f"{name}: {'+1' if positive else '−1'}")
-    _plane(right, direction)
-    arrow(right, direction, COLOURS["normal"], "r")
+    draw_rounding(right, example, normal)
     left.set_title("a vector a bit; angles from H")
     right.set_title("a random hyperplane gives the signs")
     return figure
+
+
+def draw_rounding(
+    axis: Axes3D, example: SphereExample, normal: Tensor, labels: bool = True
+) -> None:
+    """A hyperplane, and bits in the colour of the side their vectors are on.
+
+    Args:
+        axis: to draw into.
+        example: from :func:`sphere_example`.
+        normal: of the hyperplane, (3,).
+        labels: name vectors and signs.
+    """
+    wire_sphere(axis)
+    rows = example.vectors.double().numpy()
+    direction = (normal / normal.norm()).double().numpy()
+    boundary_side = np.sign(rows[-1] @ direction)
+    arrow(axis, rows[-1], COLOURS["boundary"], r"$V_{N+1}$" if labels else "")
+    for row, name in zip(rows[:-1], example.names, strict=True):
+        positive = np.sign(row @ direction) == boundary_side
+        colour = COLOURS["positive"] if positive else COLOURS["negative"]
+        arrow(axis, row, colour, f"{name}: {'+1' if positive else '−1'}" if labels else "")
+    _plane(axis, direction)
+    arrow(axis, direction, COLOURS["normal"], "r" if labels else "")
 
 
 @dataclass(frozen=True)

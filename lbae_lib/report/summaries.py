@@ -1,0 +1,176 @@
+"""What the book says over all results: the atlas, verdicts at a glance, the picture in front."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lbae_lib.report.verdicts import VERDICTS
+from lbae_lib.report.workflow import SCORES
+
+_OVERVIEW = "03_sampling/overview.png"
+_CLASSES = dict(zip(VERDICTS.values(), ("lbae-holds", "lbae-fails", "lbae-open"), strict=True))
+
+# Figure or table of the paper -> what it shows, and the notebook that re-makes it.
+ATLAS = (
+    ("Figure 1", "the bottleneck: tanh, sign, straight-through gradient", "01_training"),
+    ("Figure 2", "training latents, direct rounding, random hyperplanes", "02_latent_distribution"),
+    ("Figure 3", "bits as unit vectors on a sphere", "02_latent_distribution"),
+    ("Figure 4", "a random hyperplane gives them signs", "02_latent_distribution"),
+    ("Figure 5", "images from uniform bits", "03_sampling"),
+    ("Figure 6", "precision/recall curves", "05_metrics"),
+    ("Figure 7", "reconstructions of test images", "01_training"),
+    ("Figure 8", "novel samples", "03_sampling"),
+    ("Figure 9", "Hamming distance along interpolations", "04_interpolation"),
+    ("Figure 10", "interpolations between test images", "04_interpolation"),
+    ("Figure 11", "attribute editing", "07_attributes"),
+    ("Algorithm 1", "from a latent to a hyperplane", "04_interpolation"),
+    ("Table 1", "FID", "05_metrics"),
+    ("Table 2", "KID", "05_metrics"),
+    ("Table 3", "resolutions, latent sizes, epochs", "05_metrics"),
+    ("Table 4", "precision/recall", "05_metrics"),
+    ("Table 5", "Gaussian mixtures on latents", "05_metrics"),
+    ("Supplement, Figures 1-2", "the network", "01_training"),
+    (
+        "Supplement, Figures 3-12",
+        "more reconstructions, samples, interpolations, edits",
+        "11_gallery",
+    ),
+    ("Supplement, Table 1", "compression", "09_compression"),
+)
+
+
+@dataclass(frozen=True)
+class ResultSet:
+    """Executed notebooks of one data set in one profile.
+
+    Attributes:
+        folder: ``results/<profile>/<data set>``, relative to the project.
+        title: for the table of contents.
+        notebooks: names, in order.
+    """
+
+    folder: Path
+    title: str
+    notebooks: tuple[str, ...]
+
+
+def find_results(root: Path, profile: str) -> list[ResultSet]:
+    """Every data set with executed notebooks, the paper's own data first."""
+    from lbae_lib.data.registry import DATASETS
+
+    found = []
+    for folder in sorted((root / "results").glob("*/*")):
+        names = tuple(sorted(p.stem for p in folder.glob("[0-9]*.ipynb") if ".log" not in p.name))
+        if not names or (folder.parent.name == "smoke" and profile != "smoke"):
+            continue
+        info = DATASETS.get(folder.name)
+        title = info.title if info else folder.name
+        found.append(
+            ResultSet(folder.relative_to(root), f"{title} (profile {folder.parent.name})", names)
+        )
+    return sorted(found, key=lambda s: ("digits" in s.folder.parts, s.folder.as_posix()))
+
+
+def atlas_table(sets: list[ResultSet], across: str | None) -> str:
+    """Figure or table of the paper, and the pages that re-make it, as a Markdown table.
+
+    Args:
+        sets: the data sets' pages.
+        across: the page on all data sets, which has all tables, if there is one.
+    """
+    lines = ["| paper | shows | here |", "| --- | --- | --- |"]
+    for item, shows, notebook in ATLAS:
+        links = [
+            f"[{result.title}](/{result.folder.as_posix()}/{notebook})"
+            for result in sets
+            if notebook in result.notebooks
+        ]
+        if across and notebook == SCORES:
+            links.insert(0, f"[all data](/{across})")
+        lines.append(f"| {item} | {shows} | {', '.join(links) or 'not yet'} |")
+    return "\n".join(lines) + "\n"
+
+
+def verdict_tables(root: Path, sets: list[ResultSet]) -> str:
+    """Every claim and what came of it on each data set, a Markdown table a page.
+
+    Args:
+        root: of the project.
+        sets: the data sets' pages.
+    """
+    parts = []
+    for notebook in sorted({name for result in sets for name in result.notebooks}):
+        made = [result for result in sets if notebook in result.notebooks]
+        found = {result.folder: _verdicts(root, result, notebook) for result in made}
+        claims = list(dict.fromkeys(v["claim"] for those in found.values() for v in those))
+        if not claims:
+            continue
+        lines = [f"## {_title(root / made[0].folder / f'{notebook}.ipynb')}", ""]
+        lines += [f"| claim of the paper | {' | '.join(result.title for result in made)} |"]
+        lines += ["| --- |" + " --- |" * len(made)]
+        for claim in claims:
+            cells = []
+            for result in made:
+                page = f"/{result.folder.as_posix()}/{notebook}"
+                own = [v["verdict"] for v in found[result.folder] if v["claim"] == claim]
+                cells.append(", ".join(f"[[{v}]({page})]{{.{_CLASSES[v]}}}" for v in own))
+            lines.append(f"| {_cell(claim)} | {' | '.join(cells)} |")
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts) + "\n"
+
+
+def counts_table(root: Path, sets: list[ResultSet]) -> str:
+    """How many claims hold on each data set, as a Markdown table.
+
+    Args:
+        root: of the project.
+        sets: the data sets' pages.
+    """
+    lines = [f"| data | {' | '.join(VERDICTS.values())} |", "| --- |" + " --- |" * len(VERDICTS)]
+    for result in sets:
+        verdicts = [v for name in result.notebooks for v in _verdicts(root, result, name)]
+        number = Counter(v["verdict"] for v in verdicts)
+        lines.append(
+            f"| {result.title} | {' | '.join(str(number[v]) for v in VERDICTS.values())} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def overview_figure(root: Path, sets: list[ResultSet]) -> str:
+    """The method in one picture, from the first data set that has it, as Markdown.
+
+    Args:
+        root: of the project.
+        sets: the data sets' pages.
+    """
+    for result in sets:
+        path = result.folder / _OVERVIEW
+        if (root / path).exists():
+            return (
+                f"```{{figure}} /{path.as_posix()}\n"
+                ":alt: Above: an image, its bits, its reconstruction. Below: a sphere cut by a "
+                "plane, new bits, a new image.\n:width: 100%\n\n"
+                "An image becomes bits and an image again; a random hyperplane draws new bits. "
+                f"{result.title}; made on [this page](/{path.parent.as_posix()}).\n```\n"
+            )
+    return ""
+
+
+def _verdicts(root: Path, result: ResultSet, notebook: str) -> list[dict[str, Any]]:
+    record = root / result.folder / notebook / "record.json"
+    content = json.loads(record.read_text(encoding="utf-8"))
+    return list(content["results"].get("verdicts", []))
+
+
+def _title(notebook: Path) -> str:
+    """The first heading of a notebook."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    return "".join(cells[0]["source"]).splitlines()[0].removeprefix("# ")
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", r"\|")

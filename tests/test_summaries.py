@@ -1,0 +1,61 @@
+"""What the book says over all results."""
+
+import json
+
+import pytest
+
+from lbae_lib.report.summaries import (
+    counts_table,
+    find_results,
+    overview_figure,
+    verdict_tables,
+)
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Results of two data sets; the second has no second page."""
+    for dataset, verdict, names in (
+        ("mnist", "holds", ("02_b", "03_sampling")),
+        ("digits", "does not hold", ("02_b",)),
+    ):
+        folder = tmp_path / "results/quick" / dataset
+        for name in names:
+            (folder / name).mkdir(parents=True)
+            cell = {"cell_type": "markdown", "source": [f"# Page {name}\n", "\n", "Text."]}
+            (folder / f"{name}.ipynb").write_text(json.dumps({"cells": [cell]}))
+            own = [{"claim": "a | b", "verdict": verdict}] if name == "02_b" else []
+            if dataset == "mnist" and name == "02_b":
+                own.append({"claim": "c", "verdict": "not measurable here"})
+            record = {"results": {"verdicts": own}}
+            (folder / name / "record.json").write_text(json.dumps(record))
+    return tmp_path
+
+
+def test_claims_by_data_set(root):
+    sets = find_results(root, "quick")
+    assert [s.folder.name for s in sets] == ["mnist", "digits"]  # the paper's own data first
+    lines = verdict_tables(root, sets).splitlines()
+    assert lines[0] == "## Page 02_b"
+    assert lines[2] == "| claim of the paper | MNIST (profile quick) | Digits (profile quick) |"
+    assert lines[4] == (
+        r"| a \| b | [[holds](/results/quick/mnist/02_b)]{.lbae-holds} "
+        "| [[does not hold](/results/quick/digits/02_b)]{.lbae-fails} |"
+    )
+    assert lines[5].endswith("{.lbae-open} |  |")
+    assert len(lines) == 6  # a page without verdicts has no table
+
+
+def test_counts_by_data_set(root):
+    lines = counts_table(root, find_results(root, "quick")).splitlines()
+    assert lines[2:] == [
+        "| MNIST (profile quick) | 1 | 0 | 1 |",
+        "| Digits (profile quick) | 0 | 1 | 0 |",
+    ]
+
+
+def test_the_picture_is_of_the_first_data_set_that_has_it(root):
+    sets = find_results(root, "quick")
+    assert overview_figure(root, sets) == ""
+    (root / "results/quick/mnist/03_sampling/overview.png").write_bytes(b"")
+    assert "/results/quick/mnist/03_sampling/overview.png" in overview_figure(root, sets)
