@@ -1,15 +1,17 @@
+"""The snippets that users copy."""
+
 import re
 
 import pytest
 from conftest import PROJECT
 
-BLOCKS = re.findall(r"```python\n(.*?)```", (PROJECT / "README.md").read_text(), re.DOTALL)
+PAGES = ("README.md", "book/library.md")
 
 
-@pytest.mark.parametrize("code", BLOCKS)
-def test_snippets_of_the_readme_run(code):
-    exec(compile(code, "README.md", "exec"), {})
-
-
-def test_the_readme_has_snippets():
-    assert BLOCKS
+@pytest.mark.parametrize("page", PAGES)
+def test_snippets_run(page):
+    blocks = re.findall(r"```python\n(.*?)```", (PROJECT / page).read_text(), re.DOTALL)
+    assert blocks
+    names: dict[str, object] = {}
+    for code in blocks:
+        exec(compile(code, page, "exec"), names)

@@ -74,9 +74,9 @@ def exact(
 ) -> Inversion:
     """A normal with no wrong bit: V r = [s, 1] ∘ m for margins m > 0.
 
-    With ``generator`` the margins are those of a random hyperplane, m = |V z| with z ~ N(0, I),
-    so the normal looks like one that the sampler draws. Without, all margins are 1: the
-    «degenerate» normal r = V⁻¹[s, 1] of Section 3.3, between two of which every differing bit
+    With ``generator`` the margins are those of a random hyperplane, absolute values of V z with
+    z ~ N(0, I), so the normal looks like one that the sampler draws. Without, all margins are 1:
+    the «degenerate» normal r = V⁻¹[s, 1] of Section 3.3, between two of which every differing bit
     crosses zero at the same angle.
 
     Args:

@@ -36,7 +36,7 @@ def feature_statistics(features: Tensor, name: str = "given") -> Statistics:
 
 
 def frechet_distance(a: Statistics, b: Statistics) -> float:
-    """d² = |μ_a - μ_b|² + tr(Σ_a + Σ_b - 2 (Σ_a Σ_b)^½).
+    """d² = ‖μ_a - μ_b‖² + tr(Σ_a + Σ_b - 2 (Σ_a Σ_b)^½).
 
     The trace of the root is taken through symmetric eigenproblems: with Σ_a = R Rᵀ, the product
     has the eigenvalues of Rᵀ Σ_b R, which is symmetric and positive semi-definite. So no complex

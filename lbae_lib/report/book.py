@@ -20,12 +20,14 @@ from lbae_lib.report.summaries import (
     counts_table,
     find_results,
     overview_figure,
+    performance_tables,
     verdict_tables,
 )
 from lbae_lib.report.workflow import BOOK_INDEX, TABLES
 
 _FRONT = ("book/method", "book/verdicts", "book/atlas", "book/paper_versus_code")
-_BACK = ("book/cite",)
+_BACK = ("book/performance", "book/cite")
+_API = ("data", "models", "latent", "metrics", "coding")  # rooms with a page of reference
 # jupyter-book 1 cannot be run with "python -m". What jsonschema would do with this package takes
 # it two seconds: a grammar of IRIs, which notebooks have none of.
 _JUPYTER_BOOK = (
@@ -66,7 +68,9 @@ def build_book(profile: str) -> Path:
         ("atlas", atlas_table(sets, across)),
         ("counts", counts_table(root, sets)),
         ("overview", overview_figure(root, sets)),
+        ("performance", performance_tables(root)),
         ("verdicts", verdict_tables(root, sets)),
+        *((f"api_{room}", reference(root, room)) for room in _API),
     ):
         write_text(root / _GENERATED / f"{name}.md", text)
     write_text(root / "build/_toc.yml", yaml.safe_dump(contents(sets, across), sort_keys=False))
@@ -102,7 +106,27 @@ def contents(sets: list[ResultSet], across: str | None) -> dict[str, object]:
         chapters = [{"file": (result.folder / name).as_posix()} for name in result.notebooks]
         parts.append({"caption": result.title, "chapters": chapters})
     parts.append({"caption": "Appendix", "chapters": [{"file": page} for page in _BACK]})
+    pages = [{"file": "book/library"}, *({"file": f"book/api/{room}"} for room in _API)]
+    parts.append({"caption": "The library", "chapters": pages})
     return {"format": "jb-book", "root": "book/intro", "parts": parts}
+
+
+def reference(root: Path, room: str) -> str:
+    """What Sphinx makes a room's reference of: a section a module, in Markdown.
+
+    Args:
+        root: of the project.
+        room: a folder of ``lbae_lib``.
+    """
+    modules = sorted(p.stem for p in (root / "lbae_lib" / room).glob("[a-z]*.py"))
+    return (
+        "\n\n".join(
+            f"## {name}\n\n```{{eval-rst}}\n.. automodule:: lbae_lib.{room}.{name}\n"
+            "   :members:\n   :member-order: bysource\n```"
+            for name in modules
+        )
+        + "\n"
+    )
 
 
 def check_executed(notebook: Path) -> None:

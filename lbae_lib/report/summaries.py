@@ -11,6 +11,7 @@ from typing import Any
 from lbae_lib.report.verdicts import VERDICTS
 from lbae_lib.report.workflow import SCORES
 
+_PERFORMANCE = "results/performance"
 _OVERVIEW = "03_sampling/overview.png"
 _CLASSES = dict(zip(VERDICTS.values(), ("lbae-holds", "lbae-fails", "lbae-open"), strict=True))
 
@@ -158,6 +159,40 @@ def overview_figure(root: Path, sets: list[ResultSet]) -> str:
                 f"{result.title}; made on [this page](/{path.parent.as_posix()}).\n```\n"
             )
     return ""
+
+
+def performance_tables(root: Path) -> str:
+    """Every machine that the training benchmark was run on, as Markdown.
+
+    Args:
+        root: of the project.
+    """
+    parts = []
+    for path in sorted((root / _PERFORMANCE).glob("*.json")):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        options, ratio = found["options"], found["ratio"]
+        lines = [
+            f"## {found['machine']}",
+            f"Network of width {options['width']} for {options['channels']} × {options['size']} × "
+            f"{options['size']} pixels and {options['latent']} bits, batches of "
+            f"{options['batch']}, {options['seconds']:g} s a loop, PyTorch {found['torch']}. "
+            f"Ratio of images a second: **{ratio:.2f}**.",
+            "| loop | images/s | precision | peak memory, MiB | share of matrix products | "
+            "to the loss, s |\n| --- | --- | --- | --- | --- | --- |\n"
+            + "\n".join(
+                f"| {label} | {own['images_per_second']:,.1f} | {own['precision']} | "
+                f"{own['peak_MiB']:,.0f} | {own['share_of_products']:.0%} | "
+                f"{own['seconds_to_target']:.1f} |"
+                for label, own in (("plain", found["plain"]), ("lbae_lib", found["library"]))
+            ),
+        ]
+        picture = path.with_suffix(".png").relative_to(root).as_posix()
+        lines.append(
+            f"```{{figure}} /{picture}\n:alt: Roofs of copies and matrix products, and two points "
+            "below them.\n:width: 70%\n\nBoth loops under what the machine can do.\n```"
+        )
+        parts.append("\n\n".join(lines))
+    return "\n\n".join(parts or ["Not measured yet."]) + "\n"
 
 
 def _verdicts(root: Path, result: ResultSet, notebook: str) -> list[dict[str, Any]]:

@@ -28,7 +28,14 @@ _PRODUCTS = {
     "prior": "prior/record.json",
 }
 _NEEDS = (*_PRODUCTS, "rates", "attributes")
-BOOK_PAGES = ("book/*.md", "book/*.bib", "book/_static/*.css", "_config.yml")
+BOOK_PAGES = (
+    "_config.yml",
+    "book/**/*.md",
+    "book/*.bib",
+    "book/_static/*.css",
+    "results/performance/*.json",
+    "lbae_lib/*/*.py",  # the reference
+)
 
 
 class Plan:
