@@ -317,6 +317,26 @@ def test_the_book_works_from_disk_without_a_network(report, browser):
 
 
 @pytest.mark.slow
+def test_pages_are_accessible(report, browser):
+    from axe_playwright_python.sync_playwright import Axe
+
+    html = report / "build/_build/html"
+    digits = "results/smoke/digits"
+    names = ("book/intro", "book/verdicts", f"{digits}/04_interpolation", f"{digits}/05_metrics",
+             f"{digits}/07_attributes")  # fmt: skip
+    for width in (1280, 390):
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        for name in names:
+            page.goto((html / f"{name}.html").as_uri())
+            wrong = [
+                (name, width, rule["id"], rule["nodes"][0]["html"])
+                for rule in Axe().run(page).response["violations"]
+                if rule["impact"] in ("serious", "critical")
+            ]
+            assert wrong == []
+
+
+@pytest.mark.slow
 def test_the_explorer_answers_in_jupyterlab(report, browser):
     notebook = report / "notebooks/10_explorer.ipynb"
     kept = notebook.read_text()

@@ -56,7 +56,9 @@ def html_table(header: Sequence[str], rows: Rows) -> str:
     head = "".join(f"<th>{html.escape(cell)}</th>" for cell in header)
     body = "".join("<tr>" + "".join(_html_cell(value) for value in row) + "</tr>" for row in rows)
     return (
-        '<div class="lbae-table-box"><table class="table lbae-table">'
+        # Wide tables scroll on a phone: the keyboard must reach what scrolls.
+        '<div class="lbae-table-box" role="region" aria-label="table" tabindex="0">'
+        '<table class="table lbae-table">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
