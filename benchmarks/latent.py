@@ -105,14 +105,14 @@ def measure(task: str, side: str, options: argparse.Namespace) -> None:
         result = np.asarray(work())
         seconds.append(time.perf_counter() - began)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    digest = float(np.abs(result.mean(0)).mean())
+    digest = float(np.abs(result.mean(0, dtype=np.float64)).mean())
     print(json.dumps({"seconds": min(seconds), "MiB": peak / 1024, "digest": digest}))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name, default in (("bits", 1500), ("latents", 60_000), ("samples", 10_000), ("pairs", 200),
-                          ("steps", 10), ("repeat", 3)):  # fmt: skip
+                          ("steps", 10), ("repeat", 5)):  # fmt: skip
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--task", choices=TASKS)
     parser.add_argument("--side", choices=("numpy", "lbae_lib"))

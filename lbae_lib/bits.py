@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding
 
 _BIT_WEIGHTS = (128, 64, 32, 16, 8, 4, 2, 1)
 
@@ -75,9 +76,10 @@ def unpack_bits(packed: Tensor, width: int, dtype: torch.dtype = torch.float32) 
             f"{packed.shape[-1]} bytes a row cannot hold exactly {width} bits: "
             f"expected {-(-width // 8)} bytes"
         )
-    weights = torch.tensor(_BIT_WEIGHTS, dtype=torch.uint8, device=packed.device)
-    ones = (packed.unsqueeze(-1) & weights) != 0
-    return (2.0 * ones.flatten(-2)[..., :width] - 1.0).to(dtype)
+    weights = torch.tensor(_BIT_WEIGHTS, device=packed.device)
+    values = torch.arange(256, device=packed.device)
+    table = torch.where((values[:, None] & weights) != 0, 1.0, -1.0).to(dtype)  # of every byte
+    return embedding(packed.int(), table).flatten(-2)[..., :width]
 
 
 def hamming_distance(a: Tensor, b: Tensor) -> Tensor:

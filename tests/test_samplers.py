@@ -119,5 +119,6 @@ def test_what_a_sampler_gets_wrong_is_what_its_repair_changed(latents, generator
     sampler, _ = hyperplane_sampler(target)
     predicted = moment_errors(Moments(rounding_moments(sampler.vectors), 1), target)
     found = moment_errors(moments(sampler.sample(COUNT, generator)), target)
-    assert found.pairs == pytest.approx(predicted.pairs, rel=0.05)
+    noise = float(((1 - target.pairs.square()) / COUNT).mean())  # variance of a sampled moment
+    assert found.pairs == pytest.approx((predicted.pairs**2 + noise) ** 0.5, rel=0.05)
     assert found.first == pytest.approx(predicted.first, rel=0.1)

@@ -10,7 +10,7 @@ from torch import Tensor
 from lbae_lib.latent.correlation import Method, Repair, factor, gram_matrix, repair
 from lbae_lib.latent.moments import Moments
 
-_CHUNK = 2048  # hyperplanes at a time, so that their products need little memory
+_CHUNK = 512  # hyperplanes at a time, so that their products need little memory
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class HyperplaneSampler:
         return len(self.vectors) - 1
 
     def normals(self, count: int, generator: torch.Generator) -> Tensor:
-        """Hyperplane normals r ~ N(0, I), float64 (count, R)."""
+        """Hyperplane normals r ~ N(0, I), (count, R), in the precision of V."""
         return torch.randn(
             count,
             self.vectors.shape[1],
@@ -53,14 +53,20 @@ class HyperplaneSampler:
     @staticmethod
     def bits_of_products(products: Tensor) -> Tensor:
         """The same from V r: (..., N+1) to float32 (..., N)."""
-        positive = products >= 0
-        return torch.where(positive[..., :-1] == positive[..., -1:], 1.0, -1.0)
+        products = products + 0.0  # -0 is on the positive side, too
+        agree = products[..., :-1] * products[..., -1:]
+        return torch.copysign(torch.ones((), device=agree.device), agree).float()
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
-        """Random latents, float32 (count, N) in {-1, +1}."""
+        """Random latents, float32 (count, N) in {-1, +1}.
+
+        Products are taken in single precision: one bit in millions is on another side than in
+        double precision, by vectors that the hyperplane all but touches.
+        """
         result = torch.empty(count, self.latent_size, device=self.vectors.device)
+        single = HyperplaneSampler(self.vectors.float())
         for rows in result.split(_CHUNK):
-            rows.copy_(self.bits(self.normals(len(rows), generator)))
+            rows.copy_(single.bits(single.normals(len(rows), generator)))
         return result
 
 

@@ -11,6 +11,7 @@ from lbae_lib.latent.hyperplane import HyperplaneSampler
 
 # Below this sine the arc is a chord to rounding error, or has no direction (antipodes).
 _SMALL_SINE = 1e-9
+_CHUNK = 160  # points whose products are taken at a time
 
 
 def slerp(source: Tensor, target: Tensor, steps: int) -> Tensor:
@@ -58,9 +59,16 @@ def interpolate_bits(
     a, b = normalize(source.double(), dim=-1), normalize(target.double(), dim=-1)
     weight_a, weight_b = _weights(a, b, steps)
     vectors = sampler.vectors.double().T
-    products = weight_a[..., None] * (a @ vectors)[:, None]
-    products.addcmul_(weight_b[..., None], (b @ vectors)[:, None])
-    return sampler.bits_of_products(products)
+    in_a, in_b = (torch.cat([a, b]) @ vectors)[:, None].chunk(2)
+    path = torch.empty(len(a), steps, sampler.latent_size, device=a.device)
+    # A few pairs at a time, so that their products stay in cache.
+    chunk = max(1, _CHUNK // steps)
+    for start in range(0, len(a), chunk):
+        part = slice(start, start + chunk)
+        products = weight_a[part, :, None] * in_a[part]
+        products.addcmul_(weight_b[part, :, None], in_b[part])
+        path[part] = sampler.bits_of_products(products)
+    return path
 
 
 def _weights(a: Tensor, b: Tensor, steps: int) -> tuple[Tensor, Tensor]:

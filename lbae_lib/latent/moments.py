@@ -11,7 +11,8 @@ from torch import Tensor
 from lbae_lib.bits import check_bits, unpack_bits
 
 # Sums of so many products of ±1 are exact in float32 (below 2^24).
-_CHUNK = 1 << 13
+_CHUNK = 1 << 12
+_BLOCK = 256  # columns of M at a time
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,15 @@ class MomentCounter:
     def update(self, bits: Tensor) -> None:
         """Add latents, (K, N) in {-1, +1}."""
         check_bits(bits, "latents")
+        self._add(bits)
+
+    def _add(self, bits: Tensor) -> None:
         for chunk in bits.to(self._sums.device, torch.float32).split(_CHUNK):
-            rows = torch.nn.functional.pad(chunk, (0, 1), value=1.0)  # [Y, 1]
-            self._sums += (rows.T @ rows).double()
+            # M is symmetric: blocks on and above its diagonal are enough.
+            for start in range(0, chunk.shape[1], _BLOCK):
+                block = slice(start, start + _BLOCK)
+                self._sums[:-1, :-1][block, start:] += chunk[:, block].T @ chunk[:, start:]
+            self._sums[:-1, -1] += chunk.sum(0)
             self._count += len(chunk)
 
     def result(self) -> Moments:
@@ -80,7 +87,10 @@ class MomentCounter:
         """
         if self._count == 0:
             raise ValueError("no latents were counted: moments need at least one")
-        return Moments(self._sums / self._count, self._count)
+        matrix = self._sums.triu() / self._count
+        matrix += matrix.triu(1).T
+        matrix[-1, -1] = 1.0
+        return Moments(matrix, self._count)
 
 
 def moments(bits: Tensor) -> Moments:
@@ -99,7 +109,7 @@ def moments_of_packed(packed: Tensor, latent_size: int) -> Moments:
     """Moments of latents packed by :func:`lbae_lib.bits.pack_bits`, never unpacked whole."""
     counter = MomentCounter(latent_size, packed.device)
     for chunk in packed.split(_CHUNK):
-        counter.update(unpack_bits(chunk, latent_size))
+        counter._add(unpack_bits(chunk, latent_size))
     return counter.result()
 
 
