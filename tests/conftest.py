@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 from torch import Tensor
 
 from lbae_lib.bits import signs
@@ -16,11 +17,12 @@ from lbae_lib.config import NetworkConfig, TrainingConfig
 PROJECT = Path(__file__).resolve().parent.parent
 # The files that take longest, in that order: begun first, they end with the others.
 LONGEST = ("test_report.py", "test_devices.py", "test_cluster.py", "test_training.py")
+LAST = "test_rerun.py"  # of the report that another worker makes meanwhile
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first; see ``make test``."""
-    order = {name: place for place, name in enumerate(LONGEST)}
+    order = {name: place for place, name in enumerate(LONGEST)} | {LAST: len(LONGEST) + 1}
     items.sort(key=lambda item: order.get(item.path.name, len(LONGEST)))
 
 
@@ -76,3 +78,18 @@ def mnist_root() -> Path:
     if not (root / "MNIST/raw").is_dir():
         pytest.skip(f"no MNIST under {root}; name another folder in LBAE_DATA")
     return root
+
+
+@pytest.fixture(scope="session")
+def smoke_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project after `lbae report -p smoke -d digits`, made once for all workers."""
+    from reports import make_report
+
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    with FileLock(folder / "report.lock"):
+        report = folder / "report"
+        if not report.exists():
+            make_report(report)
+    return report

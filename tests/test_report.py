@@ -11,63 +11,23 @@ from pathlib import Path
 
 import pytest
 from conftest import PROJECT
+from reports import results
 
 from lbae_lib.errors import ConfigError, LbaeError
 from lbae_lib.report.book import check_executed
 from lbae_lib.report.execute import check_parameters
 
-PARTS = ("lbae_lib", "notebooks", "config", "profiles", "book", "Snakefile", "_config.yml")
 
-
-def lbae(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    # The copy's library, not the installed one.
-    environment = os.environ | {"PYTHONPATH": str(project), "LBAE_ROOT": str(project)}
-    return subprocess.run(
-        [sys.executable, "-m", "lbae_lib.cli", *words],
-        cwd=project, env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("project")
-    for part in PARTS:
-        source = PROJECT / part
-        copy = shutil.copytree if source.is_dir() else shutil.copy2
-        copy(source, folder / part)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def report(project) -> Path:
-    """The project after `lbae report -p smoke -d digits`."""
-    done = lbae(project, "report", "-p", "smoke", "-d", "digits")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.strip().splitlines()[-1].endswith("build/_build/html/index.html")
-    return project
-
-
-def results(project: Path) -> Path:
-    return project / "results/smoke/digits"
-
-
-def outdated(project: Path) -> set[str]:
-    """Files that a report would make, without the results' folder."""
-    done = lbae(project, "report", "-p", "smoke", "-d", "digits", "--dry-run")
-    assert done.returncode == 0, done.stderr
-    return {name.removeprefix("results/smoke/") for name in done.stdout.split()}
-
-
-def outputs(name: str, *kinds: str) -> set[str]:
-    """A step's outputs in the digits' folder."""
-    return {f"digits/{name}/record.json", *(f"digits/{name}{kind}" for kind in kinds)}
+@pytest.fixture
+def report(smoke_report):
+    """The report; to be read, not changed."""
+    return smoke_report
 
 
 PAGES = (
     "01_training", "02_latent_distribution", "03_sampling", "04_interpolation", "05_metrics",
     "07_attributes", "08_sampler_laboratory", "09_compression", "11_gallery",
 )  # fmt: skip
-INDEX = "build/_build/html/index.html"
 
 
 @pytest.mark.slow
@@ -171,74 +131,6 @@ def test_no_page_asks_another_host(report):
     for sheet in html.rglob("*.css"):
         outside = re.findall(r"url\([\"']?(?:https?:)?//[^)]*", sheet.read_text("utf-8"))
         assert not outside, f"{sheet}: {outside}"
-
-
-@pytest.mark.slow
-def test_a_second_run_does_nothing_and_a_change_reruns_what_depends_on_it(report):
-    index = report / INDEX
-    before = index.stat().st_mtime_ns
-    assert lbae(report, "report", "-p", "smoke", "-d", "digits").returncode == 0
-    assert index.stat().st_mtime_ns == before
-
-    # The baseline's schedule: the LBAE and its pages stay.
-    config = report / "config/smoke.yaml"
-    kept = config.read_text()
-    config.write_text(kept.replace("kl_weight: 10.0", "kl_weight: 10.0, epochs: 5"))
-    assert outdated(report) == {
-        *outputs("vae", "/model.safetensors", "/latents.safetensors"),
-        *outputs("05_metrics", ".ipynb"), *outputs("09_compression", ".ipynb"),
-        "06_tables.ipynb", "06_tables/record.json", INDEX,
-    }  # fmt: skip
-    config.write_text(kept)
-
-    # A function that one notebook uses.
-    module = report / "lbae_lib/report/figures/bottleneck.py"
-    kept_module = module.read_text()
-    module.write_text(kept_module + "\nCHANGED = True\n")
-    assert outdated(report) == outputs("01_training", ".ipynb") | {INDEX}
-    module.write_text(kept_module)
-
-    # A parameter of one notebook; the book is made anew with it.
-    config.write_text(kept.replace("pairs: 50", "pairs: 40"))
-    assert outdated(report) == outputs("04_interpolation", ".ipynb") | {INDEX}
-    done = lbae(report, "report", "-p", "smoke", "-d", "digits")
-    assert done.returncode == 0, done.stderr
-    assert outdated(report) == set()
-    record = json.loads((results(report) / "04_interpolation/record.json").read_text())
-    assert record["options"]["parameters"]["pairs"] == 40
-
-
-@pytest.mark.slow
-def test_a_failing_notebook_leaves_a_log_and_the_old_result(report):
-    notebook = report / "notebooks/03_sampling.ipynb"
-    whole = notebook.read_text()
-    target = results(report) / "03_sampling.ipynb"
-    content = target.read_bytes()
-    try:
-        notebook.write_text(whole.replace("truth = moments(latents)", "truth = moments(nothing)"))
-        done = lbae(report, "notebook", "03_sampling", "-d", "digits", "-p", "smoke")
-    finally:
-        notebook.write_text(whole)
-    assert done.returncode == 1
-    assert "NameError" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert target.read_bytes() == content
-    assert (results(report) / "03_sampling.log.ipynb").exists()
-    (results(report) / "03_sampling.log.ipynb").unlink()
-
-
-@pytest.mark.slow
-def test_missing_and_foreign_latents_are_named_with_the_command(report, tmp_path):
-    latents = results(report) / "lbae/latents.safetensors"
-    kept = latents.read_bytes()
-    latents.unlink()
-    try:
-        done = lbae(report, "notebook", "03_sampling", "-d", "digits", "-p", "smoke")
-        assert done.returncode == 1
-        assert "lbae encode -d digits -p smoke" in done.stderr
-    finally:
-        latents.write_bytes(kept)
-        (results(report) / "03_sampling.log.ipynb").unlink(missing_ok=True)
 
 
 def test_parameters_are_checked_before_anything_runs():

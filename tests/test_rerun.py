@@ -1,0 +1,83 @@
+"""What a report does when something has changed or is missing."""
+
+import json
+import shutil
+
+import pytest
+from reports import INDEX, lbae, outdated, outputs, results
+
+
+@pytest.fixture(scope="module")
+def report(smoke_report, tmp_path_factory):
+    """A copy of the report, to be changed."""
+    scratch = shutil.ignore_patterns(".ipynb_checkpoints", ".~*")  # of a running JupyterLab
+    target = tmp_path_factory.mktemp("rerun") / "project"
+    return shutil.copytree(smoke_report, target, ignore=scratch)
+
+
+@pytest.mark.slow
+def test_a_second_run_does_nothing_and_a_change_reruns_what_depends_on_it(report):
+    index = report / INDEX
+    before = index.stat().st_mtime_ns
+    assert lbae(report, "report", "-p", "smoke", "-d", "digits").returncode == 0
+    assert index.stat().st_mtime_ns == before
+
+    # The baseline's schedule: the LBAE and its pages stay.
+    config = report / "config/smoke.yaml"
+    kept = config.read_text()
+    config.write_text(kept.replace("kl_weight: 10.0", "kl_weight: 10.0, epochs: 5"))
+    assert outdated(report) == {
+        *outputs("vae", "/model.safetensors", "/latents.safetensors"),
+        *outputs("05_metrics", ".ipynb"), *outputs("09_compression", ".ipynb"),
+        "06_tables.ipynb", "06_tables/record.json", INDEX,
+    }  # fmt: skip
+    config.write_text(kept)
+
+    # A function that one notebook uses.
+    module = report / "lbae_lib/report/figures/bottleneck.py"
+    kept_module = module.read_text()
+    module.write_text(kept_module + "\nCHANGED = True\n")
+    assert outdated(report) == outputs("01_training", ".ipynb") | {INDEX}
+    module.write_text(kept_module)
+
+    # A parameter of one notebook; the book is made anew with it.
+    config.write_text(kept.replace("pairs: 50", "pairs: 40"))
+    assert outdated(report) == outputs("04_interpolation", ".ipynb") | {INDEX}
+    done = lbae(report, "report", "-p", "smoke", "-d", "digits")
+    assert done.returncode == 0, done.stderr
+    assert outdated(report) == set()
+    record = json.loads((results(report) / "04_interpolation/record.json").read_text())
+    assert record["options"]["parameters"]["pairs"] == 40
+
+
+@pytest.mark.slow
+def test_a_failing_notebook_leaves_a_log_and_the_old_result(report):
+    notebook = report / "notebooks/03_sampling.ipynb"
+    whole = notebook.read_text()
+    target = results(report) / "03_sampling.ipynb"
+    content = target.read_bytes()
+    try:
+        notebook.write_text(whole.replace("truth = moments(latents)", "truth = moments(nothing)"))
+        done = lbae(report, "notebook", "03_sampling", "-d", "digits", "-p", "smoke")
+    finally:
+        notebook.write_text(whole)
+    assert done.returncode == 1
+    assert "NameError" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert target.read_bytes() == content
+    assert (results(report) / "03_sampling.log.ipynb").exists()
+    (results(report) / "03_sampling.log.ipynb").unlink()
+
+
+@pytest.mark.slow
+def test_missing_and_foreign_latents_are_named_with_the_command(report, tmp_path):
+    latents = results(report) / "lbae/latents.safetensors"
+    kept = latents.read_bytes()
+    latents.unlink()
+    try:
+        done = lbae(report, "notebook", "03_sampling", "-d", "digits", "-p", "smoke")
+        assert done.returncode == 1
+        assert "lbae encode -d digits -p smoke" in done.stderr
+    finally:
+        latents.write_bytes(kept)
+        (results(report) / "03_sampling.log.ipynb").unlink(missing_ok=True)
