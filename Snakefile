@@ -6,8 +6,9 @@ from lbae_lib.report.workflow import BOOK_INDEX, TABLES, Plan
 config.setdefault("profile", "quick")
 config.setdefault("datasets", "digits photos faces")
 plan = Plan(config)
-# For every step that computes; models come first, as notebooks wait for them.
+# Threads of a step that computes. Models have priority, as notebooks wait for them.
 many = plan.threads(workflow.cores)
+COMPUTE = "OMP_NUM_THREADS={threads} {params.command}"
 
 RESULTS = "results/" + plan.profile
 FOLDER = RESULTS + "/{slug}"
@@ -34,7 +35,7 @@ rule train:
         options=lambda w: plan.training_options(w.slug, w.model),
     threads: many
     priority: 1
-    shell: "OMP_NUM_THREADS={threads} {params.command}"
+    shell: COMPUTE
 
 
 rule encode:
@@ -44,7 +45,7 @@ rule encode:
         command=lambda w: plan.command("encode", w.slug, w.model),
     threads: many
     priority: 1
-    shell: "OMP_NUM_THREADS={threads} {params.command}"
+    shell: COMPUTE
 
 
 rule extractor:
@@ -55,7 +56,7 @@ rule extractor:
         options=lambda w: plan.extractor_options(w.slug),
     threads: many
     priority: 1
-    shell: "OMP_NUM_THREADS={threads} {params.command}"
+    shell: COMPUTE
 
 
 rule prior:
@@ -65,7 +66,7 @@ rule prior:
         command=lambda w: plan.command("prior", w.slug),
     threads: many
     priority: 1
-    shell: "OMP_NUM_THREADS={threads} {params.command}"
+    shell: COMPUTE
 
 
 rule notebook:
@@ -75,7 +76,7 @@ rule notebook:
         command=lambda w: plan.command("notebook " + w.notebook, w.slug),
         options=lambda w: plan.notebook_options(w.slug, w.notebook),
     threads: lambda w: many if plan.computes(w.notebook) else 1
-    shell: "OMP_NUM_THREADS={threads} {params.command}"
+    shell: COMPUTE
 
 
 rule tables:

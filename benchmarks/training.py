@@ -6,8 +6,7 @@ Each side trains the same network on the same blobs for some seconds in a proces
 plain loop is what one writes first: a DataLoader of float32 images, weights in the default layout,
 Adam as it comes, the loss read at every step. Floating-point operations of a step are counted; the
 rate of matrix products and the bandwidth of copies are measured in this run, in each precision at
-hand. Writes results/performance/MACHINE.json and a roofline plot, and
-prints a table.
+hand. Writes results/performance/MACHINE.json and a roofline plot, and prints a table.
 """
 
 from __future__ import annotations
@@ -38,6 +37,7 @@ from lbae_lib.models.autoencoders import build_model, reconstruction_loss
 from lbae_lib.models.hardware import Hardware, choose_device, choose_precision
 from lbae_lib.models.training import train
 from lbae_lib.report.figures.performance import roofline
+from lbae_lib.report.figures.style import save_figure
 
 RATE = 1e-3
 
@@ -222,8 +222,7 @@ def main() -> None:
     slug = re.sub(r"[^a-z0-9]+", "-", found["machine"].lower()).strip("-")
     name = f"{slug}-{options.size}px-{options.batch}"
     write_json(options.output / f"{name}.json", found | {"ratio": ratio})
-    for suffix in ("png", "svg"):
-        roofline(found).savefig(options.output / f"{name}.{suffix}", dpi=200)
+    save_figure(roofline(found), options.output, name)
 
 
 if __name__ == "__main__":

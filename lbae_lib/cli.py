@@ -247,7 +247,9 @@ def report(
     ] = "digits photos faces",
     profile: Profile = "quick",
     data: Data = None,
-    cores: Annotated[str, typer.Option(help="A number, or all.")] = "all",
+    cores: Annotated[
+        str | None, typer.Option(help="A number, or all; else as profiles/ has it.")
+    ] = None,
     on: Annotated[
         str, typer.Option(help="default (this machine), slurm, or another folder of profiles/.")
     ] = "default",
@@ -272,7 +274,8 @@ def report(
     if time_limit is not None:
         parse_duration(time_limit)
     words = [sys.executable, "-m", "snakemake", "--workflow-profile", f"profiles/{on}"]
-    words += ["--cores", cores, "--quiet", "rules", "progress", "host", "reason"]
+    words += ["--cores", cores] if cores else []
+    words += ["--quiet", "rules", "progress", "host", "reason"]
     words += ["--summary"] if dry_run else []
     words += ["--config", f"profile={profile}", f"datasets={datasets}"]
     words += [f"data={data_root(data)}"] if data else []

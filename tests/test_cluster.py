@@ -57,4 +57,5 @@ def test_a_training_is_submitted_until_it_is_done(tmp_path):
     trained = [job for job in jobs if "--job-name=lbae-train" in job]
     assert len(trained) > 1
     assert len([job for job in jobs if "--job-name=lbae-encode" in job]) == 1
+    assert (tmp_path / "build/slurm").is_dir()  # sbatch makes no folder for --output
     assert all("--cpus-per-task=" in job and "--mem=16000M --time=120" in job for job in jobs)

@@ -19,6 +19,7 @@ def report(smoke_report, tmp_path_factory):
 def test_a_second_run_does_nothing_and_a_change_reruns_what_depends_on_it(report):
     index = report / INDEX
     before = index.stat().st_mtime_ns
+    assert outdated(report) == set()
     assert lbae(report, "report", "-p", "smoke", "-d", "digits").returncode == 0
     assert index.stat().st_mtime_ns == before
 
@@ -32,6 +33,7 @@ def test_a_second_run_does_nothing_and_a_change_reruns_what_depends_on_it(report
         "06_tables.ipynb", "06_tables/record.json", INDEX,
     }  # fmt: skip
     config.write_text(kept)
+    assert outdated(report) == set()
 
     # A function that one notebook uses.
     module = report / "lbae_lib/report/figures/bottleneck.py"

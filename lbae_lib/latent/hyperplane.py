@@ -18,8 +18,8 @@ class HyperplaneSampler:
     """Bits from the sides on which unit vectors fall of a random hyperplane.
 
     Attributes:
-        vectors: V, unit rows, float64 (N+1, R); the last row is the boundary vector, whose
-            side of the hyperplane is the positive one.
+        vectors: V, unit rows, float64 (N+1, R), which :meth:`sample` rounds to float32; the last
+            row is the boundary vector, whose side of the hyperplane is the positive one.
     """
 
     vectors: Tensor

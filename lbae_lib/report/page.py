@@ -16,7 +16,7 @@ from torch import Tensor
 
 from lbae_lib.config import project_root
 from lbae_lib.files import replacing, sha256_file, write_text
-from lbae_lib.report.figures.style import style_context
+from lbae_lib.report.figures.style import save_figure
 from lbae_lib.report.players import player_html
 from lbae_lib.report.records import RECORD_FILE, write_record
 from lbae_lib.report.tables import Rows, csv_table, download_links, html_table, latex_table
@@ -58,11 +58,7 @@ class Page:
             caption: what is seen; the provenance is added.
             alt: the same for those who do not see it.
         """
-        with style_context():
-            for suffix in (".png", ".svg"):
-                metadata = {"Date": None} if suffix == ".svg" else {"Software": None}
-                with replacing(self.folder / f"{name}{suffix}") as scratch:
-                    figure.savefig(scratch, metadata=metadata)
+        save_figure(figure, self.folder, name)
         png = (self.folder / f"{name}.png").read_bytes()
         width = int(figure.get_figwidth() * 108)
         display(HTML(figure_html(png, f"{caption} {self.provenance}.", alt, width)))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, ParamSpec
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from lbae_lib.files import replacing
 
 P = ParamSpec("P")
 
@@ -151,3 +154,18 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
             return draw(*args, **kwargs)
 
     return wrapper
+
+
+def save_figure(figure: Figure, folder: Path, name: str) -> None:
+    """Save a figure as PNG and SVG, without the date or version of their making.
+
+    Args:
+        figure: to save.
+        folder: that exists.
+        name: of the files, without suffix.
+    """
+    with style_context():
+        for suffix in (".png", ".svg"):
+            metadata = {"Date": None} if suffix == ".svg" else {"Software": None}
+            with replacing(folder / f"{name}{suffix}") as scratch:
+                figure.savefig(scratch, metadata=metadata)
