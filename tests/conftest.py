@@ -15,14 +15,20 @@ from lbae_lib.bits import signs
 from lbae_lib.config import NetworkConfig, TrainingConfig
 
 PROJECT = Path(__file__).resolve().parent.parent
-# The files that take longest, in that order: begun first, they end with the others.
-LONGEST = ("test_report.py", "test_devices.py", "test_cluster.py", "test_training.py")
-LAST = "test_rerun.py"  # of the report that another worker makes meanwhile
+# The files that take longest, begun first so that they end with the others. The last of them
+# waits for the report that the first one makes.
+LONGEST = (
+    "test_report.py",
+    "test_devices.py",
+    "test_cluster.py",
+    "test_training.py",
+    "test_rerun.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first; see ``make test``."""
-    order = {name: place for place, name in enumerate(LONGEST)} | {LAST: len(LONGEST) + 1}
+    order = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(item.path.name, len(LONGEST)))
 
 

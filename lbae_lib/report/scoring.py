@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -56,7 +56,8 @@ class Judge:
     def key(self) -> str:
         """For files: the network's name, with the protocol unless it is the default."""
         name = self.extractor.name
-        return name if self.protocol is DEFAULT else f"{name}, {self.protocol.name}"
+        is_default = self.protocol.name == DEFAULT.name
+        return name if is_default else f"{name}, {self.protocol.name}"
 
     @property
     def slug(self) -> str:
@@ -66,7 +67,7 @@ class Judge:
     def titles(self) -> dict[str, str]:
         """Column titles by metric, which name the network: FID and KID are Inception's alone."""
         name = self.extractor.name
-        paper = " (LBAE protocol, re-implemented)" if self.protocol is PAPER else ""
+        paper = " (LBAE protocol, re-implemented)" if self.protocol.name == PAPER.name else ""
         frechet, kernel, prd = (
             ("FID", "KID ×10³", "PRD")
             if self.is_inception
@@ -82,16 +83,22 @@ class Judge:
         }
 
 
-def judges(extractor: ClassifierFeatures, inception: bool) -> list[Judge]:
+def judges(extractor: ClassifierFeatures, inception: bool, clusterings: int = 10) -> list[Judge]:
     """The ways of scoring: the in-domain extractor, and Inception under both protocols if asked.
+
+    Args:
+        extractor: trained in the run.
+        inception: whether to score with Inception features too.
+        clusterings: whose PRD curves are averaged; 10 in both protocols.
 
     Raises:
         DataError: if Inception is asked for and its weights are neither found nor downloaded.
     """
-    found = [Judge(extractor)]
+    default, paper = (replace(protocol, runs=clusterings) for protocol in (DEFAULT, PAPER))
+    found = [Judge(extractor, default)]
     if inception:
         network = InceptionFeatures(find_inception_weights(download=True))
-        found += [Judge(network), Judge(network, PAPER)]
+        found += [Judge(network, default), Judge(network, paper)]
     return found
 
 
