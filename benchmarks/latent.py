@@ -3,24 +3,26 @@
     python benchmarks/latent.py [--bits 1500] [--latents 60000] [--samples 10000] [--pairs 200]
 
 Each side of each task runs in a process of its own, which also tells its peak memory above what
-it began with. Prints seconds (the best of the repetitions), ratios, memory; then the repairs of a
-Gram matrix with negative eigenvalues. The latents are drawn from a mixture of bit patterns, as
-correlated as real ones. The NumPy side stands here whole: Eq. 4 as one matrix product; one
-hyperplane, one step of one pair at a time, as the equations are written.
+it began with. Prints seconds (the best of the repetitions), ratios and memory, then the repairs of
+a Gram matrix with negative eigenvalues, and writes a record to results/performance/. The latents
+are drawn from a mixture of bit patterns, as correlated as real ones. The NumPy side stands here
+whole: Eq. 4 as one matrix product; one hyperplane, one step of one pair at a time, as the
+equations are written.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
+from machine import OUTPUT, machine, write_record
 
 from lbae_lib.bits import pack_bits, unpack_bits
 from lbae_lib.latent.correlation import clip, factor, gram_matrix, nearest
@@ -98,15 +100,22 @@ def job(task: str, side: str, options: argparse.Namespace) -> Callable[[], objec
 def measure(task: str, side: str, options: argparse.Namespace) -> None:
     """Print seconds, peak memory and a digest of the result, as JSON."""
     work = job(task, side, options)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is that of now
+    before = _peak_kib()
     seconds = []
     for _ in range(options.repeat):
         began = time.perf_counter()
         result = np.asarray(work())
         seconds.append(time.perf_counter() - began)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    peak = _peak_kib() - before
     digest = float(np.abs(result.mean(0, dtype=np.float64)).mean())
     print(json.dumps({"seconds": min(seconds), "MiB": peak / 1024, "digest": digest}))
+
+
+def _peak_kib() -> int:
+    """Most memory the process has held since the mark, on Linux."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
 
 def main() -> None:
@@ -116,12 +125,19 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--task", choices=TASKS)
     parser.add_argument("--side", choices=("numpy", "lbae_lib"))
+    parser.add_argument("--output", type=Path, default=OUTPUT)
     options = parser.parse_args()
     if options.task:
         measure(options.task, options.side, options)
         return
 
-    print(f"N = {options.bits}, {torch.get_num_threads()} threads")
+    on, rows = machine(), []
+    print(f"N = {options.bits}, {on}")
+    what = {
+        "moments": f"moments of {options.latents:,} latents",
+        "sample": f"{options.samples:,} samples",
+        "interpolate": f"{options.steps} steps between {options.pairs:,} pairs",
+    }
     for task in TASKS:
         found = {}
         for side in ("numpy", "lbae_lib"):
@@ -131,6 +147,9 @@ def main() -> None:
         ours, theirs = found["lbae_lib"], found["numpy"]
         if task != "sample":  # samples are drawn from different generators
             assert abs(ours["digest"] - theirs["digest"]) < 1e-9, found
+        row = {"task": f"{what[task]}, N = {options.bits:,}", "reference": "NumPy"}
+        row |= {key: [theirs[key], ours[key]] for key in ("seconds", "MiB")}
+        rows.append(row)
         print(
             f"{task:12} NumPy {theirs['seconds']:7.2f} s {theirs['MiB']:7.0f} MiB   "
             f"lbae_lib {ours['seconds']:7.2f} s {ours['MiB']:7.0f} MiB   "
@@ -138,14 +157,21 @@ def main() -> None:
         )
 
     gram = gram_matrix(moments(correlated_bits(2 * options.bits, options.bits)).matrix)
-    print(f"{int((torch.linalg.eigvalsh(gram) < 0).sum())} of {len(gram)} eigenvalues negative")
+    negative = int((torch.linalg.eigvalsh(gram) < 0).sum())
+    print(f"{negative} of {len(gram)} eigenvalues negative")
+    repairs = []
     for name, repair in (("clipping", clip), ("Newton", nearest)):
         began = time.perf_counter()
         matrix, iterations = repair(gram)
         seconds = time.perf_counter() - began
         error = float((matrix - gram).norm())
+        repairs.append(
+            {"repair": name, "seconds": seconds, "iterations": iterations, "off_H": error}
+        )
         print(f"{name:12} {seconds:7.2f} s   {iterations} iterations   off H by {error:.6f}")
         factor(matrix)
+    found = {"rows": rows, "repairs": repairs, "negative": [negative, len(gram)]}
+    write_record(options.output, "latent", on, found)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
     python benchmarks/metrics.py [--images 10000] [--features 2048]
 
-Prints a table of seconds (the best of the repetitions) and ratios. The features are random with
-a decaying spectrum; results of the implementations are compared before times are.
+Prints seconds (the best of the repetitions) and ratios, and writes a record to
+results/performance/. The features are random with a decaying spectrum; results of the
+implementations are compared before times are.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ import argparse
 import math
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
+from machine import OUTPUT, machine, write_record
 from scipy.linalg import sqrtm
 from sklearn.cluster import MiniBatchKMeans
 from torch_fidelity.metric_fid import fid_statistics_to_metric
@@ -63,6 +66,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--features", type=int, default=2048)
     parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--output", type=Path, default=OUTPUT)
     options = parser.parse_args()
 
     generator = torch.Generator().manual_seed(0)
@@ -71,20 +75,27 @@ def main() -> None:
     sets = [torch.randn(size, generator=generator) * scale + shift for shift in (0.0, 0.02)]
     a, b = (feature_statistics(s) for s in sets)
 
-    print(f"{options.images} × {options.features}, {torch.get_num_threads()} threads")
+    size_text, on = f"{options.images:,} × {options.features:,}", machine()
+    print(f"{size_text}, {on}")
+    rows = []
+
+    def compare(task: str, ours: float, other: str, seconds: float) -> None:
+        rows.append({"task": task, "reference": other, "seconds": [seconds, ours]})
+        print(f"{task}: lbae_lib {ours:.2f} s, {other} {seconds:.2f} s, {seconds / ours:.2f} ×")
+
     ours, value = timed(lambda: frechet_distance(a, b), options.repeat)
-    print(f"Fréchet distance   lbae_lib        {ours:8.2f} s   {value:.8f}")
-    for name, function in (("scipy sqrtm", scipy_frechet), ("torch-fidelity", fidelity_frechet)):
+    for name, function in (("SciPy sqrtm", scipy_frechet), ("torch-fidelity", fidelity_frechet)):
         seconds, other = timed(lambda f=function: f(a, b), options.repeat)  # type: ignore[misc]
         assert math.isclose(value, other, rel_tol=1e-6), (value, other)  # type: ignore[arg-type]
-        print(f"                   {name:15} {seconds:8.2f} s   {seconds / ours:6.1f} × ours")
+        compare(f"Fréchet distance of {options.features:,} features", ours, name, seconds)
 
     ours, curve = timed(lambda: precision_recall_curve(*sets), options.repeat)
-    arrays = [s.numpy() for s in sets]
+    arrays = [s.double().numpy() for s in sets]  # clusters of float32 are others
     seconds, other = timed(lambda: plain_prd(*arrays), options.repeat)
-    np.testing.assert_allclose(curve.precision, other[0], atol=1e-12)  # type: ignore[attr-defined, index]
-    print(f"PRD                lbae_lib        {ours:8.2f} s")
-    print(f"                   scikit-learn    {seconds:8.2f} s   {seconds / ours:6.2f} × ours")
+    precision = curve.precision  # type: ignore[attr-defined]
+    np.testing.assert_allclose(precision, other[0], atol=1e-12)  # type: ignore[index]
+    compare(f"PRD of {size_text}", ours, "scikit-learn", seconds)
+    write_record(options.output, "metrics", on, {"rows": rows})
 
 
 if __name__ == "__main__":

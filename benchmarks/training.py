@@ -6,7 +6,7 @@ Each side trains the same network on the same blobs for some seconds in a proces
 plain loop is what one writes first: a DataLoader of float32 images, weights in the default layout,
 Adam as it comes, the loss read at every step. Floating-point operations of a step are counted; the
 rate of matrix products and the bandwidth of copies are measured in this run, in each precision at
-hand. Writes results/performance/MACHINE.json and a roofline plot, and prints a table.
+hand. Writes a record and a roofline plot to results/performance/, and prints a table.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import platform
-import re
 import resource
 import subprocess
 import sys
@@ -25,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from machine import OUTPUT, machine, write_record
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -32,7 +31,6 @@ from torch.utils.data import DataLoader, TensorDataset
 from torch.utils.flop_counter import FlopCounterMode
 
 from lbae_lib.config import NetworkConfig, TrainingConfig
-from lbae_lib.files import write_json
 from lbae_lib.models.autoencoders import build_model, reconstruction_loss
 from lbae_lib.models.hardware import Hardware, choose_device, choose_precision
 from lbae_lib.models.training import train
@@ -166,22 +164,13 @@ def _best(function: Any, device: torch.device) -> float:
     return best
 
 
-def machine() -> str:
-    """Processor or accelerator, in words."""
-    if choose_device("auto") == "cuda":
-        return torch.cuda.get_device_name()
-    text = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    names = re.findall(r"model name\s*: (.*)", text)
-    return f"{names[0] if names else platform.processor()}, {torch.get_num_threads()} threads"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name, default in (("size", 32), ("channels", 1), ("width", 64), ("batch", 512),
                           ("latent", 200), ("images", 2048)):  # fmt: skip
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--output", type=Path, default=Path("results/performance"))
+    parser.add_argument("--output", type=Path, default=OUTPUT)
     parser.add_argument("--side", choices=("plain", "library"))
     options = parser.parse_args()
     network = NetworkConfig(
@@ -198,8 +187,9 @@ def main() -> None:
         print(json.dumps(measured | {"peak_MiB": peak}))
         return
 
-    found: dict[str, Any] = {"machine": machine(), "options": vars(options) | {"output": None}}
-    found |= {"torch": torch.__version__, "work": work(network, 8), "roofs": roofs()}
+    on = machine()
+    kept = {k: v for k, v in vars(options).items() if k not in ("output", "side")}
+    found: dict[str, Any] = {"options": kept, "work": work(network, 8), "roofs": roofs()}
     for side_name in ("plain", "library"):
         command = [sys.executable, __file__, "--side", side_name, *sys.argv[1:]]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
@@ -218,11 +208,10 @@ def main() -> None:
             f"{when:6.1f} s to a validation loss of {target:.1f}"
         )
     ratio = found["library"]["images_per_second"] / found["plain"]["images_per_second"]
-    print(f"ratio {ratio:.2f}, on {found['machine']}")
-    slug = re.sub(r"[^a-z0-9]+", "-", found["machine"].lower()).strip("-")
-    name = f"{slug}-{options.size}px-{options.batch}"
-    write_json(options.output / f"{name}.json", found | {"ratio": ratio})
-    save_figure(roofline(found), options.output, name)
+    print(f"ratio {ratio:.2f}, on {on}")
+    benchmark = f"training-{options.size}px-{options.batch}"
+    path = write_record(options.output, benchmark, on, found | {"ratio": ratio})
+    save_figure(roofline(found), options.output, path.stem)
 
 
 if __name__ == "__main__":

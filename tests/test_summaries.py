@@ -8,6 +8,7 @@ from lbae_lib.report.summaries import (
     counts_table,
     find_results,
     overview_figure,
+    performance_tables,
     verdict_tables,
 )
 
@@ -59,3 +60,17 @@ def test_the_picture_is_of_the_first_data_set_that_has_it(root):
     assert overview_figure(root, sets) == ""
     (root / "results/quick/mnist/03_sampling/overview.png").write_bytes(b"")
     assert "/results/quick/mnist/03_sampling/overview.png" in overview_figure(root, sets)
+
+
+def test_benchmarks_by_machine(tmp_path):
+    assert performance_tables(tmp_path).count("Not measured yet.") == 3
+    folder = tmp_path / "results/performance"
+    folder.mkdir(parents=True)
+    rows = [{"task": "A", "reference": "R", "seconds": [3.0, 2.0], "MiB": [10.2, 7.9]}]
+    rows.append({"task": "B", "reference": "S", "seconds": [1.0, 4.0]})
+    record = {"machine": "M", "torch": "2", "rows": rows}
+    (folder / "metrics-m.json").write_text(json.dumps(record))
+    text = performance_tables(tmp_path)
+    assert "### M" in text
+    assert "| A | R | 3.00 | 2.00 | **1.5** | 10 | 8 |" in text
+    assert "| B | S | 1.00 | 4.00 | **0.2** |" in text

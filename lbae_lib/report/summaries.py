@@ -162,37 +162,76 @@ def overview_figure(root: Path, sets: list[ResultSet]) -> str:
 
 
 def performance_tables(root: Path) -> str:
-    """Every machine that the training benchmark was run on, as Markdown.
+    """What the benchmarks measured, a section each and a part a machine, as Markdown.
 
     Args:
         root: of the project.
     """
-    parts = []
-    for path in sorted((root / _PERFORMANCE).glob("*.json")):
-        found = json.loads(path.read_text(encoding="utf-8"))
-        options, ratio = found["options"], found["ratio"]
-        lines = [
-            f"## {found['machine']}",
-            f"Network of width {options['width']} for {options['channels']} × {options['size']} × "
-            f"{options['size']} pixels and {options['latent']} bits, batches of "
-            f"{options['batch']}, {options['seconds']:g} s a loop, PyTorch {found['torch']}. "
-            f"Ratio of images a second: **{ratio:.2f}**.",
-            "| loop | images/s | precision | peak memory, MiB | share of matrix products | "
-            "to the loss, s |\n| --- | --- | --- | --- | --- | --- |\n"
-            + "\n".join(
-                f"| {label} | {own['images_per_second']:,.1f} | {own['precision']} | "
-                f"{own['peak_MiB']:,.0f} | {own['share_of_products']:.0%} | "
-                f"{own['seconds_to_target']:.1f} |"
-                for label, own in (("plain", found["plain"]), ("lbae_lib", found["library"]))
-            ),
+    folder = root / _PERFORMANCE
+    sections = []
+    for benchmark, (title, describe) in _BENCHMARKS.items():
+        parts = [
+            f"### {(found := json.loads(path.read_text(encoding='utf-8')))['machine']}\n\n"
+            + describe(found, path.with_suffix(".png").relative_to(root).as_posix())
+            for path in sorted(folder.glob(f"{benchmark}-*.json"))
         ]
-        picture = path.with_suffix(".png").relative_to(root).as_posix()
-        lines.append(
-            f"```{{figure}} /{picture}\n:alt: Roofs of copies and matrix products, and two points "
-            "below them.\n:width: 70%\n\nBoth loops under what the machine can do.\n```"
+        sections += [f"## {title}", *(parts or ["Not measured yet."])]
+    return "\n\n".join(sections) + "\n"
+
+
+def _training_benchmark(found: dict[str, Any], picture: str) -> str:
+    options = found["options"]
+    rows = "\n".join(
+        f"| {label} | {own['images_per_second']:,.1f} | {own['precision']} | "
+        f"{own['peak_MiB']:,.0f} | {own['share_of_products']:.0%} | "
+        f"{own['seconds_to_target']:.1f} |"
+        for label, own in (("plain", found["plain"]), ("lbae_lib", found["library"]))
+    )
+    return (
+        f"Network of width {options['width']} for {options['channels']} × {options['size']} × "
+        f"{options['size']} pixels and {options['latent']} bits, batches of {options['batch']}, "
+        f"{options['seconds']:g} s a loop, PyTorch {found['torch']}. Ratio of images a second: "
+        f"**{found['ratio']:.2f}**.\n\n"
+        "| loop | images/s | precision | peak memory, MiB | share of matrix products | "
+        f"to the loss, s |\n| --- | --- | --- | --- | --- | --- |\n{rows}\n\n"
+        f"```{{figure}} /{picture}\n:alt: Roofs of copies and matrix products, and two points "
+        "below them.\n:width: 70%\n\nBoth loops under what the machine can do.\n```"
+    )
+
+
+def _function_benchmark(found: dict[str, Any], _picture: str) -> str:
+    rows = []
+    for row in found["rows"]:
+        theirs, ours = row["seconds"]
+        memory = " | ".join(f"{value:,.0f}" for value in row["MiB"]) if "MiB" in row else " | "
+        rows.append(
+            f"| {row['task']} | {row['reference']} | {theirs:.2f} | {ours:.2f} | "
+            f"**{theirs / ours:.1f}** | {memory} |"
         )
-        parts.append("\n\n".join(lines))
-    return "\n\n".join(parts or ["Not measured yet."]) + "\n"
+    text = (
+        f"PyTorch {found['torch']}.\n\n"
+        "| task | reference | its seconds | lbae_lib, seconds | ratio | its memory, MiB | "
+        "lbae_lib, MiB |\n| --- | --- | --- | --- | --- | --- | --- |\n" + "\n".join(rows)
+    )
+    if "repairs" in found:
+        negative, size = found["negative"]
+        times = "; ".join(
+            f"{own['repair']} {own['seconds']:.1f} s ({own['iterations']} "
+            f"{'iteration' if own['iterations'] == 1 else 'iterations'}, "
+            f"{own['off_H']:.2f} from H)"
+            for own in found["repairs"]
+        )
+        text += (
+            f"\n\nRepairs of a matrix H with {negative} of {size:,} eigenvalues negative: {times}."
+        )
+    return text
+
+
+_BENCHMARKS = {
+    "training": ("Training", _training_benchmark),
+    "latent": ("Moments, samples, paths", _function_benchmark),
+    "metrics": ("Metrics", _function_benchmark),
+}
 
 
 def _verdicts(root: Path, result: ResultSet, notebook: str) -> list[dict[str, Any]]:

@@ -1,0 +1,39 @@
+"""What every benchmark records: the machine, and one file of results for it."""
+
+from __future__ import annotations
+
+import platform
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lbae_lib.files import write_json
+from lbae_lib.models.hardware import choose_device
+from lbae_lib.report.records import commit
+
+OUTPUT = Path("results/performance")
+
+
+def machine() -> str:
+    """Processor or accelerator, in words."""
+    if choose_device("auto") == "cuda":
+        return torch.cuda.get_device_name()
+    return f"{processor()}, {torch.get_num_threads()} threads"
+
+
+def processor() -> str:
+    """Its name."""
+    text = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    names = re.findall(r"model name\s*: (.*)", text)
+    return names[0] if names else platform.processor()
+
+
+def write_record(folder: Path, benchmark: str, on: str, found: dict[str, Any]) -> Path:
+    """Write ``folder/benchmark-MACHINE.json``."""
+    slug = re.sub(r"[^a-z0-9]+", "-", on.lower()).strip("-")
+    path = folder / f"{benchmark}-{slug}.json"
+    about = {"benchmark": benchmark, "machine": on, "torch": torch.__version__, "commit": commit()}
+    write_json(path, about | found)
+    return path
