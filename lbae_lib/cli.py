@@ -103,6 +103,30 @@ def train(
 
 
 @app.command()
+def import_authors(
+    path: Annotated[Path, typer.Argument(help="last.cp, its folder, or the published archive.")],
+    dataset: Dataset,
+    profile: Profile = "paper",
+    model: ModelKind = "lbae",
+    data: Data = None,
+    experiment: Annotated[
+        str | None, typer.Option(help="Which folder of an archive that holds several.")
+    ] = None,
+) -> None:
+    """Take the authors' published weights instead of training.
+
+    Leaves model.safetensors and record.json in results/PROFILE/DATASET/MODEL/, as training does;
+    `lbae report` goes on from there. Only tensors are read from the file, nothing is executed.
+
+    Example: lbae import-authors mnist.zip -d mnist -p paper
+    """
+    target = load_experiment(profile, dataset, model)
+    from lbae_lib.report.runs import import_authors_weights
+
+    typer.echo(import_authors_weights(target, path, data_root(data), experiment))
+
+
+@app.command()
 def encode(
     dataset: Dataset,
     profile: Profile = "quick",

@@ -1,4 +1,4 @@
-"""Trained models as one safetensors file each, in half precision."""
+"""Trained models as one safetensors file each."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ def save_model(
     state: Mapping[str, Tensor],
     network: NetworkConfig,
     about: Mapping[str, Any],
+    halve: bool = True,
 ) -> None:
     """Write a model whole or not at all; matrices and kernels in float16, vectors in float32.
 
@@ -39,16 +40,18 @@ def save_model(
         state: the model's ``state_dict()``.
         network: its shape.
         about: what to keep beside it, e.g. data set, epoch and losses; JSON values only.
+        halve: False keeps float32 throughout, for weights that came in it.
 
     Raises:
         CheckpointError: if a weight is not finite, before or after rounding.
     """
-    halved = {}
+    stored = {}
     for name, tensor in state.items():
-        halved[name] = tensor.half() if tensor.is_floating_point() and tensor.ndim > 1 else tensor
-        if tensor.is_floating_point() and not bool(halved[name].isfinite().all()):
+        large = halve and tensor.is_floating_point() and tensor.ndim > 1
+        stored[name] = tensor.half() if large else tensor
+        if tensor.is_floating_point() and not bool(stored[name].isfinite().all()):
             raise CheckpointError(
-                f"{name} holds values that are not finite in {halved[name].dtype}: training "
+                f"{name} holds values that are not finite in {stored[name].dtype}: training "
                 "diverged, and the model is not saved; lower the learning rate"
             )
     metadata = {
@@ -57,7 +60,7 @@ def save_model(
         "network": dataclasses.asdict(network),
         "about": dict(about),
     }
-    write_tensors(path, halved, metadata)
+    write_tensors(path, stored, metadata)
 
 
 def load_autoencoder(

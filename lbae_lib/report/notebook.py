@@ -92,7 +92,9 @@ class Notebook(Page):
         return torch.Generator().manual_seed(1000 * int(self.parameters["seed"]) + offset)
 
     def history(self) -> list[dict[str, Any]]:
-        """The training run's ``progress.jsonl``, a dictionary an epoch."""
+        """The training run's ``progress.jsonl``, a dictionary an epoch; of imported weights, []."""
+        if "imported" in self.training_results():
+            return []
         text = (self.experiment.model_folder / PROGRESS_FILE).read_text(encoding="utf-8")
         return [json.loads(line) for line in text.splitlines()]
 

@@ -34,8 +34,15 @@ from lbae_lib.metrics.classifier import (
     weights_hash,
 )
 from lbae_lib.metrics.features import ClassifierFeatures
+from lbae_lib.models.authors_weights import read_authors_weights
 from lbae_lib.models.autoencoders import LBAE, VAE
-from lbae_lib.models.checkpoints import MODEL_FILE, load_autoencoder, load_model, load_vae
+from lbae_lib.models.checkpoints import (
+    MODEL_FILE,
+    load_autoencoder,
+    load_model,
+    load_vae,
+    save_model,
+)
 from lbae_lib.models.encoding import (
     BATCH_SIZE,
     decode,
@@ -44,6 +51,7 @@ from lbae_lib.models.encoding import (
     reconstruction_losses,
 )
 from lbae_lib.models.hardware import ONE_DEVICE, Hardware
+from lbae_lib.models.resume import CHECKPOINT_FILE
 from lbae_lib.progress import progress_bar
 from lbae_lib.report.records import RECORD_FILE, environment, write_record
 
@@ -105,6 +113,64 @@ def train_experiment(
             made_in=began_in,
         )
     return result
+
+
+def import_authors_weights(
+    experiment: Experiment, path: Path, data_root: Path, member: str | None = None
+) -> Path:
+    """Take the authors' published weights for an experiment's model, and write its record.
+
+    Args:
+        experiment: whose network they must fit.
+        path: a ``last.cp``, its folder, or an archive of such folders.
+        data_root: where torchvision's data sets are.
+        member: which folder of an archive, where it has several.
+
+    Returns:
+        The model's file, in the checkpoint's precision.
+
+    Raises:
+        CheckpointError: if the weights cannot be read or do not fit, or a model is there already.
+    """
+    started, began_in = time.monotonic(), environment()
+    folder = experiment.model_folder
+    for name in (MODEL_FILE, CHECKPOINT_FILE):
+        if (folder / name).exists():
+            raise CheckpointError(
+                f"{folder} holds a model or a run already: remove it, or choose another profile"
+            )
+    found = read_authors_weights(path, member)
+    if found.network != experiment.network:
+        own, theirs = (dataclasses.asdict(n) for n in (experiment.network, found.network))
+        differ = [f"{k} {theirs[k]} where it has {own[k]}" for k in own if own[k] != theirs[k]]
+        raise CheckpointError(
+            f"{found.origin} does not fit {experiment.dataset.name} in "
+            f"config/{experiment.profile}.yaml: {', '.join(differ)}"
+        )
+    splits = split_images(load_dataset(experiment.dataset, data_root), experiment)
+    about = {"imported": found.origin, "epoch": found.epoch}
+    save_model(folder / MODEL_FILE, found.state, found.network, about, halve=False)
+    model, _ = load_autoencoder(folder / MODEL_FILE)
+    loss = experiment.training.loss
+    write_record(
+        folder / RECORD_FILE,
+        kind="import",
+        options=experiment_options(experiment) | {"origin": found.origin},
+        inputs={name: sha256_tensor(part.images) for name, part in splits.items()},
+        results={
+            "imported": found.origin,
+            "epochs": found.epoch,
+            "reconstruction_loss": {
+                name: float(reconstruction_losses(model, part.images, loss).mean())
+                for name, part in splits.items()
+            },
+            "images": {name: len(part) for name, part in splits.items()},
+            "model_sha256": sha256_file(folder / MODEL_FILE),
+        },
+        seconds=time.monotonic() - started,
+        made_in=began_in,
+    )
+    return folder / MODEL_FILE
 
 
 def split_images(dataset: Dataset, experiment: Experiment) -> dict[str, ImageSet]:

@@ -1,0 +1,210 @@
+"""The published weights of the paper's authors: read, checked, given our names.
+
+Their training code saves ``last.cp``: the state dicts of encoder ("enc") and decoder ("gen")
+beside counters. The archives they publish hold a folder an experiment with that file in it.
+Nothing in the file is executed: only tensors and plain values are read.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from pickle import UnpicklingError
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lbae_lib.config import Model, NetworkConfig
+from lbae_lib.errors import CheckpointError
+from lbae_lib.models.autoencoders import build_model
+
+CHECKPOINT = "last.cp"
+_LARGEST = 2**30  # bytes of a checkpoint; the largest network has 19 million weights
+_GRID = 16  # numbers in a map at the decoder's entrance
+
+# Within a residual block: the authors' names, with the block's number, and ours.
+_BLOCK = {
+    "{kind}c{n}": "resize",
+    "bn{n}": "resize_norm",
+    "b{n}1": "conv1",
+    "bn{n}1": "norm1",
+    "b{n}2": "conv2",
+    "bn{n}2": "norm2",
+}
+# What a safe reader must know beside tensors: numbers that NumPy computed, e.g. the loss.
+_scalar: Any = np.float64(0).__reduce__()[0]
+_SAFE: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
+    (_scalar, "numpy.core.multiarray.scalar"),
+    (_scalar, "numpy._core.multiarray.scalar"),
+    np.dtype,
+    *(type(np.dtype(code)) for code in "fdil"),
+]
+
+
+@dataclass(frozen=True)
+class AuthorsModel:
+    """What was read from a published checkpoint.
+
+    Attributes:
+        network: the shape, as the weights have it.
+        state: our ``state_dict()``, in the checkpoint's precision.
+        epoch: of the authors' training, if the file says it.
+        origin: the file's name, inside its archive if there is one.
+    """
+
+    network: NetworkConfig
+    state: dict[str, Tensor]
+    epoch: int | None
+    origin: str
+
+
+def read_authors_weights(path: Path, experiment: str | None = None) -> AuthorsModel:
+    """Read a published checkpoint.
+
+    Args:
+        path: a ``last.cp``, an experiment's folder, or an archive of such folders.
+        experiment: which folder of the archive, where it has several.
+
+    Raises:
+        CheckpointError: if nothing is there, it cannot be read as plain data, or a key is missing,
+            unknown, of another shape or not finite.
+    """
+    handle, origin = _open(path, experiment)
+    try:
+        with torch.serialization.safe_globals(_SAFE):
+            content = torch.load(handle, map_location="cpu", weights_only=True)
+    except (UnpicklingError, RuntimeError, ValueError, EOFError, OSError, KeyError) as error:
+        raise CheckpointError(
+            f"{origin} cannot be read as tensors and plain values, and nothing else is read "
+            f"({(str(error) or type(error).__name__).splitlines()[0]})"
+        ) from None
+    parts = content if isinstance(content, dict) else {}
+    if not all(isinstance(parts.get(part), Mapping) for part in ("enc", "gen")):
+        raise CheckpointError(
+            f"{origin} has no state dicts 'enc' and 'gen': it is not {CHECKPOINT}"
+        )
+    network = _network(parts["enc"], parts["gen"], origin)
+    state = _renamed(parts["enc"], parts["gen"], network, origin)
+    epoch = parts.get("epoch")
+    return AuthorsModel(network, state, int(epoch) if isinstance(epoch, int) else None, origin)
+
+
+def authors_names(network: NetworkConfig) -> dict[str, tuple[str, str]]:
+    """Our modules' names -> the authors' state dict ("enc" or "gen") and name in it."""
+    blocks = 3 if network.image_size == 64 else 2
+    names = {"trunk.stem": ("enc", "ec0"), "trunk.stem_norm": ("enc", "bn0")}
+    names |= {"trunk.final": ("enc", "ec4"), "decoder.linear": ("gen", "l1l")}
+    names |= {"decoder.enlarge": ("gen", "dc4"), "decoder.enlarge_norm": ("gen", "bn4")}
+    names["decoder.final"] = ("gen", "dc5")
+    heads = {"head": "l0l"} if network.kind == "lbae" else {"mean": "l1", "log_variance": "l2"}
+    names |= {ours: ("enc", theirs) for ours, theirs in heads.items()}
+    for theirs, ours in _BLOCK.items():
+        for index in range(blocks):
+            encoder, decoder = index + 1, index + 4 - blocks  # the decoder's last block is 3
+            names[f"trunk.blocks.{index}.{ours}"] = ("enc", theirs.format(kind="e", n=encoder))
+            names[f"decoder.blocks.{index}.{ours}"] = ("gen", theirs.format(kind="d", n=decoder))
+    return names
+
+
+def _open(path: Path, experiment: str | None) -> tuple[io.BytesIO, str]:
+    if path.is_dir():
+        path = path / (experiment or "") / CHECKPOINT
+    if not path.is_file():
+        raise CheckpointError(
+            f"no {CHECKPOINT} at {path}: name the file, its folder or its archive"
+        )
+    found = {}
+    if zipfile.is_zipfile(path):  # as torch's own files are, without CHECKPOINT in them
+        with zipfile.ZipFile(path) as archive:
+            members = [PurePosixPath(name) for name in archive.namelist()]
+            found = {m.parent.name: str(m) for m in members if m.name == CHECKPOINT}
+    if not found:
+        _check_size(path.stat().st_size, path.name)
+        return io.BytesIO(path.read_bytes()), path.name
+    if experiment is None and len(found) > 1:
+        raise CheckpointError(
+            f"{path.name} holds {len(found)} experiments: choose one with --experiment: "
+            f"{', '.join(sorted(found))}"
+        )
+    name = found.get(experiment) if experiment else next(iter(found.values()))
+    if name is None:
+        raise CheckpointError(
+            f"{path.name} has no experiment {experiment!r}: it has {', '.join(sorted(found))}"
+        )
+    with zipfile.ZipFile(path) as archive:
+        _check_size(archive.getinfo(name).file_size, f"{name} in {path.name}")
+        try:
+            return io.BytesIO(archive.read(name)), f"{path.name}/{name}"
+        except (zipfile.BadZipFile, zlib.error) as error:
+            raise CheckpointError(f"{name} in {path.name} is damaged ({error})") from None
+
+
+def _check_size(size: int, what: str) -> None:
+    if size > _LARGEST:
+        raise CheckpointError(f"{what} has {size} bytes, but a checkpoint at most {_LARGEST}")
+
+
+def _network(encoder: Mapping[str, Any], decoder: Mapping[str, Any], origin: str) -> NetworkConfig:
+    """The shape that the weights have."""
+    kind: Model = "lbae" if "l0l.weight" in encoder else "vae"
+    first = _tensor(encoder, "ec0.weight", 4, origin)
+    latent = _tensor(encoder, "l0l.weight" if kind == "lbae" else "l1.weight", 2, origin)
+    entry = _tensor(decoder, "l1l.weight", 2, origin)
+    width, image_size = len(first), 64 if "ec3.weight" in encoder else 32
+    maps = len(entry) // _GRID
+    mirrored = 4 * width if image_size == 64 else 2 * width
+    return NetworkConfig(
+        image_size=image_size,
+        channels=first.shape[1],
+        latent_size=len(latent),
+        width=width,
+        entry_channels=None if maps == mirrored else maps,
+        kind=kind,
+    )
+
+
+def _renamed(
+    encoder: Mapping[str, Any], decoder: Mapping[str, Any], network: NetworkConfig, origin: str
+) -> dict[str, Tensor]:
+    """The weights under our names, every one of them checked."""
+    names = authors_names(network)
+    with torch.device("meta"):
+        expected = build_model(network).state_dict()
+    parts, state, used = {"enc": encoder, "gen": decoder}, {}, set()
+    for ours, like in expected.items():
+        module, _, leaf = ours.rpartition(".")
+        part, theirs = names[module]
+        key = f"{theirs}.{leaf}"
+        if leaf == "num_batches_tracked" and key not in parts[part]:
+            state[ours] = torch.zeros((), dtype=torch.long)  # newer than some checkpoints
+            continue
+        tensor = _tensor(parts[part], key, like.ndim, origin)
+        if tensor.shape != like.shape:
+            raise CheckpointError(
+                f"{part}.{key} of {origin} is {tuple(tensor.shape)}, but the network of the other "
+                f"weights has {tuple(like.shape)} there"
+            )
+        if not bool(tensor.isfinite().all()):
+            raise CheckpointError(f"{part}.{key} of {origin} holds values that are not finite")
+        state[ours] = tensor.to(like.dtype)
+        used.add((part, key))
+    unknown = sorted(f"{p}.{k}" for p, own in parts.items() for k in own if (p, k) not in used)
+    if unknown:
+        raise CheckpointError(
+            f"{origin} has weights that the published networks do not have: {', '.join(unknown)}"
+        )
+    return state
+
+
+def _tensor(part: Mapping[str, Any], key: str, dimensions: int, origin: str) -> Tensor:
+    found = part.get(key)
+    if not isinstance(found, Tensor) or found.ndim != dimensions:
+        what = "is missing" if found is None else f"is no tensor of {dimensions} dimensions"
+        raise CheckpointError(f"{key} {what} in {origin}: it is no published LBAE or VAE")
+    return found
