@@ -13,7 +13,7 @@ READY := $(VENV)/.ready
 # Dozens of processes import torch: compiled modules are kept, whatever the environment says.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help report test check smoke lab clean
+.PHONY: help report test check smoke verify lab clean
 .DEFAULT_GOAL := help
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo "make test     set up, run the tests"
 	@echo "make check    lint, types and fast tests, as before every commit"
 	@echo "make smoke    a report of seconds: tiny networks, meaningless images"
+	@echo "make verify   run the notebooks of the kept results again and compare"
 	@echo "make lab      open JupyterLab on the explorer"
 	@echo "make clean    remove what was built; results/ and the environment stay"
 
@@ -54,6 +55,9 @@ check: $(READY)
 
 smoke: $(READY)
 	$(BIN)/lbae report --profile smoke --datasets digits
+
+verify: $(READY)
+	$(BIN)/lbae verify --dataset digits --profile quick --rerun all
 
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks/10_explorer.ipynb

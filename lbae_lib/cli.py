@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 import time
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -316,6 +317,47 @@ def report(
         typer.echo("\n".join(row[0] for row in rows if row[-1] == "update pending"))
     else:
         typer.echo(f"The book: {project_root() / BOOK_INDEX}")
+
+
+@app.command()
+def verify(
+    dataset: Dataset,
+    profile: Profile = "quick",
+    data: Data = None,
+    rerun: Annotated[
+        list[str] | None,
+        typer.Option("--rerun", "-r", help="A notebook to run again, or all; repeatable."),
+    ] = None,
+    tolerance: Annotated[
+        float, typer.Option(min=0.0, help="Largest relative difference of a number.")
+    ] = 0.05,
+) -> None:
+    """Check results against their records: hashes, and notebooks run again beside them.
+
+    With --rerun the images are encoded anew and the notebooks run on the kept models in
+    build/verify/; results/ is not touched. On the machine that made them, results are equal to
+    the last bit; elsewhere a few latent bits differ, and numbers within the tolerance pass.
+    Exit status 1: something is not as recorded.
+
+    Example: lbae verify -d digits --rerun 02_latent_distribution
+    """
+    experiment = load_experiment(profile, dataset)
+    from lbae_lib.report.verification import check_hashes
+    from lbae_lib.report.verification import rerun as run_again
+
+    folder = experiment.folder
+    names = list(rerun or [])
+    if names == ["all"]:
+        names = sorted(p.stem for p in folder.glob("[0-9]*.ipynb") if ".log" not in p.name)
+    passed = True
+    for check in chain(
+        check_hashes(experiment, data_root(data)),
+        run_again(experiment, data_root(data), names, tolerance) if names else (),
+    ):
+        passed &= check.passed
+        typer.echo(f"{'ok  ' if check.passed else 'FAIL'}  {check.what}: {check.found}")
+    if not passed:
+        raise typer.Exit(1)
 
 
 @app.command()

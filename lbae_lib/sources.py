@@ -48,13 +48,18 @@ def sources_hash(files: Iterable[Path]) -> str:
     """
     digest = hashlib.sha256()
     for file in sorted(files):
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
-                node.body = node.body[1:]
         digest.update(file.relative_to(_PACKAGE).as_posix().encode() + b"\0")
-        digest.update(ast.dump(tree).encode() + b"\0")
+        digest.update(_code_digest(file.read_text(encoding="utf-8")))
     return digest.hexdigest()
+
+
+@lru_cache(maxsize=512)
+def _code_digest(code: str) -> bytes:
+    tree = ast.parse(code)
+    for node in ast.walk(tree):
+        if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:]
+    return hashlib.sha256(ast.dump(tree).encode()).digest()
 
 
 def _closure(modules: Iterable[str]) -> list[Path]:

@@ -64,7 +64,8 @@ def test_the_metrics_page_scores_every_row(report):
     for key, row in scores["rows"].items():
         for values in row["values"][judge].values():
             assert len(values) == 1, key
-    assert set(record["inputs"]) == {"notebook", "model", "latents", "baseline", "extractor"}
+    inputs = {"notebook", "code", "model", "latents", "baseline", "extractor"}
+    assert set(record["inputs"]) == inputs
     for name in ("controls", "lbae", "vae", "published_digits-cnn-v1"):
         assert (folder / f"{name}.csv").read_text().count("\n") > 3
         assert r"\bottomrule" in (folder / f"{name}.tex").read_text()

@@ -45,6 +45,9 @@ def test_claims_by_data_set(root):
     )
     assert lines[5].endswith("{.lbae-open} |  |")
     assert len(lines) == 6  # a page without verdicts has no table
+    older = verdict_tables(root, sets, ["results/quick/digits/02_b"]).splitlines()
+    assert older[4].endswith("{.lbae-fails} (older) |")
+    assert older[5] == lines[5]
 
 
 def test_counts_by_data_set(root):

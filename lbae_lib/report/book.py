@@ -13,7 +13,8 @@ import yaml
 
 from lbae_lib.config import project_root
 from lbae_lib.errors import LbaeError
-from lbae_lib.files import write_text
+from lbae_lib.files import write_json, write_text
+from lbae_lib.report.staleness import STALE_PAGES, stale_reasons
 from lbae_lib.report.summaries import (
     ResultSet,
     atlas_table,
@@ -63,13 +64,21 @@ def build_book(profile: str) -> Path:
     across = tables.relative_to(root).with_suffix("").as_posix() if tables.exists() else None
     if across:
         check_executed(tables)
+    pages = [root / s.folder / f"{name}.ipynb" for s in sets for name in s.notebooks]
+    pages += [tables] if across else []
+    stale = {
+        page.relative_to(root).with_suffix("").as_posix(): reasons
+        for page in pages
+        if (reasons := stale_reasons(page))
+    }
     (root / _GENERATED).mkdir(parents=True, exist_ok=True)
+    write_json(root / STALE_PAGES, stale)
     for name, text in (
         ("atlas", atlas_table(sets, across)),
         ("counts", counts_table(root, sets)),
         ("overview", overview_figure(root, sets)),
         ("performance", performance_tables(root)),
-        ("verdicts", verdict_tables(root, sets)),
+        ("verdicts", verdict_tables(root, sets, stale)),
         *((f"api_{room}", reference(root, room)) for room in _API),
     ):
         write_text(root / _GENERATED / f"{name}.md", text)

@@ -19,6 +19,7 @@ from lbae_lib.files import replacing, sha256_file, write_text
 from lbae_lib.report.figures.style import save_figure
 from lbae_lib.report.players import player_html
 from lbae_lib.report.records import RECORD_FILE, write_record
+from lbae_lib.report.staleness import code_hash
 from lbae_lib.report.tables import Rows, csv_table, download_links, html_table, latex_table
 from lbae_lib.report.verdicts import Verdict
 
@@ -121,7 +122,11 @@ class Page:
             self.folder / RECORD_FILE,
             kind=self.name,
             options={"profile": self.profile, **self._options()},
-            inputs={"notebook": sha256_file(notebook), **self._inputs()},
+            inputs={
+                "notebook": sha256_file(notebook),
+                "code": code_hash(notebook),
+                **self._inputs(),
+            },
             results=self.results
             | {"verdicts": [vars(v) | {"verdict": v.verdict} for v in self.verdicts]},
             seconds=time.monotonic() - self._started,

@@ -222,7 +222,6 @@ def encode_experiment(experiment: Experiment, data_root: Path, device: str = "cp
 
     Of an LBAE it holds packed bits by split; of a VAE, "SPLIT.mean" and "SPLIT.log_variance".
     """
-    started = time.monotonic()
     folder = experiment.model_folder
     model, _ = load_autoencoder(folder / MODEL_FILE, device)
     splits = split_images(load_dataset(experiment.dataset, data_root), experiment)
@@ -241,7 +240,6 @@ def encode_experiment(experiment: Experiment, data_root: Path, device: str = "cp
             "latent_size": experiment.network.latent_size,
             "model_sha256": sha256_file(folder / MODEL_FILE),
             "images_sha256": {name: sha256_tensor(part.images) for name, part in splits.items()},
-            "seconds": round(time.monotonic() - started, 3),
         },
     )
     return path

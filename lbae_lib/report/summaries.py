@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,12 +97,13 @@ def atlas_table(sets: list[ResultSet], across: str | None) -> str:
     return "\n".join(lines) + "\n"
 
 
-def verdict_tables(root: Path, sets: list[ResultSet]) -> str:
+def verdict_tables(root: Path, sets: list[ResultSet], stale: Collection[str] = ()) -> str:
     """Every claim and what came of it on each data set, a Markdown table a page.
 
     Args:
         root: of the project.
         sets: the data sets' pages.
+        stale: pages older than what they are made of; marked "older".
     """
     parts = []
     for notebook in sorted({name for result in sets for name in result.notebooks}):
@@ -118,7 +120,9 @@ def verdict_tables(root: Path, sets: list[ResultSet]) -> str:
             for result in made:
                 page = f"/{result.folder.as_posix()}/{notebook}"
                 own = [v["verdict"] for v in found[result.folder] if v["claim"] == claim]
-                cells.append(", ".join(f"[[{v}]({page})]{{.{_CLASSES[v]}}}" for v in own))
+                older = " (older)" if own and page[1:] in stale else ""
+                links = ", ".join(f"[[{v}]({page})]{{.{_CLASSES[v]}}}" for v in own)
+                cells.append(links + older)
             lines.append(f"| {_cell(claim)} | {' | '.join(cells)} |")
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"

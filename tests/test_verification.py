@@ -1,0 +1,64 @@
+"""Comparing records, and pages older than what they are made of."""
+
+import json
+import shutil
+
+import pytest
+from reports import lbae, results
+
+from lbae_lib.report.staleness import mark_page
+from lbae_lib.report.verification import compare_results
+
+
+def test_numbers_are_compared_and_times_are_not():
+    recorded = {"a": 1.0, "seconds": 3, "nested": {"fit_seconds": 1, "b": [2, 4.0], "holds": True}}
+    found = json.loads(json.dumps(recorded))
+    found["seconds"] = 9
+    same = compare_results(recorded, found)
+    assert (same.numbers, same.equal, same.largest, same.other) == (3, 3, 0.0, ())
+    found["nested"]["b"][1] = 5.0
+    found["a"] = 1.01
+    other = compare_results(recorded, found)
+    assert (other.numbers, other.equal, other.where) == (3, 1, "nested.b[1]")
+    assert other.largest == pytest.approx(0.2)
+    found["nested"]["holds"] = False
+    del found["a"]
+    assert compare_results(recorded, found).other == ("a", "nested.holds")
+
+
+def test_numbers_that_are_nearly_nothing_are_equal():
+    assert compare_results({"a": 1e-9}, {"a": -3e-8}).largest == 0
+    assert compare_results({"a": 1e-3}, {"a": 2e-3}).largest == pytest.approx(0.5)
+
+
+def test_an_older_page_says_so_below_its_title():
+    page = {"cells": [{"cell_type": "markdown", "source": ["# Title"]}], "nbformat": 4}
+    marked = json.loads(mark_page(json.dumps(page), ["the notebook has changed"]))
+    assert [c["cell_type"] for c in marked["cells"]] == ["markdown", "markdown"]
+    assert "the notebook has changed since" in marked["cells"][1]["source"]
+
+
+@pytest.mark.slow
+def test_a_report_verifies_until_something_is_changed(smoke_report, tmp_path):
+    project = tmp_path / "project"
+    skipped = shutil.ignore_patterns("build", ".snakemake", ".ipynb_checkpoints", ".~*")
+    shutil.copytree(smoke_report, project, ignore=skipped)
+    words = ("verify", "-d", "digits", "-p", "smoke")
+    done = lbae(project, *words, "-r", "02_latent_distribution")
+    assert done.returncode == 0, done.stdout + done.stderr
+    *hashes, again = done.stdout.splitlines()
+    assert len(hashes) == 16
+    # A second clean run, and not one number is another.
+    equal, numbers = again.split("run again: ")[1].split(" of ")
+    assert equal == numbers.split()[0] != "0"
+
+    model = results(project) / "vae/model.safetensors"
+    shutil.copy2(results(project) / "lbae/model.safetensors", model)
+    notebook = project / "notebooks/04_interpolation.ipynb"
+    notebook.write_text(notebook.read_text().replace("The paper claims", "It claims"))
+    done = lbae(project, *words)
+    assert done.returncode == 1
+    failed = "\n".join(line for line in done.stdout.splitlines() if line.startswith("FAIL"))
+    assert "vae, model: another one" in failed
+    assert "04_interpolation, page: older: the notebook has changed" in failed
+    assert len(failed.splitlines()) == 2
