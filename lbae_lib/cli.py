@@ -128,6 +128,29 @@ def import_authors(
 
 
 @app.command()
+def export(
+    dataset: Dataset,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The directory to make.")],
+    profile: Profile = "quick",
+    model: ModelKind = "lbae",
+    programs: Annotated[
+        bool, typer.Option("--programs", help="Add encoder.pt2 and decoder.pt2 (torch.export).")
+    ] = False,
+) -> None:
+    """Copy a trained model to a directory of its own, to be shared.
+
+    `lbae_lib.models.sharing.load_shared` reads it; HubModel there puts it on the Hugging Face Hub.
+
+    Example: lbae export -d mnist -p laptop -o lbae-mnist --programs
+    """
+    experiment = load_experiment(profile, dataset, model)
+    from lbae_lib.models.sharing import export_model
+
+    export_model(experiment.model_folder, output, programs)
+    typer.echo(output)
+
+
+@app.command()
 def encode(
     dataset: Dataset,
     profile: Profile = "quick",

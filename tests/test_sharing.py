@@ -1,0 +1,93 @@
+"""Models as directories, on a hub, as exported programs, and by name."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+from conftest import PROJECT
+
+from lbae_lib.errors import CheckpointError
+from lbae_lib.models import sharing
+from lbae_lib.models.autoencoders import build_model
+from lbae_lib.models.checkpoints import load_autoencoder, save_model
+
+
+@pytest.fixture(params=["lbae", "vae"])
+def trained(request, network, tmp_path):
+    """A folder as training leaves it."""
+    config = replace(network, kind=request.param)
+    torch.manual_seed(2)
+    model = build_model(config)
+    folder = tmp_path / "results/quick/digits" / request.param
+    save_model(folder / "model.safetensors", model.state_dict(), config, {"epoch": 3})
+    (folder / "record.json").write_text("{}")
+    return folder
+
+
+def same(a, b):
+    assert a.config == b.config
+    images = torch.rand(3, a.config.channels, a.config.image_size, a.config.image_size)
+    assert torch.equal(a.encode(images), b.encode(images))
+    latents = torch.randn(3, a.config.latent_size)
+    assert torch.equal(a.decode(latents), b.decode(latents))
+
+
+def test_a_directory_and_back(trained, tmp_path):
+    target = tmp_path / "shared"
+    sharing.export_model(trained, target)
+    names = {p.name for p in target.iterdir()}
+    assert names == {"model.safetensors", "config.json", "record.json", "README.md"}
+    same(sharing.load_shared(target), load_autoencoder(trained / "model.safetensors")[0])
+    assert "- epoch: 3" in (target / "README.md").read_text()
+
+
+def test_directories_that_are_none(trained, tmp_path):
+    target = tmp_path / "shared"
+    sharing.export_model(trained, target)
+    config = json.loads((target / "config.json").read_text())
+    for change, message in (
+        ({"version": 2}, r"version 2, but .* reads up to 1: update"),
+        ({"format": "other"}, "not a model that"),
+        ({"model_sha256": "0" * 64}, "not the file that config.json"),
+    ):
+        (target / "config.json").write_text(json.dumps(config | change))
+        with pytest.raises(CheckpointError, match=message):
+            sharing.load_shared(target)
+    for text in ("{", "[]", "3"):
+        (target / "config.json").write_text(text)
+        with pytest.raises(CheckpointError, match=r"config\.json|not a model"):
+            sharing.load_shared(target)
+    with pytest.raises(CheckpointError, match="no readable"):
+        sharing.load_shared(tmp_path / "nothing")
+
+
+def test_the_hub_keeps_a_model(trained, tmp_path):
+    model, _ = load_autoencoder(trained / "model.safetensors")
+    sharing.HubModel(model).save_pretrained(tmp_path / "hub")
+    same(sharing.HubModel.from_pretrained(str(tmp_path / "hub")).model, model)
+
+
+def test_programs_take_batches_of_any_size(trained, tmp_path):
+    sharing.export_model(trained, tmp_path / "shared", programs=True)
+    model, _ = load_autoencoder(trained / "model.safetensors")
+    encoder, decoder = (
+        torch.export.load(tmp_path / f"shared/{name}.pt2").module() for name in sharing.PROGRAMS
+    )
+    for count in (1, 2, 7):
+        images = torch.rand(count, 1, 32, 32)
+        torch.testing.assert_close(encoder(images), model.encode(images))
+        latents = model.encode(images)
+        torch.testing.assert_close(decoder(latents), model.decode(latents))
+
+
+def test_models_by_name(trained, tmp_path):
+    kind = trained.name
+    found = sharing.pretrained("digits", "quick", kind, root=tmp_path)
+    same(found, load_autoencoder(trained / "model.safetensors")[0])
+    with pytest.raises(CheckpointError, match=f"there are quick/digits/{kind} "):
+        sharing.pretrained("mnist", root=tmp_path)
+    shutil.copy(PROJECT / "hubconf.py", tmp_path)
+    hub = torch.hub.load(str(tmp_path), "lbae", "digits", "quick", kind, source="local")
+    same(hub, found)
