@@ -16,6 +16,7 @@ import yaml
 
 from lbae_lib.config import Experiment, load_experiment, load_profile, project_root
 from lbae_lib.errors import ConfigError, LbaeError
+from lbae_lib.locks import locked
 from lbae_lib.report.workflow import BOOK_INDEX, TABLES
 
 app = typer.Typer(
@@ -329,7 +330,16 @@ def report(
     words += [f"data={data_root(data)}"] if data else []
     words += [f"time_limit={time_limit}"] if time_limit else []
     output = subprocess.PIPE if dry_run else None
-    done = subprocess.run(words, cwd=project_root(), stdout=output, text=True, check=False)
+    # Snakemake's own lock outlives a process that was killed; this one does not.
+    with locked(project_root() / ".snakemake") as lock:
+        done = subprocess.run(
+            [*words, "--nolock"],
+            cwd=project_root(),
+            stdout=output,
+            text=True,
+            check=False,
+            pass_fds=[lock],
+        )
     if done.returncode:
         raise LbaeError(
             "the report is not complete; the step that failed is named above. What was finished "

@@ -23,6 +23,7 @@ from lbae_lib.errors import ConfigError
 Loss = Literal["bce", "mse"]
 Model = Literal["lbae", "vae"]
 MODELS: tuple[Model, ...] = ("lbae", "vae")
+_LARGEST = 2**20  # far beyond any network of this kind
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,17 @@ class NetworkConfig:
     width: int = 64
     entry_channels: int | None = None
     kind: Model = "lbae"
+
+    def __post_init__(self) -> None:
+        for name in ("image_size", "channels", "latent_size", "width", "entry_channels"):
+            value = getattr(self, name)
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            if not (whole and 1 <= value <= _LARGEST) and (name, value) != ("entry_channels", None):
+                raise ConfigError(
+                    f"{name} is {value!r}, but must be a whole number from 1 to {_LARGEST:,}"
+                )
+        if self.kind not in MODELS:
+            raise ConfigError(f"kind is {self.kind!r}, but must be {' or '.join(MODELS)}")
 
 
 @dataclass(frozen=True)
@@ -76,7 +88,7 @@ class TrainingConfig:
         for name, low in (("epochs", 1), ("batch_size", 2), ("cooldown_epochs", 0)):
             if getattr(self, name) < low:
                 raise ConfigError(f"{name} is {getattr(self, name)}, but must be at least {low}")
-        if not self.learning_rate > 0:
+        if not 0 < self.learning_rate < float("inf"):
             raise ConfigError(f"learning_rate is {self.learning_rate}, but must be above 0")
         if self.cooldown_epochs > self.epochs:
             raise ConfigError(
@@ -173,10 +185,23 @@ def load_profile(name: str) -> dict[str, Any]:
         ConfigError: if there is no such profile, or it has an unknown key.
     """
     _check_known(name, profile_names(), "profile")
-    content = yaml.safe_load((project_root() / "config" / f"{name}.yaml").read_text("utf-8"))
+    path = project_root() / "config" / f"{name}.yaml"
+    try:
+        content = yaml.safe_load(path.read_text("utf-8"))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"config/{name}.yaml cannot be read: {error}") from None
+    where = f"config/{name}.yaml"
+    content = _mapping(content, where)
     for key in content:
-        _check_known(key, ("description", "defaults", "datasets"), f"key in config/{name}.yaml")
-    return dict(content)
+        _check_known(key, ("description", "defaults", "datasets"), f"key in {where}")
+    if "datasets" not in content:
+        raise ConfigError(f"{where} has no datasets: add at least one")
+    defaults = _mapping(content.get("defaults"), f"defaults in {where}")
+    datasets = {
+        _text(entry, f"a data set's name in {where}"): _mapping(own, f"{entry} in {where}")
+        for entry, own in _mapping(content["datasets"], f"datasets in {where}").items()
+    }
+    return {**content, "defaults": defaults, "datasets": datasets}
 
 
 def load_experiment(profile: str, dataset: str, model: str = "lbae") -> Experiment:
@@ -203,19 +228,21 @@ def load_experiment(profile: str, dataset: str, model: str = "lbae") -> Experime
             f"{', '.join(content['datasets'])}; choose another profile or add it to "
             f"config/{profile}.yaml"
         )
-    options = {**content.get("defaults", {}), **(content["datasets"][entry] or {})}
+    options = {**content["defaults"], **content["datasets"][entry]}
     where = f"key of {entry} in config/{profile}.yaml"
+    for key, value in options.items():
+        _check_known(key, _EXPERIMENT_KEYS, where)
+        _check_type(key, value, f"{key} of {entry} in config/{profile}.yaml")
     rates = tuple(options.pop("rates", ()))
     sizes = {f"lbae-{size}": size for size in rates}
     _check_known(model, (*MODELS, *sizes), "model")
-    for key in options:
-        _check_known(key, _EXPERIMENT_KEYS, where)
     baseline = options.pop("vae", None)
     if model == "vae":
         if baseline is None:
             raise ConfigError(f"{entry} in config/{profile}.yaml has no vae: add its options there")
-        for key in baseline:
+        for key, value in baseline.items():
             _check_known(key, ("latent_size", *_TRAINING_KEYS), f"{where} under vae")
+            _check_type(key, value, f"{key} under vae of {entry} in config/{profile}.yaml")
         options |= baseline
     elif model in sizes:
         options["latent_size"] = sizes[model]
@@ -267,9 +294,51 @@ _EXPERIMENT_KEYS = (
 )
 
 
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("learning_rate", "kl_weight"), (int, float)),
+    **dict.fromkeys(("title", "stands_for", "source", "loss"), str),
+    **dict.fromkeys(("notebooks", "vae"), dict),
+    "named": bool,
+    "rates": list,
+    "entry_channels": (int, type(None)),
+    "vae": (dict, type(None)),
+}
+_LOWEST = {"validation_images": 1, "extractor_epochs": 1, "seed": 0, "kl_weight": 0}
+
+
+def _check_type(key: str, value: object, where: str) -> None:
+    """Raise ``ConfigError`` unless an option has its type; bounds of others are checked later."""
+    wanted = _TYPES.get(key, int)
+    right = isinstance(value, wanted) and (wanted is bool or not isinstance(value, bool))
+    if not right:
+        kinds = wanted if isinstance(wanted, tuple) else (wanted,)
+        names = " or ".join({type(None): "null"}.get(kind, kind.__name__) for kind in kinds)
+        raise ConfigError(f"{where} is {value!r}, but must be of type {names}")
+    if isinstance(value, int | float) and not _LOWEST.get(key, value) <= value <= 1e12:
+        raise ConfigError(f"{where} is {value!r}, but must be from {_LOWEST.get(key, '…')} to 1e12")
+    if key == "notebooks":
+        for name, parameters in _mapping(value, where).items():
+            _mapping(parameters, f"{name} in {where}")
+    if key == "rates":
+        for size in value if isinstance(value, list) else ():
+            _check_type("latent_size", size, f"one of {where}")
+
+
+def _mapping(value: object, where: str) -> dict[Any, Any]:
+    if not isinstance(value, dict | None):
+        raise ConfigError(f"{where} is {value!r}, but must have keys and values")
+    return dict(value or {})
+
+
+def _text(value: object, where: str) -> str:
+    if not isinstance(value, str):
+        raise ConfigError(f"{where} is {value!r}, but must be text")
+    return value
+
+
 def _check_known(name: str, known: Iterable[str], what: str) -> None:
     known = list(known)
     if name not in known:
-        close = difflib.get_close_matches(name, known, n=1)
+        close = difflib.get_close_matches(str(name), known, n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""
         raise ConfigError(f"no {what} {name!r}: {hint}There are {', '.join(known)}")

@@ -19,3 +19,7 @@ class CheckpointError(LbaeError):
 
 class FormatError(LbaeError):
     """A compressed file is damaged, foreign, too new, too large, or of another model."""
+
+
+class WriteError(LbaeError):
+    """A file cannot be written, or another run is writing there; what was there is kept."""

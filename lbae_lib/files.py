@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from lbae_lib.errors import CheckpointError
+from lbae_lib.errors import CheckpointError, WriteError
 
 _METADATA_KEY = "lbae"
+_DIGEST_KEY = "content_sha256"
 
 
 @contextmanager
@@ -25,16 +26,25 @@ def replacing(path: Path) -> Iterator[Path]:
 
     A reader sees the old file or the new one, never a part; the scratch file keeps the suffix
     of ``path`` and is removed if the block fails.
+
+    Raises:
+        WriteError: if the disk is full, or the folder may not be written to.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield scratch
         with open(scratch, "rb") as handle:
             os.fsync(handle.fileno())
         os.replace(scratch, path)
+    except (OSError, SafetensorError) as error:
+        raise WriteError(
+            f"{path} cannot be written ({error}): what was there is kept; free some space, or see "
+            "whether the folder may be written to"
+        ) from None
     finally:
-        scratch.unlink(missing_ok=True)
+        with suppress(OSError):
+            scratch.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -49,9 +59,13 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
-    """Write tensors and a JSON description as one safetensors file, whole or not at all."""
+    """Write tensors and a JSON description as one safetensors file, whole or not at all.
+
+    The description also keeps a SHA-256 of the content, which :func:`read_tensors` checks.
+    """
     stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    header = {_METADATA_KEY: json.dumps(dict(metadata), allow_nan=False)}
+    described = dict(metadata) | {_DIGEST_KEY: _content_digest(stored, metadata)}
+    header = {_METADATA_KEY: json.dumps(described, allow_nan=False)}
     with replacing(path) as scratch:
         save_file(stored, scratch, metadata=header)
 
@@ -75,13 +89,48 @@ def read_tensors(path: Path, what: str) -> tuple[dict[str, Tensor], dict[str, An
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"the {what} at {path} cannot be read ({error}); remove it") from None
     try:
-        metadata = json.loads(header[_METADATA_KEY])
-    except (KeyError, json.JSONDecodeError):
+        metadata = dict(json.loads(header[_METADATA_KEY]))
+    except (KeyError, TypeError, ValueError):
         raise CheckpointError(
             f"{path} is a safetensors file, but not a {what} written by lbae: "
             f"its header has no readable '{_METADATA_KEY}' entry"
         ) from None
+    digest = metadata.pop(_DIGEST_KEY, None)  # the first files had none
+    if digest is not None and digest != _content_digest(tensors, metadata):
+        raise CheckpointError(
+            f"the {what} at {path} is damaged: its content is not what was written; remove it"
+        )
     return tensors, metadata
+
+
+def read_json(path: Path, what: str) -> dict[str, Any]:
+    """Read a JSON file that holds an object.
+
+    Args:
+        path: the file.
+        what: its role in a sentence, for the error: "record".
+
+    Raises:
+        CheckpointError: if it is missing or damaged.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise CheckpointError(f"no {what} at {path}") from None
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(
+            f"the {what} at {path} cannot be read ({error}): make it anew"
+        ) from None
+    if not isinstance(content, dict):
+        raise CheckpointError(f"the {what} at {path} is no JSON object: make it anew")
+    return content
+
+
+def _content_digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps(dict(metadata), sort_keys=True).encode())
+    for name in sorted(tensors):
+        digest.update(f"{name} {sha256_tensor(tensors[name])}".encode())
+    return digest.hexdigest()
 
 
 def sha256_file(path: Path) -> str:

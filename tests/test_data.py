@@ -156,13 +156,39 @@ def test_a_table_of_attributes(tmp_path):
         (["9.png,train,1,0"], None, r"line 2 of .*: there is no 9\.png"),
         (["0.png,train,1,0"], None, "lists no images for test"),
         (["0.png,1"], "file,Smiling", "no column image_id: it has file, Smiling"),
+        (["0.png,train,1,0", "0.png,test,1,0"], None, r"line 3 of .*: 0\.png is listed before"),
+        (["0.png,train,1,0"], "image_id,split,A,A", "two columns of one name"),
+        (["../0.png,train,1,0"], None, r"0\.png leads out of"),
+        (["0.png,train,\x00\udcff,0"], None, r"Smiling is|cannot be read as a table"),
     ],
 )
 def test_tables_that_do_not_fit_are_refused_with_the_line(tmp_path, rows, header, message):
+    images = tmp_path / "set"
+    save_image(images / "0.png")
     save_image(tmp_path / "0.png")
-    write_table(tmp_path, rows, *([header] if header else []))
+    lines = "\n".join([header or "image_id,split,Smiling,Male", *rows])
+    (images / "attributes.csv").write_text(lines, errors="surrogateescape")
     with pytest.raises(DataError, match=message):
-        load_dataset(dataset_info(f"folder:{tmp_path}", image_size=32, channels=3), tmp_path)
+        load_dataset(dataset_info(f"folder:{images}", image_size=32, channels=3), tmp_path)
+
+
+def test_links_that_lead_out_of_the_folder_are_refused(tmp_path):
+    for index in range(12):
+        save_image(tmp_path / f"mine/{index}.png", seed=index)
+        save_image(tmp_path / f"others/{index}.png", seed=index)
+    (tmp_path / "mine/inside.png").symlink_to(tmp_path / "mine/3.png")
+    info = dataset_info(f"folder:{tmp_path / 'mine'}", image_size=32, channels=3)
+    assert len(load_dataset(info, tmp_path).train) == 12
+    (tmp_path / "mine/outside.png").symlink_to(tmp_path / "others/3.png")
+    with pytest.raises(DataError, match=r"outside\.png leads out of .*mine, to .*others/3\.png"):
+        load_dataset(info, tmp_path)
+    (tmp_path / "mine/outside.png").unlink()
+    (tmp_path / "mine/class").symlink_to(tmp_path / "others")
+    with pytest.raises(DataError, match="mine/class leads out of"):
+        load_dataset(info, tmp_path)
+    (tmp_path / "link").symlink_to(tmp_path / "others")  # the folder itself may be one
+    whole = dataset_info(f"folder:{tmp_path / 'link'}", image_size=32, channels=3)
+    assert len(load_dataset(whole, tmp_path).train) == 11
 
 
 def test_transparent_and_deep_images_keep_their_meaning(tmp_path):

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from lbae_lib.bits import unpack_bits
+from lbae_lib.errors import LbaeError
 from lbae_lib.models.autoencoders import LBAE
 from lbae_lib.models.encoding import (
     cycle_loss,
@@ -71,3 +72,31 @@ def test_cycle_loss_by_hand(model, images):
     again = unpack_bits(encode(model, decode(model, bits)), 12)
     expected = (again != bits).double().mean(1)
     assert torch.equal(cycle_loss(model, bits), expected)
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("GPU"), RuntimeError("can't allocate memory")]
+)
+def test_batches_are_halved_where_memory_does_not_suffice(
+    model, images, monkeypatch, caplog, error
+):
+    whole, plain = encode(model, images), model.encode
+
+    def small(fits):
+        def limited(rows):
+            if len(rows) > fits:
+                raise error
+            return plain(rows)
+
+        return limited
+
+    monkeypatch.setattr(model, "encode", small(20))
+    assert torch.equal(encode(model, images), whole)
+    assert [r.message.split(": ")[1] for r in caplog.records] == ["batches of 32", "batches of 16"]
+    monkeypatch.setattr(model, "encode", small(0))
+    with pytest.raises(LbaeError, match="not even one image fits"):
+        encode(model, images)
+
+
+def test_no_images_have_no_latents(model, images):
+    assert encode(model, images[:0]).shape == (0, 2)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from lbae_lib.config import NetworkConfig
+from lbae_lib.errors import ConfigError
 from lbae_lib.models.autoencoders import LBAE, VAE, build_model, reconstruction_loss
 from lbae_lib.models.binarization import bernoulli_bottleneck, straight_through_sign
 from lbae_lib.models.networks import ResidualBlock, parameter_count
@@ -98,17 +99,21 @@ def test_losses_by_hand():
 
 
 @pytest.mark.parametrize(
-    ("config", "message"),
+    ("shape", "message"),
     [
-        (NetworkConfig(28, 1, 8), "image_size is 28"),
-        (NetworkConfig(32, 1, 0), "latent_size is 0"),
-        (NetworkConfig(32, 1, 8, width=0), "width is 0"),
-        (NetworkConfig(32, 1, 8, entry_channels=0), "entry_channels is 0"),
+        ((32, 1, 0), "latent_size is 0"),
+        ((32, 1, True), "latent_size is True"),
+        ((32, 1, 2**40), "latent_size is 1099511627776"),
+        ((32, 1, 8, 0), "width is 0"),
+        ((32, 1, 8, 2, 0), "entry_channels is 0"),
+        ((32, 1, 8, 2, 1, "gan"), "kind is 'gan'"),
     ],
 )
-def test_impossible_shapes_are_refused(config, message):
-    with pytest.raises(ValueError, match=message):
-        LBAE(config)
+def test_impossible_shapes_are_refused(shape, message):
+    with pytest.raises(ConfigError, match=message):
+        NetworkConfig(*shape)
+    with pytest.raises(ValueError, match="image_size is 28"):
+        LBAE(NetworkConfig(28, 1, 8))
 
 
 def test_the_vae_has_the_trunk_of_the_lbae_and_two_heads():

@@ -27,7 +27,9 @@ ROOMS = {
     "report": {"data", "models", "latent", "metrics", "coding"},
     "widgets": {"data", "models", "latent", "metrics", "coding", "report"},
 }
-BASE = {"bits", "config", "errors", "files", "interrupts", "progress", "sources", "__init__"}
+BASE = {
+    "bits", "config", "errors", "files", "interrupts", "locks", "progress", "sources", "__init__",
+}  # fmt: skip
 # The configuration names data sets, so the light registry is part of the base.
 LIGHT = {"lbae_lib.data.registry"}
 

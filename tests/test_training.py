@@ -10,8 +10,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from lbae_lib.errors import CheckpointError, ConfigError
+from lbae_lib.errors import CheckpointError, ConfigError, WriteError
 from lbae_lib.files import read_tensors
+from lbae_lib.locks import locked
 from lbae_lib.models import training
 from lbae_lib.models.checkpoints import MODEL_FILE, PROGRESS_FILE, load_model, load_vae, save_model
 from lbae_lib.models.encoding import encode_posterior
@@ -188,6 +189,21 @@ def test_impossible_options_are_refused(run, schedule, tmp_path, network, images
         run(tmp_path, hardware=Hardware("cpu", "half"))
     with pytest.raises(ConfigError, match="1 training"):
         train(network, schedule, images[:1], images, tmp_path)
+
+
+def test_a_batch_that_does_not_fit_is_named(run, tmp_path, monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(training._Run, "_train_step", full)
+    with pytest.raises(ConfigError, match="batch_size is 16, but its activations do not fit"):
+        run(tmp_path)
+
+
+def test_a_folder_has_one_run_at_a_time(run, tmp_path):
+    with locked(tmp_path), pytest.raises(WriteError, match="another run is at work"):
+        run(tmp_path)
+    assert not (tmp_path / MODEL_FILE).exists()
 
 
 def train_in_a_child(network, schedule, images, folder):

@@ -61,8 +61,9 @@ def load_folder(
             named by the files' names, sizes and times.
 
     Raises:
-        DataError: if the folder is missing or empty, the table does not fit, or an image is
-            damaged or smaller than ``image_size``; the message names the file.
+        DataError: if the folder is missing or empty, the table does not fit, a link or a name leads
+            out of the folder, or an image is damaged or smaller than ``image_size``; the message
+            names the file.
     """
     if not folder.is_dir():
         raise DataError(f"no folder at {folder}: folder:PATH needs an existing image folder")
@@ -130,14 +131,30 @@ def _split(everything: ImageSet, folder: Path) -> tuple[ImageSet, ImageSet]:
 def _table(folder: Path) -> tuple[tuple[str, ...], dict[str, _Listing]]:
     """Attribute names, and the images of each part, from ``attributes.csv``."""
     path = folder / ATTRIBUTES_FILE
+    if (folder / "images").is_dir():
+        _inside(folder, folder / "images")
+    try:
+        return _table_parts(path)
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read as a table in UTF-8 ({error})") from None
+
+
+def _table_parts(path: Path) -> tuple[tuple[str, ...], dict[str, _Listing]]:
+    folder = path.parent
+    listed: set[str] = set()
     with path.open(newline="", encoding="utf-8") as handle:
         rows = csv.DictReader(handle)
         columns = list(rows.fieldnames or [])
         if "image_id" not in columns:
             raise DataError(f"{path} has no column image_id: it has {', '.join(columns) or 'none'}")
         names = tuple(c for c in columns if c not in ("image_id", "split"))
+        if len(set(columns)) < len(columns):
+            raise DataError(f"{path} has two columns of one name: {', '.join(columns)}")
         found: dict[str, tuple[list[Path], list[list[int]]]] = {}
         for line, row in enumerate(rows, start=2):
+            if row["image_id"] in listed:
+                raise DataError(f"line {line} of {path}: {row['image_id']} is listed before")
+            listed.add(row["image_id"])
             part = row["split"] if "split" in columns else ""
             if "split" in columns and part not in ("train", "test"):
                 raise DataError(f"line {line} of {path}: split is {part!r}, not train or test")
@@ -159,8 +176,18 @@ def _table(folder: Path) -> tuple[tuple[str, ...], dict[str, _Listing]]:
 def _located(folder: Path, name: str, where: str) -> Path:
     for path in (folder / name, folder / "images" / name):
         if path.is_file():
-            return path
+            direct = path.parent in (folder, folder / "images") and not path.is_symlink()
+            return path if direct else _inside(folder, path)
     raise DataError(f"{where}: there is no {name} in {folder} or in its images/")
+
+
+def _inside(folder: Path, path: Path) -> Path:
+    """The path, unless it is a link or has ".." in it and leads out of the folder."""
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise DataError(
+            f"{path} leads out of {folder}, to {path.resolve()}: copy the images into the folder"
+        )
+    return path
 
 
 def _class_names(*parts: Path) -> tuple[str, ...]:
@@ -169,13 +196,14 @@ def _class_names(*parts: Path) -> tuple[str, ...]:
         child.name
         for part in parts
         for child in part.iterdir()
-        if child.is_dir() and not child.name.startswith(".") and _files(child)
+        if child.is_dir() and not child.name.startswith(".") and _files(_inside(part, child))
     }
     return tuple(sorted(names))
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in _SUFFIXES and p.is_file())
+    found = (p for p in folder.iterdir() if p.suffix.lower() in _SUFFIXES and p.is_file())
+    return sorted(_inside(folder, p) if p.is_symlink() else p for p in found)
 
 
 def _listing(folder: Path, classes: tuple[str, ...]) -> _Listing:

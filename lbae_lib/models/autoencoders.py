@@ -23,8 +23,6 @@ class LBAE(nn.Module):
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        if config.latent_size < 1:
-            raise ValueError(f"latent_size is {config.latent_size}, but must be at least 1")
         self.config = config
         self.trunk = EncoderTrunk(config.image_size, config.channels, config.width)
         self.head = nn.Linear(self.trunk.features, config.latent_size)

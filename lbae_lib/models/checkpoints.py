@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lbae_lib.config import NetworkConfig
-from lbae_lib.errors import CheckpointError
+from lbae_lib.errors import CheckpointError, ConfigError
 from lbae_lib.files import read_tensors, write_tensors
 from lbae_lib.models.autoencoders import LBAE, VAE, build_model
 
@@ -78,24 +78,32 @@ def load_autoencoder(
     tensors, metadata = read_tensors(path, "model")
     if metadata.get("format") != FORMAT:
         raise CheckpointError(f"{path} holds {metadata.get('format')!r}, not a model ({FORMAT!r})")
-    if metadata["version"] > VERSION:
+    if metadata.get("version") not in range(1, VERSION + 1):
         raise CheckpointError(
-            f"{path} is of format version {metadata['version']}, but this version of lbae_lib "
+            f"{path} is of format version {metadata.get('version')}, but this version of lbae_lib "
             f"reads up to {VERSION}: update lbae_lib"
         )
-    model = build_model(NetworkConfig(**metadata["network"]))
+    try:
+        with torch.device("meta"):  # a wrong description costs no memory
+            model = build_model(NetworkConfig(**metadata["network"]))
+        about = dict(metadata["about"])
+    except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
+        raise CheckpointError(f"{path} describes no network ({error})") from None
     expected = model.state_dict()
     restored = {
         name: tensor.to(expected[name].dtype) if name in expected else tensor
         for name, tensor in tensors.items()
     }
     try:
-        model.load_state_dict(restored)
+        model.load_state_dict(restored, assign=True)
     except RuntimeError as error:
         raise CheckpointError(f"{path} does not fit its own description: {error}") from None
-    if not all(bool(t.isfinite().all()) for t in restored.values() if t.is_floating_point()):
-        raise CheckpointError(f"{path} holds weights that are not finite; train the model again")
-    return model.eval().requires_grad_(False).to(device), metadata["about"]
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() != expected[name].is_floating_point():
+            raise CheckpointError(f"{name} in {path} is of type {tensor.dtype}: no weight of ours")
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise CheckpointError(f"{name} in {path} holds values that are not finite")
+    return model.eval().requires_grad_(False).to(device), about
 
 
 def load_model(path: Path, device: torch.device | str = "cpu") -> tuple[LBAE, dict[str, Any]]:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from lbae_lib.bits import hamming_distance, pack_bits, unpack_bits
 from lbae_lib.config import Loss
+from lbae_lib.errors import LbaeError
 from lbae_lib.models.autoencoders import LBAE, VAE, reconstruction_loss
 from lbae_lib.progress import progress_bar
 
 BATCH_SIZE = 64  # on a processor larger activations leave the heap, and pages are mapped anew
+_GPU_BATCH_SIZE = 1024
+
+_log = logging.getLogger(__name__)
 
 
 def to_unit_range(images: Tensor) -> Tensor:
@@ -29,7 +34,7 @@ def to_uint8(images: Tensor) -> Tensor:
 def encode(
     model: LBAE,
     images: Tensor,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
     show_progress: bool = False,
 ) -> Tensor:
     """Latents of images, packed 8 bits to a byte.
@@ -37,82 +42,73 @@ def encode(
     Args:
         model: a trained model.
         images: uint8 (K, C, S, S).
-        batch_size: images at a time.
+        batch_size: images at a time; by default 64, or 1024 on a GPU. Halved where the memory
+            does not suffice.
         show_progress: draw a bar.
 
     Returns:
         uint8 (K, ceil(N / 8)) on the processor; see :func:`lbae_lib.bits.unpack_bits`.
     """
-    _check_eval(model)
-    device = _device(model)
-    packed = []
-    with progress_bar(len(images), "encoding", "img", enabled=show_progress) as bar:
-        for chunk in images.split(batch_size):
-            packed.append(pack_bits(model.encode(to_unit_range(chunk.to(device)))).cpu())
-            bar.update(len(chunk))
-    return torch.cat(packed)
+    return _in_batches(
+        model, images, lambda part: pack_bits(model.encode(to_unit_range(part))), batch_size,
+        "encoding" if show_progress else None,
+    )  # fmt: skip
 
 
 @torch.inference_mode()
 def encode_posterior(
-    model: VAE, images: Tensor, batch_size: int = BATCH_SIZE, show_progress: bool = False
+    model: VAE, images: Tensor, batch_size: int | None = None, show_progress: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Posterior means and log-variances of images under a VAE.
 
     Args:
         model: a trained model.
         images: uint8 (K, C, S, S).
-        batch_size: images at a time.
+        batch_size: see :func:`encode`.
         show_progress: draw a bar.
 
     Returns:
         Two float32 tensors (K, N) on the processor.
     """
-    _check_eval(model)
-    device = _device(model)
-    means, log_variances = [], []
-    with progress_bar(len(images), "encoding", "img", enabled=show_progress) as bar:
-        for chunk in images.split(batch_size):
-            mean, log_variance = model.posterior(to_unit_range(chunk.to(device)))
-            means.append(mean.cpu())
-            log_variances.append(log_variance.cpu())
-            bar.update(len(chunk))
-    return torch.cat(means), torch.cat(log_variances)
+    both = _in_batches(
+        model, images, lambda part: torch.cat(model.posterior(to_unit_range(part)), dim=1),
+        batch_size, "encoding" if show_progress else None,
+    )  # fmt: skip
+    mean, log_variance = both.chunk(2, dim=1)
+    return mean.contiguous(), log_variance.contiguous()
 
 
 @torch.inference_mode()
-def decode(model: LBAE | VAE, latents: Tensor, batch_size: int = BATCH_SIZE) -> Tensor:
+def decode(model: LBAE | VAE, latents: Tensor, batch_size: int | None = None) -> Tensor:
     """Images of latents.
 
     Args:
         model: a trained model.
         latents: (K, N): bits in {-1, +1} for an LBAE, real numbers for a VAE.
-        batch_size: images at a time.
+        batch_size: see :func:`encode`.
 
     Returns:
         uint8 (K, C, S, S) on the processor.
     """
-    _check_eval(model)
-    device = _device(model)
-    chunks = latents.float().split(batch_size)
-    return torch.cat([to_uint8(model.decode(chunk.to(device))).cpu() for chunk in chunks])
+    return _in_batches(
+        model, latents.float(), lambda part: to_uint8(model.decode(part)), batch_size
+    )
 
 
 @torch.inference_mode()
 def reconstruction_losses(
-    model: LBAE | VAE, images: Tensor, loss: Loss, batch_size: int = BATCH_SIZE
+    model: LBAE | VAE, images: Tensor, loss: Loss, batch_size: int | None = None
 ) -> Tensor:
     """Reconstruction loss of each image, summed over its pixels: float64 (K,).
 
     A VAE reconstructs from the mean of its posterior.
     """
-    _check_eval(model)
-    device = _device(model)
-    losses: Iterable[Tensor] = (
-        reconstruction_loss(model.decoder.logits(model.encode(unit)), unit, loss).double().cpu()
-        for unit in (to_unit_range(chunk.to(device)) for chunk in images.split(batch_size))
-    )
-    return torch.cat(list(losses))
+
+    def losses(part: Tensor) -> Tensor:
+        unit = to_unit_range(part)
+        return reconstruction_loss(model.decoder.logits(model.encode(unit)), unit, loss).double()
+
+    return _in_batches(model, images, losses, batch_size)
 
 
 def cycle_loss(model: LBAE, bits: Tensor) -> Tensor:
@@ -150,8 +146,42 @@ def mean_image_loss(train: Tensor, test: Tensor, loss: Loss) -> float:
     return float(pixels.flatten(1).sum(1).mean())
 
 
-def _device(model: LBAE | VAE) -> torch.device:
-    return next(model.parameters()).device
+def _in_batches(
+    model: LBAE | VAE,
+    rows: Tensor,
+    function: Callable[[Tensor], Tensor],
+    batch_size: int | None,
+    description: str | None = None,
+) -> Tensor:
+    """A function of rows, batch by batch on the model's device; the result on the processor."""
+    _check_eval(model)
+    device = next(model.parameters()).device
+    size = batch_size or (_GPU_BATCH_SIZE if device.type == "cuda" else BATCH_SIZE)
+    found: list[Tensor] = []
+    done, shown = 0, description is not None
+    with progress_bar(len(rows), description or "", "img", enabled=shown) as bar:
+        while done < len(rows) or not found:
+            chunk = rows[done : done + size]
+            try:
+                found.append(function(chunk.to(device)).cpu())
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                if size == 1:
+                    raise LbaeError(
+                        f"not even one image fits into the memory of {device}"
+                    ) from None
+                size //= 2
+                _log.warning("the memory of %s does not suffice: batches of %d", device, size)
+                continue
+            done += len(chunk)
+            bar.update(len(chunk))
+    return torch.cat(found)
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether PyTorch could not get the memory it asked for, on a device or the processor."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def _check_eval(model: LBAE | VAE) -> None:

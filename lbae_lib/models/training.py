@@ -16,7 +16,7 @@ import math
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,10 @@ from lbae_lib.config import NetworkConfig, TrainingConfig
 from lbae_lib.errors import CheckpointError, ConfigError, LbaeError
 from lbae_lib.files import write_text
 from lbae_lib.interrupts import stop_signals
+from lbae_lib.locks import locked
 from lbae_lib.models.autoencoders import build_model, reconstruction_loss
 from lbae_lib.models.checkpoints import MODEL_FILE, PROGRESS_FILE, save_model
-from lbae_lib.models.encoding import to_unit_range
+from lbae_lib.models.encoding import is_out_of_memory, to_unit_range
 from lbae_lib.models.hardware import (
     ONE_DEVICE,
     Hardware,
@@ -110,7 +111,9 @@ def train(
     Raises:
         CheckpointError: if the folder's checkpoint is damaged or of another run, or training
             diverges.
-        ConfigError: if there are too few images, or the batch cannot be shared by the devices.
+        ConfigError: if there are too few images, or the batch cannot be shared by the devices or
+            does not fit into their memory.
+        WriteError: if the folder cannot be written to, or another run is at work in it.
         LbaeError: if another process of the run has ended.
     """
     deadline = None if time_limit is None else time.monotonic() + time_limit
@@ -122,7 +125,8 @@ def train(
     code = sources_hash(module_sources(__name__))
     identity = Identity.of(network, training, train_images, validation_images, code)
     run = _Run(identity, train_images, validation_images, folder, hardware)
-    with stop_signals() as stop, run.others_watched():
+    alone = locked(folder) if run.fabric.is_global_zero else nullcontext()
+    with alone, stop_signals() as stop, run.explained():
         while run.state.epoch < training.epochs:
             if not run.advance_epoch(stop, deadline, show_progress and run.fabric.is_global_zero):
                 run.save()
@@ -174,11 +178,16 @@ class _Run:
         self._mark = self._saved = time.monotonic()
 
     @contextmanager
-    def others_watched(self) -> Iterator[None]:
-        """Says what to do when another process of the run has ended."""
+    def explained(self) -> Iterator[None]:
+        """Says what to do when memory is short or another process of the run has ended."""
         try:
             yield
         except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise ConfigError(
+                    f"batch_size is {self.batch}, but its activations do not fit into the memory "
+                    f"of {self.fabric.device}: choose a smaller one, or share it by --devices"
+                ) from None
             if self.fabric.world_size == 1:
                 raise
             raise LbaeError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from torch import Tensor
 from lbae_lib.config import load_experiment, project_root, results_folder
 from lbae_lib.data.registry import PAPER_DATASETS, paper_counterpart
 from lbae_lib.errors import LbaeError
-from lbae_lib.files import read_tensors, sha256_file
+from lbae_lib.files import read_json, read_tensors, sha256_file
 from lbae_lib.report.page import Page
 from lbae_lib.report.published import Value, published, published_cells, table_rows
 from lbae_lib.report.records import RECORD_FILE
@@ -68,7 +67,7 @@ class ScoreRecord:
     @classmethod
     def load(cls, path: Path) -> ScoreRecord:
         """From the ``record.json`` of a metrics page."""
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = read_json(path, "record")
         options, results = record["options"], record["results"]
         return cls(
             options["dataset"], options["profile"], results["scores"], tuple(results["verdicts"])
@@ -340,7 +339,7 @@ class AcrossPage(Page):
 
 def _training_record(scores: ScoreRecord, model: str) -> dict[str, Any]:
     path = results_folder(scores.profile, scores.dataset) / model / RECORD_FILE
-    return dict(json.loads(path.read_text(encoding="utf-8")))
+    return read_json(path, "record")
 
 
 def _paper(table: str, model: str, dataset: str | None, column: str) -> object:

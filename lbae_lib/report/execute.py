@@ -17,6 +17,7 @@ from traitlets.config import Config
 
 from lbae_lib.config import Experiment, project_root
 from lbae_lib.errors import ConfigError, LbaeError
+from lbae_lib.locks import locked
 from lbae_lib.report.workflow import TABLES
 
 _GIVEN = ("profile", "dataset", "data_root")  # set by the run, not by the caller
@@ -80,11 +81,10 @@ def _execute(source: Path, folder: Path, parameters: Mapping[str, Any], title: s
     name = source.stem
     target = folder / f"{name}.ipynb"
     log = target.with_suffix(".log.ipynb")
-    folder.mkdir(parents=True, exist_ok=True)
     scratch = target.with_name(f".{name}.{os.getpid()}.ipynb")
     print(f"{title}: notebook {name} …", file=sys.stderr, flush=True)
     try:
-        with TemporaryDirectory() as sockets:
+        with locked(folder / name), TemporaryDirectory() as sockets:
             # Through files: two kernels that start at once can be given the same free TCP port.
             connection = {"transport": "ipc", "connection_file": f"{sockets}/kernel.json"}
             papermill.execute_notebook(

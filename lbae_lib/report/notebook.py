@@ -16,7 +16,7 @@ import torch
 
 from lbae_lib.coding.priors import Codec
 from lbae_lib.config import Experiment, load_experiment, project_root
-from lbae_lib.files import sha256_file
+from lbae_lib.files import read_json, sha256_file
 from lbae_lib.metrics.features import ClassifierFeatures
 from lbae_lib.models.checkpoints import MODEL_FILE, PROGRESS_FILE
 from lbae_lib.report.page import Page
@@ -107,7 +107,7 @@ class Notebook(Page):
         return self._recorded(self.experiment.extractor_folder)
 
     def _recorded(self, folder: Path) -> dict[str, Any]:
-        return dict(json.loads((folder / RECORD_FILE).read_text("utf-8"))["results"])
+        return dict(read_json(folder / RECORD_FILE, "record")["results"])
 
     def _options(self) -> dict[str, Any]:
         return {"dataset": self.experiment.dataset.name, **super()._options()}

@@ -9,7 +9,7 @@ from typing import Any
 
 from lbae_lib.config import load_experiment, project_root
 from lbae_lib.errors import ConfigError
-from lbae_lib.files import sha256_file
+from lbae_lib.files import read_json, sha256_file
 from lbae_lib.report.records import RECORD_FILE
 from lbae_lib.sources import notebook_sources, sources_hash
 
@@ -28,7 +28,7 @@ def stale_reasons(executed: Path) -> list[str]:
         executed: ``results/<profile>/<data set>/<name>.ipynb``, with its record beside it.
     """
     name = executed.stem
-    record = json.loads((executed.with_suffix("") / RECORD_FILE).read_text(encoding="utf-8"))
+    record = read_json(executed.with_suffix("") / RECORD_FILE, "record")
     inputs, options = record["inputs"], record["options"]
     notebook = project_root() / "notebooks" / f"{name}.ipynb"
     if not notebook.exists():

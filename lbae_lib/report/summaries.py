@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lbae_lib.files import read_json
 from lbae_lib.report.verdicts import VERDICTS
 from lbae_lib.report.workflow import SCORES
 
@@ -240,8 +241,7 @@ _BENCHMARKS = {
 
 def _verdicts(root: Path, result: ResultSet, notebook: str) -> list[dict[str, Any]]:
     record = root / result.folder / notebook / "record.json"
-    content = json.loads(record.read_text(encoding="utf-8"))
-    return list(content["results"].get("verdicts", []))
+    return list(read_json(record, "record")["results"].get("verdicts", []))
 
 
 def _title(notebook: Path) -> str:

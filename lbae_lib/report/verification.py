@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import shutil
@@ -16,7 +15,7 @@ from typing import Any
 from lbae_lib.config import Experiment, project_root
 from lbae_lib.data.registry import load_dataset
 from lbae_lib.errors import ConfigError, LbaeError
-from lbae_lib.files import sha256_file, sha256_tensor
+from lbae_lib.files import read_json, sha256_file, sha256_tensor
 from lbae_lib.models.checkpoints import MODEL_FILE
 from lbae_lib.report.records import RECORD_FILE
 from lbae_lib.report.runs import split_images
@@ -90,7 +89,9 @@ def check_hashes(experiment: Experiment, data_root: Path) -> list[Check]:
         LbaeError: if there is no record, or the images cannot be read.
     """
     folder = experiment.folder
-    records = {p.parent.name: _read(p) for p in sorted(folder.glob(f"*/{RECORD_FILE}"))}
+    records = {
+        p.parent.name: read_json(p, "record") for p in sorted(folder.glob(f"*/{RECORD_FILE}"))
+    }
     if not records:
         raise LbaeError(f"no records in {folder}: nothing to verify; run `lbae report` first")
     splits = split_images(load_dataset(experiment.dataset, data_root), experiment)
@@ -145,10 +146,10 @@ def rerun(
         if model.parent.name in _encoders(experiment, notebooks):
             _lbae(scratch, experiment, data_root, "encode", "-m", model.parent.name)
     for name in notebooks:
-        recorded = _read(folder / name / RECORD_FILE)
+        recorded = read_json(folder / name / RECORD_FILE, "record")
         words = [f"-P{key}={value}" for key, value in recorded["options"]["parameters"].items()]
         _lbae(scratch, experiment, data_root, "notebook", name, *words)
-        found = _read(apart / name / RECORD_FILE)
+        found = read_json(apart / name / RECORD_FILE, "record")
         difference = compare_results(recorded["results"], found["results"])
         yield Check(f"{name}, run again", _described(difference), _within(difference, tolerance))
 
@@ -194,10 +195,6 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 def _lbae(root: Path, experiment: Experiment, data_root: Path, step: str, *words: str) -> None:
