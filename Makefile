@@ -13,7 +13,7 @@ READY := $(VENV)/.ready
 # Dozens of processes import torch: compiled modules are kept, whatever the environment says.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help report test check smoke verify lab clean
+.PHONY: help report test check smoke verify reliability lab clean
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo "make check    lint, types and fast tests, as before every commit"
 	@echo "make smoke    a report of seconds: tiny networks, meaningless images"
 	@echo "make verify   run the notebooks of the kept results again and compare"
+	@echo "make reliability   kill runs, fill disks, break input; half an hour"
 	@echo "make lab      open JupyterLab on the explorer"
 	@echo "make clean    remove what was built; results/ and the environment stay"
 
@@ -58,6 +59,10 @@ smoke: $(READY)
 
 verify: $(READY)
 	$(BIN)/lbae verify --dataset digits --profile quick --rerun all
+
+reliability: $(READY)
+	LBAE_TRIES=5 LBAE_OUTCOMES=results/reliability/outcomes.json $(BIN)/python -m pytest -q \
+	  --timeout 3600 tests/test_reliability.py
 
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks/10_explorer.ipynb

@@ -20,6 +20,11 @@ wildcard_constraints:
     notebook="[0-9][0-9a-z_]+",
 
 
+# The pages by name: Snakemake would not miss them while the book that was made of them is there.
+rule report:
+    input: str(BOOK_INDEX), plan.executed(), plan.tables()
+
+
 rule book:
     input: plan.book_sources()
     output: str(BOOK_INDEX)

@@ -23,6 +23,13 @@ def test_a_second_run_does_nothing_and_a_change_reruns_what_depends_on_it(report
     assert lbae(report, "report", "-p", "smoke", "-d", "digits").returncode == 0
     assert index.stat().st_mtime_ns == before
 
+    # A page that is gone, though the book that was made of it is there.
+    page = results(report) / "11_gallery.ipynb"
+    aside = page.rename(page.with_suffix(".aside"))
+    assert "digits/11_gallery.ipynb" in outdated(report)
+    aside.rename(page)
+    assert outdated(report) == set()
+
     # The baseline's schedule: the LBAE and its pages stay.
     config = report / "config/smoke.yaml"
     kept = config.read_text()

@@ -9,6 +9,7 @@ from lbae_lib.report.summaries import (
     find_results,
     overview_figure,
     performance_tables,
+    reliability_table,
     verdict_tables,
 )
 
@@ -77,3 +78,17 @@ def test_benchmarks_by_machine(tmp_path):
     assert "### M" in text
     assert "| A | R | 3.00 | 2.00 | **1.5** | 10 | 8 |" in text
     assert "| B | S | 1.00 | 4.00 | **0.2** |" in text
+
+
+def test_outcomes_are_counted(tmp_path):
+    assert reliability_table(tmp_path) == "Not tried yet.\n"
+    (tmp_path / "results/reliability").mkdir(parents=True)
+    rows = [
+        {"part": "broken", "what": "a", "tries": 1200, "happened": {"refused": 1199, "kept": 1}},
+        {"part": "killed", "what": "b", "tries": 3, "happened": {"went on": 3}},
+    ]
+    path = tmp_path / "results/reliability/outcomes.json"
+    path.write_text(json.dumps({"rows": rows}))
+    lines = reliability_table(tmp_path).splitlines()
+    assert lines[2] == "| broken | a | 1,200 | 1,199 refused; 1 kept |"
+    assert lines[3] == "| killed | b | 3 | went on |"

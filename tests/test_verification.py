@@ -4,10 +4,11 @@ import json
 import shutil
 
 import pytest
+from PIL import Image
 from reports import lbae, results
 
 from lbae_lib.report.staleness import mark_page
-from lbae_lib.report.verification import compare_results
+from lbae_lib.report.verification import compare_figures, compare_results
 
 
 def test_numbers_are_compared_and_times_are_not():
@@ -31,6 +32,23 @@ def test_numbers_that_are_nearly_nothing_are_equal():
     assert compare_results({"a": 1e-3}, {"a": 2e-3}).largest == pytest.approx(0.5)
 
 
+def test_figures_are_compared_pixel_by_pixel(tmp_path):
+    for folder, grey in (("old", 200), ("new", 190)):
+        (tmp_path / folder).mkdir()
+        Image.new("L", (20, 10), grey).save(tmp_path / folder / "a.png")
+        Image.new("L", (20, 10), 7).save(tmp_path / folder / "b.png")
+    old, new, apart = (tmp_path / name for name in ("old", "new", "apart"))
+    check = compare_figures(old, new, apart)
+    assert check.passed
+    assert "1 of 2 figures equal, largest mean difference of a pixel 3.92%" in check.found
+    assert [p.name for p in apart.iterdir()] == ["a.png"]
+    assert Image.open(apart / "a.png").size == (60, 10)
+    Image.new("L", (20, 10), 90).save(new / "a.png")
+    assert not compare_figures(old, new, apart).passed
+    (new / "b.png").unlink()
+    assert "only one of the runs has b.png" in compare_figures(old, new, apart).found
+
+
 def test_an_older_page_says_so_below_its_title():
     page = {"cells": [{"cell_type": "markdown", "source": ["# Title"]}], "nbformat": 4}
     marked = json.loads(mark_page(json.dumps(page), ["the notebook has changed"]))
@@ -46,11 +64,13 @@ def test_a_report_verifies_until_something_is_changed(smoke_report, tmp_path):
     words = ("verify", "-d", "digits", "-p", "smoke")
     done = lbae(project, *words, "-r", "02_latent_distribution")
     assert done.returncode == 0, done.stdout + done.stderr
-    *hashes, again = done.stdout.splitlines()
+    *hashes, again, figures = done.stdout.splitlines()
     assert len(hashes) == 16
     # A second clean run, and not one number is another.
     equal, numbers = again.split("run again: ")[1].split(" of ")
     assert equal == numbers.split()[0] != "0"
+    equal, number = figures.split("figures: ")[1].split(" of ")
+    assert equal == number.split()[0] != "0"
 
     model = results(project) / "vae/model.safetensors"
     shutil.copy2(results(project) / "lbae/model.safetensors", model)

@@ -22,12 +22,13 @@ from lbae_lib.report.summaries import (
     find_results,
     overview_figure,
     performance_tables,
+    reliability_table,
     verdict_tables,
 )
 from lbae_lib.report.workflow import BOOK_INDEX, TABLES
 
 _FRONT = ("book/method", "book/verdicts", "book/atlas", "book/paper_versus_code")
-_BACK = ("book/performance", "book/cite")
+_BACK = ("book/performance", "book/reliability", "book/cite")
 _API = ("data", "models", "latent", "metrics", "coding")  # rooms with a page of reference
 # jupyter-book 1 cannot be run with "python -m". What jsonschema would do with this package takes
 # it two seconds: a grammar of IRIs, which notebooks have none of.
@@ -78,6 +79,7 @@ def build_book(profile: str) -> Path:
         ("counts", counts_table(root, sets)),
         ("overview", overview_figure(root, sets)),
         ("performance", performance_tables(root)),
+        ("reliability", reliability_table(root)),
         ("verdicts", verdict_tables(root, sets, stale)),
         *((f"api_{room}", reference(root, room)) for room in _API),
     ):

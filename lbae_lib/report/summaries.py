@@ -14,6 +14,7 @@ from lbae_lib.report.verdicts import VERDICTS
 from lbae_lib.report.workflow import SCORES
 
 _PERFORMANCE = "results/performance"
+_RELIABILITY = "results/reliability/outcomes.json"
 _OVERVIEW = "03_sampling/overview.png"
 _CLASSES = dict(zip(VERDICTS.values(), ("lbae-holds", "lbae-fails", "lbae-open"), strict=True))
 
@@ -182,6 +183,25 @@ def performance_tables(root: Path) -> str:
         ]
         sections += [f"## {title}", *(parts or ["Not measured yet."])]
     return "\n\n".join(sections) + "\n"
+
+
+def reliability_table(root: Path) -> str:
+    """What was done to the companion on purpose and what happened, as Markdown.
+
+    Args:
+        root: of the project.
+    """
+    path = root / _RELIABILITY
+    if not path.exists():
+        return "Not tried yet.\n"
+    lines = ["| what was done | to what | times | what happened |", "| --- | --- | --- | --- |"]
+    for row in read_json(path, "record")["rows"]:
+        found = row["happened"]
+        happened = "; ".join(
+            text if len(found) == 1 else f"{number:,} {text}" for text, number in found.items()
+        )
+        lines.append(f"| {row['part']} | {_cell(row['what'])} | {row['tries']:,} | {happened} |")
+    return "\n".join(lines) + "\n"
 
 
 def _training_benchmark(found: dict[str, Any], picture: str) -> str:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from PIL import Image, ImageChops, ImageOps, ImageStat
+
 from lbae_lib.config import Experiment, project_root
 from lbae_lib.data.registry import load_dataset
 from lbae_lib.errors import ConfigError, LbaeError
@@ -25,6 +27,7 @@ from lbae_lib.report.workflow import notebook_needs
 # Results that tell of the machine, not of the method.
 _MEASURED = ("seconds", "images_per_second", "MiB", "evidence", "device")
 _TINY = 1e-6  # below it, two numbers count as equal
+_FIGURE_TOLERANCE = 0.05  # mean difference of a pixel, as a share of black to white
 _KEPT = (MODEL_FILE, RECORD_FILE, "progress.jsonl")
 
 
@@ -152,6 +155,48 @@ def rerun(
         found = read_json(apart / name / RECORD_FILE, "record")
         difference = compare_results(recorded["results"], found["results"])
         yield Check(f"{name}, run again", _described(difference), _within(difference, tolerance))
+        yield compare_figures(folder / name, apart / name, scratch / "differences" / name)
+
+
+def compare_figures(recorded: Path, found: Path, differences: Path) -> Check:
+    """Compare the PNG figures of two runs; where they differ, write both and their difference.
+
+    Args:
+        recorded: folder of the kept figures.
+        found: folder of the new ones.
+        differences: where pictures of kept, new and difference go, side by side.
+    """
+    names = sorted({p.name for folder in (recorded, found) for p in folder.glob("*.png")})
+    equal, largest, missing = 0, 0.0, []
+    for name in names:
+        if not ((recorded / name).exists() and (found / name).exists()):
+            missing.append(name)
+            continue
+        pictures = [Image.open(folder / name).convert("RGB") for folder in (recorded, found)]
+        size = (max(p.width for p in pictures), max(p.height for p in pictures))
+        old, new = (_on_white(picture, size) for picture in pictures)
+        difference = ImageChops.difference(old, new)
+        share = sum(ImageStat.Stat(difference).mean) / (3 * 255)
+        equal += share == 0
+        largest = max(largest, share)
+        if share:
+            differences.mkdir(parents=True, exist_ok=True)
+            both = Image.new("RGB", (3 * size[0], size[1]))
+            for index, picture in enumerate((old, new, ImageOps.invert(difference))):
+                both.paste(picture, (index * size[0], 0))
+            both.save(differences / name)
+    text = f"{equal} of {len(names)} figures equal"
+    if largest:
+        text += f", largest mean difference of a pixel {largest:.2%}; see {differences}"
+    if missing:
+        text += f"; only one of the runs has {', '.join(missing)}"
+    return Check(f"{recorded.name}, figures", text, not missing and largest <= _FIGURE_TOLERANCE)
+
+
+def _on_white(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    page = Image.new("RGB", size, "white")
+    page.paste(picture)
+    return page
 
 
 def _encoders(experiment: Experiment, notebooks: Sequence[str]) -> set[str]:

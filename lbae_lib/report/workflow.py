@@ -34,6 +34,7 @@ BOOK_PAGES = (
     "book/*.bib",
     "book/_static/*.css",
     "results/performance/*.json",
+    "results/reliability/*.json",
     "lbae_lib/*/*.py",  # the reference
 )
 

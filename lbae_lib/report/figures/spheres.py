@@ -98,6 +98,8 @@ def sphere_example(gram: Tensor, generator: torch.Generator, tries: int = 4000) 
     best = rows[(values[:, 1] - 4 * values[:, 0]).argmax()]
     small = gram[best][:, best].clamp(-1, 1)
     vectors = factor(small, rank=3)
+    missing = 3 - vectors.shape[1]  # bits that never change lie on the boundary vector's line
+    vectors = torch.nn.functional.pad(vectors, (missing, 0))
     change = (vectors @ vectors.T).clamp(-1, 1).acos() - small.acos()
     names = [f"bit {index + 1}" for index in best[:-1].tolist()]
     return SphereExample(names, vectors, float(change.abs().max().rad2deg()))
