@@ -1,9 +1,14 @@
 """The snippets that users copy."""
 
 import re
+import shlex
 
 import pytest
 from conftest import PROJECT
+from typer.main import get_command
+
+from lbae_lib.cli import app
+from lbae_lib.config import load_experiment, project_root
 
 PAGES = ("README.md", "book/library.md")
 
@@ -15,3 +20,32 @@ def test_snippets_run(page):
     names: dict[str, object] = {}
     for code in blocks:
         exec(compile(code, page, "exec"), names)
+
+
+def test_commands_of_the_tutorial_exist():
+    """Every `lbae` line of the page is understood; its entry of a profile is one."""
+    text = (PROJECT / "book/own_images.md").read_text()
+    lines = re.findall(r"^lbae (.*)$", text, re.MULTILINE)
+    assert len(lines) == 4
+    command = get_command(app)
+    for line in lines:
+        name, *words = shlex.split(line)
+        step = command.commands[name]
+        context = step.make_context(name, words)
+        assert "folder:pictures" in (context.params.get("dataset"), context.params.get("datasets"))
+
+
+def test_the_tutorials_profile_entry_is_one(tmp_path, monkeypatch):
+    text = (PROJECT / "book/own_images.md").read_text()
+    (entry,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/quick.yaml").write_text(f"datasets:\n{entry}")
+    monkeypatch.setenv("LBAE_ROOT", str(tmp_path))
+    project_root.cache_clear()
+    try:
+        experiment = load_experiment("quick", "folder:pictures")
+    finally:
+        project_root.cache_clear()
+    assert experiment.dataset.title == "My pictures"
+    assert experiment.network.image_size == 64

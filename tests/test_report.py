@@ -84,6 +84,7 @@ def test_the_tables_page_has_every_published_table(report):
     assert "not measurable here" in (html / "book/verdicts.html").read_text()
     assert "hyperplane_sampler" in (html / "book/api/latent.html").read_text()
     assert "overview.png" in (html / "book/intro.html").read_text()
+    assert len(list(html.glob("_downloads/*/record.json"))) == len(PAGES) + 1
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from lbae_lib.report.page_links import links
 from lbae_lib.report.summaries import (
     counts_table,
     find_results,
@@ -92,3 +93,12 @@ def test_outcomes_are_counted(tmp_path):
     lines = reliability_table(tmp_path).splitlines()
     assert lines[2] == "| broken | a | 1,200 | 1,199 refused; 1 kept |"
     assert lines[3] == "| killed | b | 3 | went on |"
+
+
+def test_a_page_links_to_what_it_is_made_of():
+    page = "results/quick/digits/03_sampling"
+    assert "`record of this page <03_sampling/record.json>`" in links(page, "")
+    assert "Binder" not in links(page, "")
+    text = links(page, "owner/name", "dev")
+    assert "gh/owner/name/dev?urlpath=lab/tree/notebooks/03_sampling.ipynb" in text
+    assert "github/owner/name/blob/dev/notebooks/03_sampling.ipynb" in text

@@ -117,8 +117,12 @@ def contents(sets: list[ResultSet], across: str | None) -> dict[str, object]:
         chapters = [{"file": (result.folder / name).as_posix()} for name in result.notebooks]
         parts.append({"caption": result.title, "chapters": chapters})
     parts.append({"caption": "Appendix", "chapters": [{"file": page} for page in _BACK]})
-    pages = [{"file": "book/library"}, *({"file": f"book/api/{room}"} for room in _API)]
-    parts.append({"caption": "The library", "chapters": pages})
+    pages = [
+        {"file": "book/own_images"},
+        {"file": "book/library"},
+        *({"file": f"book/api/{room}"} for room in _API),
+    ]
+    parts.append({"caption": "Use it", "chapters": pages})
     return {"format": "jb-book", "root": "book/intro", "parts": parts}
 
 
