@@ -394,14 +394,17 @@ def verify(
 
 
 @app.command()
-def book(profile: Profile = "quick") -> None:
+def book(
+    profile: Profile = "quick",
+    single: Annotated[bool, typer.Option("--single", help="As one page, e.g. to print.")] = False,
+) -> None:
     """Build the book from the executed notebooks there are.
 
     Example: lbae book
     """
     from lbae_lib.report.book import build_book
 
-    typer.echo(build_book(profile))
+    typer.echo(build_book(profile, single))
 
 
 def parse_parameter(text: str) -> tuple[str, object]:

@@ -6,6 +6,7 @@ import pytest
 
 from lbae_lib.report.page_links import links
 from lbae_lib.report.summaries import (
+    atlas_table,
     counts_table,
     find_results,
     overview_figure,
@@ -13,6 +14,7 @@ from lbae_lib.report.summaries import (
     reliability_table,
     verdict_tables,
 )
+from lbae_lib.report.verdicts import VERDICTS
 
 
 @pytest.fixture
@@ -102,3 +104,16 @@ def test_a_page_links_to_what_it_is_made_of():
     text = links(page, "owner/name", "dev")
     assert "gh/owner/name/dev?urlpath=lab/tree/notebooks/03_sampling.ipynb" in text
     assert "github/owner/name/blob/dev/notebooks/03_sampling.ipynb" in text
+
+
+def test_the_atlas_leads_to_pages_and_says_what_they_found(root):
+    sets = find_results(root, "quick")
+    record = root / "results/quick/mnist/03_sampling/record.json"
+    verdicts = [{"claim": c, "verdict": v} for c, v in zip("abc", VERDICTS.values(), strict=True)]
+    record.write_text(json.dumps({"results": {"verdicts": verdicts}}))
+    lines = atlas_table(root, sets, "results/quick/06_tables").splitlines()
+    (figure,) = (line for line in lines if line.startswith("| Figure 8 "))
+    assert figure.endswith("| [MNIST (profile quick)](/results/quick/mnist/03_sampling) (1 of 2) |")
+    (table,) = (line for line in lines if line.startswith("| Table 2 "))
+    assert table.endswith("| [all data](/results/quick/06_tables) |")
+    assert lines[2].endswith("not yet |")

@@ -39,7 +39,7 @@ _JUPYTER_BOOK = (
 _GENERATED = Path("build/generated")
 
 
-def build_book(profile: str) -> Path:
+def build_book(profile: str, single: bool = False) -> Path:
     """Build the book from every result there is.
 
     Results of the profile ``smoke`` mean nothing and are left out, unless it is the one asked
@@ -47,6 +47,7 @@ def build_book(profile: str) -> Path:
 
     Args:
         profile: the one just made.
+        single: as one page, to print or to search; beside the other.
 
     Returns:
         The index page.
@@ -75,7 +76,7 @@ def build_book(profile: str) -> Path:
     (root / _GENERATED).mkdir(parents=True, exist_ok=True)
     write_json(root / STALE_PAGES, stale)
     for name, text in (
-        ("atlas", atlas_table(sets, across)),
+        ("atlas", atlas_table(root, sets, across)),
         ("counts", counts_table(root, sets)),
         ("overview", overview_figure(root, sets)),
         ("performance", performance_tables(root)),
@@ -85,21 +86,30 @@ def build_book(profile: str) -> Path:
     ):
         write_text(root / _GENERATED / f"{name}.md", text)
     write_text(root / "build/_toc.yml", yaml.safe_dump(contents(sets, across), sort_keys=False))
-    html = root / BOOK_INDEX.parent
-    shutil.rmtree(html, ignore_errors=True)
-    command = [
-        sys.executable, "-c", _JUPYTER_BOOK, "build", str(root), "--toc",
-        str(root / "build/_toc.yml"), "--path-output", str(root / "build"), "-W", "-n",
-        "--keep-going", "-q",
-    ]  # fmt: skip
     print(
         f"building the book from {sum(len(s.notebooks) for s in sets)} notebooks …", file=sys.stderr
     )
+    if not single:
+        _sphinx(root, root / "build", "html")
+        return root / BOOK_INDEX
+    _sphinx(root, root / "build/single", "singlehtml")
+    # The page is made for its source's folder, but what it shows is beside that folder.
+    folder = root / "build/single/_build/singlehtml"
+    return (folder / "book/intro.html").replace(folder / "index.html")
+
+
+def _sphinx(root: Path, target: Path, builder: str) -> None:
+    """Run jupyter-book; no half-built book is left."""
+    shutil.rmtree(target / "_build" / builder, ignore_errors=True)
+    command = [
+        sys.executable, "-c", _JUPYTER_BOOK, "build", str(root), "--toc",
+        str(root / "build/_toc.yml"), "--path-output", str(target), "--builder", builder, "-W",
+        "-n", "--keep-going", "-q",
+    ]  # fmt: skip
     done = subprocess.run(command, check=False, cwd=root, capture_output=True, text=True)
     if done.returncode:
-        shutil.rmtree(html, ignore_errors=True)
+        shutil.rmtree(target / "_build" / builder, ignore_errors=True)
         raise LbaeError(f"the book could not be built:\n{done.stdout}\n{done.stderr}")
-    return root / BOOK_INDEX
 
 
 def contents(sets: list[ResultSet], across: str | None) -> dict[str, object]:

@@ -79,17 +79,19 @@ def find_results(root: Path, profile: str) -> list[ResultSet]:
     return sorted(found, key=lambda s: ("digits" in s.folder.parts, s.folder.as_posix()))
 
 
-def atlas_table(sets: list[ResultSet], across: str | None) -> str:
-    """Figure or table of the paper, and the pages that re-make it, as a Markdown table.
+def atlas_table(root: Path, sets: list[ResultSet], across: str | None) -> str:
+    """Figure or table of the paper, the pages that re-make it and what they found, in Markdown.
 
     Args:
+        root: of the project.
         sets: the data sets' pages.
         across: the page on all data sets, which has all tables, if there is one.
     """
-    lines = ["| paper | shows | here |", "| --- | --- | --- |"]
+    lines = ["| paper | shows | here, and claims of the page that hold |", "| --- | --- | --- |"]
     for item, shows, notebook in ATLAS:
         links = [
             f"[{result.title}](/{result.folder.as_posix()}/{notebook})"
+            f"{_tally(root, result, notebook)}"
             for result in sets
             if notebook in result.notebooks
         ]
@@ -97,6 +99,13 @@ def atlas_table(sets: list[ResultSet], across: str | None) -> str:
             links.insert(0, f"[all data](/{across})")
         lines.append(f"| {item} | {shows} | {', '.join(links) or 'not yet'} |")
     return "\n".join(lines) + "\n"
+
+
+def _tally(root: Path, result: ResultSet, notebook: str) -> str:
+    """How many of a page's claims hold, of those that it measures: " (2 of 3)"."""
+    found = Counter(v["verdict"] for v in _verdicts(root, result, notebook))
+    holds, fails = (found[VERDICTS[measured]] for measured in (True, False))
+    return f" ({holds} of {holds + fails})" if holds + fails else ""
 
 
 def verdict_tables(root: Path, sets: list[ResultSet], stale: Collection[str] = ()) -> str:
