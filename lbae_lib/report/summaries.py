@@ -261,10 +261,24 @@ def _function_benchmark(found: dict[str, Any], _picture: str) -> str:
     return text
 
 
+def _coding_benchmark(found: dict[str, Any], _picture: str) -> str:
+    rows = "\n".join(
+        f"| {row['coder']} | {row['bits']:.2f} | {row['entropy']:.2f} | {row['encode']:,.1f} | "
+        f"{row['decode']:,.1f} |"
+        for row in found["rows"]
+    )
+    return (
+        f"{found['latents']:,} test latents of {found['dataset']} in one stream, PyTorch "
+        f"{found['torch']}.\n\n| coder | bits an image, in the file | by the model | "
+        f"encode, Mbit/s | decode, Mbit/s |\n| --- | --- | --- | --- | --- |\n{rows}"
+    )
+
+
 _BENCHMARKS = {
     "training": ("Training", _training_benchmark),
     "latent": ("Moments, samples, paths", _function_benchmark),
     "metrics": ("Metrics", _function_benchmark),
+    "coding": ("Files of bits", _coding_benchmark),
 }
 
 

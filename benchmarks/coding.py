@@ -1,0 +1,93 @@
+"""Files of a trained model's test latents: round trip, length against entropy, speed on one core.
+
+    python benchmarks/coding.py [--dataset mnist] [--profile laptop] [--data data]
+
+Every coder encodes and decodes the whole test set in one stream and must give every bit back; the
+shorter time of two runs counts. Another process with another number of threads decodes
+the same file. Prints a table and writes a record to results/performance/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from machine import OUTPUT, processor, write_record
+
+from lbae_lib.bits import unpack_bits
+from lbae_lib.coding.container import CODERS, OVERHEAD
+from lbae_lib.config import load_experiment
+from lbae_lib.files import read_tensors
+from lbae_lib.latent.bit_models import entropy
+from lbae_lib.report.runs import LATENTS_FILE, load_codec
+
+ELSEWHERE = """
+import hashlib, sys, torch
+from pathlib import Path
+from lbae_lib.config import load_experiment
+from lbae_lib.report.runs import load_codec
+torch.set_num_threads(2)
+codec = load_codec(load_experiment(sys.argv[2], sys.argv[3]))
+packed = codec.decompress(Path(sys.argv[1]).read_bytes())
+print(hashlib.sha256(packed.numpy().tobytes()).hexdigest())
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dataset", default="mnist")
+    parser.add_argument("--profile", default="laptop")
+    parser.add_argument("--output", type=Path, default=OUTPUT)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    experiment = load_experiment(options.profile, options.dataset)
+    codec = load_codec(experiment)
+    latents, _ = read_tensors(experiment.model_folder / LATENTS_FILE, "latents")
+    packed = latents["test"]
+    bits = unpack_bits(packed, experiment.network.latent_size)
+    digest = hashlib.sha256(packed.numpy().tobytes()).hexdigest()
+    rows = []
+    for coder in CODERS:
+        times = []
+        for _ in range(2):
+            began = time.perf_counter()
+            content = codec.compress(bits, coder)
+            middle = time.perf_counter()
+            assert torch.equal(codec.decompress(content), packed)
+            times.append((middle - began, time.perf_counter() - middle))
+        with tempfile.NamedTemporaryFile() as file:
+            Path(file.name).write_bytes(content)
+            command = [sys.executable, "-c", ELSEWHERE, file.name]
+            command += [options.profile, options.dataset]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            assert done.stdout.strip() == digest
+        model = codec.bit_model(coder)
+        expected = bits.shape[1] if model is None else entropy(model, bits)
+        megabits = bits.numel() / 1e6
+        encode, decode = (megabits / min(pair) for pair in zip(*times, strict=True))
+        length = 8 * (len(content) - OVERHEAD) / len(bits)
+        rows.append(
+            {
+                "coder": coder,
+                "bits": length,
+                "entropy": expected,
+                "encode": encode,
+                "decode": decode,
+            }
+        )
+        print(
+            f"{coder:15} {length:8.2f} bits an image, {length / expected - 1:+.2%} of the model's; "
+            f"encode {encode:8.1f}, decode {decode:8.1f} Mbit/s"
+        )
+    found = {"dataset": experiment.dataset.title, "latents": len(bits), "rows": rows}
+    write_record(options.output, "coding", f"{processor()}, 1 thread", found)
+
+
+if __name__ == "__main__":
+    main()
