@@ -23,6 +23,7 @@ from lbae_lib.data.registry import dataset_slug
 from lbae_lib.errors import CheckpointError
 from lbae_lib.files import replacing, sha256_file, write_json, write_text
 from lbae_lib.models.autoencoders import LBAE, VAE
+from lbae_lib.models.binarization import bernoulli_bottleneck
 from lbae_lib.models.checkpoints import MODEL_FILE, load_autoencoder, save_model
 
 FORMAT = "lbae-shared-model"
@@ -171,21 +172,27 @@ class HubModel(ModelHubMixin, library_name="lbae_lib", tags=["lbae"]):
 
 
 class _Encoder(nn.Module):
+    """A model's encoder alone: what is exported has no weight of the decoder."""
+
     def __init__(self, model: LBAE | VAE) -> None:
         super().__init__()
-        self.model = model
+        self.trunk = model.trunk
+        self.binary = isinstance(model, LBAE)
+        self.head = model.head if isinstance(model, LBAE) else model.mean
 
     def forward(self, rows: Tensor) -> Tensor:
-        return self.model.encode(rows)
+        latents: Tensor = self.head(self.trunk(rows))
+        return bernoulli_bottleneck(latents) if self.binary else latents
 
 
 class _Decoder(nn.Module):
     def __init__(self, model: LBAE | VAE) -> None:
         super().__init__()
-        self.model = model
+        self.decoder = model.decoder
 
     def forward(self, rows: Tensor) -> Tensor:
-        return self.model.decode(rows)
+        images: Tensor = self.decoder(rows)
+        return images
 
 
 def _describe(folder: Path, network: NetworkConfig, about: dict[str, Any]) -> None:
