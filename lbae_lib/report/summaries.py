@@ -274,11 +274,24 @@ def _coding_benchmark(found: dict[str, Any], _picture: str) -> str:
     )
 
 
+def _explorer_benchmark(found: dict[str, Any], _picture: str) -> str:
+    rows = "\n".join(
+        f"| {row['panel']} | {row['slider']} | {row['median']:.0f} | {row['longest']:.0f} |"
+        for row in found["rows"]
+    )
+    return (
+        f"The model of {found['dataset']}, {found['steps']} steps of each slider, PyTorch "
+        f"{found['torch']}.\n\n| panel | slider | median, ms | longest, ms |\n"
+        f"| --- | --- | --- | --- |\n{rows}"
+    )
+
+
 _BENCHMARKS = {
     "training": ("Training", _training_benchmark),
     "latent": ("Moments, samples, paths", _function_benchmark),
     "metrics": ("Metrics", _function_benchmark),
     "coding": ("Files of bits", _coding_benchmark),
+    "explorer": ("The explorer", _explorer_benchmark),
 }
 
 

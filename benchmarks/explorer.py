@@ -1,0 +1,57 @@
+"""How long a step of a slider takes in the explorer, from the change to the new picture.
+
+    python benchmarks/explorer.py [--dataset mnist] [--profile laptop] [--data data] [--steps 20]
+
+Every panel's sliders are moved as the browser would move them; the callback decodes and draws.
+Prints the median and the longest time of each and writes a record to results/performance/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from pathlib import Path
+
+import ipywidgets
+from machine import OUTPUT, machine, write_record
+
+from lbae_lib.config import load_experiment
+from lbae_lib.report.runs import load_trained
+from lbae_lib.widgets.explorer import Space, explorer
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dataset", default="mnist")
+    parser.add_argument("--profile", default="laptop")
+    parser.add_argument("--data", type=Path, default=Path("data"))
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--output", type=Path, default=OUTPUT)
+    options = parser.parse_args()
+    experiment = load_experiment(options.profile, options.dataset)
+    tab = explorer(Space(load_trained(experiment, options.data)))
+    on, rows = machine(), []
+    for title, panel in tab.panels.items():
+        for name, control in vars(panel).items():
+            if not isinstance(control, ipywidgets.IntSlider | ipywidgets.FloatSlider):
+                continue
+            times = []
+            for index in range(options.steps + 1):
+                share = (index * 7 % (options.steps + 1)) / options.steps
+                value = control.min + share * (control.max - control.min)
+                began = time.perf_counter()
+                control.value = type(control.value)(value)
+                times.append(time.perf_counter() - began)
+            times = sorted(times[1:])  # the first step may still build a sampler
+            row = {"panel": title, "slider": name, "median": 1000 * statistics.median(times)}
+            rows.append(row | {"longest": 1000 * times[-1]})
+            print(
+                f"{title:15} {name:10} {row['median']:7.0f} ms, at most {rows[-1]['longest']:.0f}"
+            )
+    found = {"dataset": experiment.dataset.title, "steps": options.steps, "rows": rows}
+    write_record(options.output, "explorer", on, found)
+
+
+if __name__ == "__main__":
+    main()
