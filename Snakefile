@@ -33,7 +33,7 @@ rule book:
 
 # The checkpoint in the same folder is no output: Snakemake would delete it when a run fails.
 rule train:
-    input: plan.training_sources()
+    input: lambda w: plan.training_sources(w.slug, w.model)
     output: FOLDER + "/{model}/model.safetensors", FOLDER + "/{model}/record.json"
     params:
         command=lambda w: plan.command("train", w.slug, w.model),

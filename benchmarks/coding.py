@@ -1,6 +1,6 @@
 """Files of a trained model's test latents: round trip, length against entropy, speed on one core.
 
-    python benchmarks/coding.py [--dataset mnist] [--profile laptop] [--data data]
+    python benchmarks/coding.py [--dataset mnist] [--profile laptop]
 
 Every coder encodes and decodes the whole test set in one stream and must give every bit back; the
 shorter time of two runs counts. Another process with another number of threads decodes

@@ -9,6 +9,7 @@ Prints the median and the longest time of each and writes a record to results/pe
 from __future__ import annotations
 
 import argparse
+import random
 import statistics
 import time
 from pathlib import Path
@@ -37,8 +38,8 @@ def main() -> None:
             if not isinstance(control, ipywidgets.IntSlider | ipywidgets.FloatSlider):
                 continue
             times = []
-            for index in range(options.steps + 1):
-                share = (index * 7 % (options.steps + 1)) / options.steps
+            places = random.Random(0).sample(range(options.steps + 1), options.steps + 1)
+            for share in (place / options.steps for place in places):
                 value = control.min + share * (control.max - control.min)
                 began = time.perf_counter()
                 control.value = type(control.value)(value)

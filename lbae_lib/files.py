@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,6 +20,7 @@ from lbae_lib.errors import CheckpointError, WriteError
 
 _METADATA_KEY = "lbae"
 _DIGEST_KEY = "content_sha256"
+_ABANDONED_SECONDS = 3600.0  # no file is under way for so long
 
 
 @contextmanager
@@ -33,6 +36,7 @@ def replacing(path: Path) -> Iterator[Path]:
     scratch = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(path)
         yield scratch
         with open(scratch, "rb") as handle:
             os.fsync(handle.fileno())
@@ -45,6 +49,15 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             scratch.unlink(missing_ok=True)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove scratch files of ``path`` that killed processes left, once they are an hour old."""
+    for old in path.parent.glob(f".{glob.escape(path.stem)}.*{path.suffix}"):
+        number = old.name.removeprefix(f".{path.stem}.").removesuffix(path.suffix)
+        with suppress(OSError):
+            if number.isdigit() and time.time() - old.stat().st_mtime > _ABANDONED_SECONDS:
+                old.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

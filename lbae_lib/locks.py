@@ -33,4 +33,6 @@ def locked(folder: Path) -> Iterator[int]:
             raise WriteError(
                 f"another run is at work in {folder}: wait until it has ended, or stop it"
             ) from None
+        except OSError as error:
+            raise WriteError(f"{folder} is on a file system without locks ({error})") from None
         yield handle.fileno()

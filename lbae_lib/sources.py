@@ -59,7 +59,22 @@ def _code_digest(code: str) -> bytes:
     for node in ast.walk(tree):
         if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:]
-    return hashlib.sha256(ast.dump(tree).encode()).digest()
+    return hashlib.sha256(_shape(tree).encode()).digest()
+
+
+def _shape(node: object) -> str:
+    """A syntax tree as text, the same for every version of Python: what is empty is left out."""
+    if isinstance(node, ast.AST):
+        whole = isinstance(node, ast.Constant)  # where None is a value
+        fields = (
+            f"{name}={_shape(value)}"
+            for name, value in ast.iter_fields(node)
+            if whole or (value is not None and value != [])
+        )
+        return f"{type(node).__name__}({','.join(fields)})"
+    if isinstance(node, list):
+        return f"[{','.join(map(_shape, node))}]"
+    return repr(node)
 
 
 def _closure(modules: Iterable[str]) -> list[Path]:

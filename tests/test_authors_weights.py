@@ -167,6 +167,11 @@ def test_archives_folders_and_old_files(tmp_path):
     assert read_authors_weights(archive, "mnist_b").epoch == 12
     with pytest.raises(CheckpointError, match="no experiment 'c'"):
         read_authors_weights(archive, "c")
+    with zipfile.ZipFile(archive, "a") as handle:
+        handle.write(file, "deep/mnist_b/last.cp")
+    with pytest.raises(CheckpointError, match=r"several mnist_b: deep/mnist_b, mnist_b"):
+        read_authors_weights(archive, "mnist_b")
+    assert read_authors_weights(archive, "deep/mnist_b").network == config
 
 
 class Trap:
@@ -247,6 +252,7 @@ def test_an_imported_model_takes_the_place_of_a_trained_one(tmp_path):
     done = lbae("notebook", "01_training")
     assert done.returncode == 0, done.stderr
     assert "imported" in (folder / "01_training.ipynb").read_text()
+    assert "holds imported weights: remove it to train" in lbae("train").stderr
     again = lbae("import-authors", "last.cp")
     assert again.returncode == 1
     assert "holds a model or a run already" in again.stderr

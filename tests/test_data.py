@@ -158,6 +158,8 @@ def test_a_table_of_attributes(tmp_path):
         (["0.png,1"], "file,Smiling", "no column image_id: it has file, Smiling"),
         (["0.png,train,1,0", "0.png,test,1,0"], None, r"line 3 of .*: 0\.png is listed before"),
         (["0.png,train,1,0"], "image_id,split,A,A", "two columns of one name"),
+        (["train"], "split,image_id,Smiling", "line 2 of .* has no image_id"),
+        ([f"{'a' * 300}.png,train,1,0"], None, "line 2 of .*: there is no aaa"),
         (["../0.png,train,1,0"], None, r"0\.png leads out of"),
         (["0.png,train,\x00\udcff,0"], None, r"Smiling is|cannot be read as a table"),
     ],
@@ -186,6 +188,12 @@ def test_links_that_lead_out_of_the_folder_are_refused(tmp_path):
     (tmp_path / "mine/class").symlink_to(tmp_path / "others")
     with pytest.raises(DataError, match="mine/class leads out of"):
         load_dataset(info, tmp_path)
+    for part in ("train", "test"):
+        (tmp_path / f"parts/{part}").parent.mkdir(exist_ok=True)
+        (tmp_path / f"parts/{part}").symlink_to(tmp_path / "others")
+    parts = dataset_info(f"folder:{tmp_path / 'parts'}", image_size=32, channels=3)
+    with pytest.raises(DataError, match="parts/train leads out of"):
+        load_dataset(parts, tmp_path)
     (tmp_path / "link").symlink_to(tmp_path / "others")  # the folder itself may be one
     whole = dataset_info(f"folder:{tmp_path / 'link'}", image_size=32, channels=3)
     assert len(load_dataset(whole, tmp_path).train) == 11

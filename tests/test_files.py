@@ -36,6 +36,16 @@ def test_a_block_that_fails_keeps_the_old_file(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["file.txt"]
 
 
+def test_scratch_files_of_killed_processes_are_removed_in_the_end(tmp_path):
+    old, new, other = (tmp_path / n for n in (".a.123.json", ".a.456.json", ".a.b.json"))
+    for path in (old, new, other):
+        path.write_text("half")
+    for path in (old, other):
+        os.utime(path, (1e9, 1e9))
+    write_json(tmp_path / "a.json", {})
+    assert {p.name for p in tmp_path.iterdir()} == {"a.json", ".a.456.json", ".a.b.json"}
+
+
 def test_a_place_that_cannot_be_written_to_is_named(tmp_path):
     (tmp_path / "results").write_text("a file where a folder should be")
     for write in (

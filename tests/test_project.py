@@ -170,3 +170,12 @@ def test_the_hash_of_sources_sees_code_alone(tmp_path, monkeypatch):
     plain = hashed('def f(x):\n    """Doc."""\n    return x + 1\n')
     assert hashed('"""Module."""\n# why\ndef f( x ):\n    return (x+1)\n') == plain
     assert hashed("def f(x):\n    return x + 2\n") != plain
+
+
+def test_what_code_does_has_one_hash_on_every_python():
+    """A constant: the suite runs on several versions, whose syntax trees are not the same."""
+    code = "class A:\n    x = None\n"
+    code += "    def f(self, *a, b: int = 3):\n        return [f'{b}', {}, b'1', 2.5, ...]\n"
+    digest = sources._code_digest(code).hex()
+    assert digest == sources._code_digest(code.replace("    x", "    # why\n    x")).hex()
+    assert digest.startswith("e104a76b9f281492")

@@ -196,11 +196,12 @@ def test_a_batch_that_does_not_fit_is_named(run, tmp_path, monkeypatch):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(training._Run, "_train_step", full)
-    with pytest.raises(ConfigError, match="batch_size is 16, but its activations do not fit"):
+    with pytest.raises(ConfigError, match="batch_size is 16, but images, network and activations"):
         run(tmp_path)
 
 
-def test_a_folder_has_one_run_at_a_time(run, tmp_path):
+def test_a_folder_has_one_run_at_a_time(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "restore_checkpoint", None)  # not even read
     with locked(tmp_path), pytest.raises(WriteError, match="another run is at work"):
         run(tmp_path)
     assert not (tmp_path / MODEL_FILE).exists()

@@ -4,11 +4,13 @@ import json
 import shutil
 
 import pytest
+from conftest import PROJECT
 from PIL import Image
 from reports import lbae, results
 
-from lbae_lib.report.staleness import mark_page
-from lbae_lib.report.verification import compare_figures, compare_results
+from lbae_lib.cli import parse_parameter
+from lbae_lib.report.staleness import mark_page, notebook_parameters
+from lbae_lib.report.verification import _yaml, compare_figures, compare_results
 
 
 def test_numbers_are_compared_and_times_are_not():
@@ -32,6 +34,18 @@ def test_numbers_that_are_nearly_nothing_are_equal():
     assert compare_results({"a": 1e-3}, {"a": 2e-3}).largest == pytest.approx(0.5)
 
 
+def test_parameters_are_read_back_as_they_were():
+    for value in ("", "a b", "1e5", "null", 0, -3, 1e-5, -2e20, 0.25, True, "x: [y", "ü"):
+        name, found = parse_parameter(f"p={_yaml(value)}")
+        assert (name, found, type(found)) == ("p", value, type(value))
+
+
+def test_defaults_are_read_from_the_cell_of_parameters():
+    found = notebook_parameters(PROJECT / "notebooks/07_attributes.ipynb")
+    assert found["attributes"] == ""
+    assert found["images"] == 300
+
+
 def test_figures_are_compared_pixel_by_pixel(tmp_path):
     for folder, grey in (("old", 200), ("new", 190)):
         (tmp_path / folder).mkdir()
@@ -40,13 +54,13 @@ def test_figures_are_compared_pixel_by_pixel(tmp_path):
     old, new, apart = (tmp_path / name for name in ("old", "new", "apart"))
     check = compare_figures(old, new, apart)
     assert check.passed
-    assert "1 of 2 figures equal, largest mean difference of a pixel 3.92%" in check.found
+    assert "1 of 2 figures equal, largest mean difference of a drawn pixel 3.92%" in check.found
     assert [p.name for p in apart.iterdir()] == ["a.png"]
     assert Image.open(apart / "a.png").size == (60, 10)
     Image.new("L", (20, 10), 90).save(new / "a.png")
     assert not compare_figures(old, new, apart).passed
     (new / "b.png").unlink()
-    assert "only one of the runs has b.png" in compare_figures(old, new, apart).found
+    assert "only one of the runs has a readable b.png" in compare_figures(old, new, apart).found
 
 
 def test_an_older_page_says_so_below_its_title():
@@ -81,4 +95,6 @@ def test_a_report_verifies_until_something_is_changed(smoke_report, tmp_path):
     failed = "\n".join(line for line in done.stdout.splitlines() if line.startswith("FAIL"))
     assert "vae, model: another one" in failed
     assert "04_interpolation, page: older: the notebook has changed" in failed
-    assert len(failed.splitlines()) == 2
+    for name in ("05_metrics", "09_compression"):
+        assert f"{name}, page: older: the baseline has changed" in failed
+    assert len(failed.splitlines()) == 4

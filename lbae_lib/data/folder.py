@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,11 +73,12 @@ def load_folder(
     if (folder / ATTRIBUTES_FILE).is_file():
         names, parts = _table(folder)
     elif (folder / "train").is_dir() and (folder / "test").is_dir():
-        classes = _class_names(folder / "train", folder / "test")
-        parts = {part: _listing(folder / part, classes) for part in ("train", "test")}
+        places = [_inside(folder, folder / part) for part in ("train", "test")]
+        classes = _class_names(folder, places)
+        parts = {place.name: _listing(folder, place, classes) for place in places}
     else:
-        classes = _class_names(folder)
-        parts = {"": _listing(folder, classes)}
+        classes = _class_names(folder, [folder])
+        parts = {"": _listing(folder, folder, classes)}
     sets = {
         part: _read(listing, folder, image_size, channels, cache) for part, listing in parts.items()
     }
@@ -110,7 +112,7 @@ def read_images(paths: Sequence[Path], image_size: int, channels: int) -> Tensor
     for path in paths:
         if not path.exists():
             raise DataError(f"there is no file or folder {path}")
-        files += _files(path) if path.is_dir() else [path]
+        files += _files(path, path) if path.is_dir() else [path]
     if not files:
         raise DataError(f"no images in {', '.join(map(str, paths)) or 'an empty list'}")
     return torch.stack([_read_image(file, image_size, channels) for file in files])
@@ -152,6 +154,8 @@ def _table_parts(path: Path) -> tuple[tuple[str, ...], dict[str, _Listing]]:
             raise DataError(f"{path} has two columns of one name: {', '.join(columns)}")
         found: dict[str, tuple[list[Path], list[list[int]]]] = {}
         for line, row in enumerate(rows, start=2):
+            if not row["image_id"]:
+                raise DataError(f"line {line} of {path} has no image_id")
             if row["image_id"] in listed:
                 raise DataError(f"line {line} of {path}: {row['image_id']} is listed before")
             listed.add(row["image_id"])
@@ -174,10 +178,11 @@ def _table_parts(path: Path) -> tuple[tuple[str, ...], dict[str, _Listing]]:
 
 
 def _located(folder: Path, name: str, where: str) -> Path:
-    for path in (folder / name, folder / "images" / name):
-        if path.is_file():
-            direct = path.parent in (folder, folder / "images") and not path.is_symlink()
-            return path if direct else _inside(folder, path)
+    with suppress(OSError, ValueError):  # no name of a file at all
+        for path in (folder / name, folder / "images" / name):
+            if path.is_file():
+                direct = path.parent in (folder, folder / "images") and not path.is_symlink()
+                return path if direct else _inside(folder, path)
     raise DataError(f"{where}: there is no {name} in {folder} or in its images/")
 
 
@@ -190,24 +195,25 @@ def _inside(folder: Path, path: Path) -> Path:
     return path
 
 
-def _class_names(*parts: Path) -> tuple[str, ...]:
-    """Subfolders that hold images, over all parts, sorted."""
+def _class_names(root: Path, parts: Sequence[Path]) -> tuple[str, ...]:
+    """Subfolders that hold images, over all parts, sorted; none leads out of the root."""
     names = {
         child.name
         for part in parts
         for child in part.iterdir()
-        if child.is_dir() and not child.name.startswith(".") and _files(_inside(part, child))
+        if child.is_dir() and not child.name.startswith(".") and _files(root, _inside(root, child))
     }
     return tuple(sorted(names))
 
 
-def _files(folder: Path) -> list[Path]:
+def _files(root: Path, folder: Path) -> list[Path]:
+    """Images of a folder; none leads out of the root."""
     found = (p for p in folder.iterdir() if p.suffix.lower() in _SUFFIXES and p.is_file())
-    return sorted(_inside(folder, p) if p.is_symlink() else p for p in found)
+    return sorted(_inside(root, p) if p.is_symlink() else p for p in found)
 
 
-def _listing(folder: Path, classes: tuple[str, ...]) -> _Listing:
-    files: list[Path] = _files(folder)
+def _listing(root: Path, folder: Path, classes: tuple[str, ...]) -> _Listing:
+    files: list[Path] = _files(root, folder)
     if files and classes:
         raise DataError(
             f"{folder} holds images both beside and inside class folders ({files[0].name} and "
@@ -215,7 +221,7 @@ def _listing(folder: Path, classes: tuple[str, ...]) -> _Listing:
         )
     labels: list[int] = []
     for index, name in enumerate(classes):
-        found = _files(folder / name) if (folder / name).is_dir() else []
+        found = _files(root, folder / name) if (folder / name).is_dir() else []
         files += found
         labels += [index] * len(found)
     if not files:

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import io
 import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -53,7 +51,7 @@ class AuthorsModel:
 
     Attributes:
         network: the shape, as the weights have it.
-        state: our ``state_dict()``, in the checkpoint's precision.
+        state: our ``state_dict()``, in float32.
         epoch: of the authors' training, if the file says it.
         origin: the file's name, inside its archive if there is one.
     """
@@ -75,13 +73,15 @@ def read_authors_weights(path: Path, experiment: str | None = None) -> AuthorsMo
         CheckpointError: if nothing is there, it cannot be read as plain data, or a key is missing,
             unknown, of another shape or not finite.
     """
-    handle, origin = _open(path, experiment)
     try:
+        handle, origin = _open(path, experiment)
         with torch.serialization.safe_globals(_SAFE):
             content = torch.load(handle, map_location="cpu", weights_only=True)
-    except (UnpicklingError, RuntimeError, ValueError, EOFError, OSError, KeyError) as error:
+    except CheckpointError:
+        raise
+    except Exception as error:  # whatever the readers of archives and tensors make of damage
         raise CheckpointError(
-            f"{origin} cannot be read as tensors and plain values, and nothing else is read "
+            f"{path} cannot be read as tensors and plain values, and nothing else is read "
             f"({(str(error) or type(error).__name__).splitlines()[0]})"
         ) from None
     parts = content if isinstance(content, dict) else {}
@@ -122,27 +122,31 @@ def _open(path: Path, experiment: str | None) -> tuple[io.BytesIO, str]:
     found = {}
     if zipfile.is_zipfile(path):  # as torch's own files are, without CHECKPOINT in them
         with zipfile.ZipFile(path) as archive:
-            members = [PurePosixPath(name) for name in archive.namelist()]
-            found = {m.parent.name: str(m) for m in members if m.name == CHECKPOINT}
+            members = {
+                str(PurePosixPath(name).parent): name
+                for name in archive.namelist()
+                if PurePosixPath(name).name == CHECKPOINT
+            }
+            found = dict(sorted(members.items()))
     if not found:
         _check_size(path.stat().st_size, path.name)
         return io.BytesIO(path.read_bytes()), path.name
     if experiment is None and len(found) > 1:
         raise CheckpointError(
             f"{path.name} holds {len(found)} experiments: choose one with --experiment: "
-            f"{', '.join(sorted(found))}"
+            f"{', '.join(found)}"
         )
-    name = found.get(experiment) if experiment else next(iter(found.values()))
+    wanted = [k for k in found if experiment in (None, k, PurePosixPath(k).name)]
+    if len(wanted) > 1:
+        raise CheckpointError(f"{path.name} has several {experiment}: {', '.join(wanted)}")
+    name = found[wanted[0]] if wanted else None
     if name is None:
         raise CheckpointError(
-            f"{path.name} has no experiment {experiment!r}: it has {', '.join(sorted(found))}"
+            f"{path.name} has no experiment {experiment!r}: it has {', '.join(found)}"
         )
     with zipfile.ZipFile(path) as archive:
         _check_size(archive.getinfo(name).file_size, f"{name} in {path.name}")
-        try:
-            return io.BytesIO(archive.read(name)), f"{path.name}/{name}"
-        except (zipfile.BadZipFile, zlib.error) as error:
-            raise CheckpointError(f"{name} in {path.name} is damaged ({error})") from None
+        return io.BytesIO(archive.read(name)), f"{path.name}/{name}"
 
 
 def _check_size(size: int, what: str) -> None:

@@ -181,7 +181,8 @@ def _in_batches(
 
 def is_out_of_memory(error: RuntimeError) -> bool:
     """Whether PyTorch could not get the memory it asked for, on a device or the processor."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    words = ("out of memory", "can't allocate memory")  # of accelerators, of the processor
+    return isinstance(error, torch.OutOfMemoryError) or any(w in str(error) for w in words)
 
 
 def _check_eval(model: LBAE | VAE) -> None:

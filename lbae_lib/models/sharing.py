@@ -9,8 +9,6 @@ library.
 from __future__ import annotations
 
 import dataclasses
-import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,7 @@ from torch import Tensor, nn
 from lbae_lib.config import NetworkConfig, project_root
 from lbae_lib.data.registry import dataset_slug
 from lbae_lib.errors import CheckpointError
-from lbae_lib.files import replacing, sha256_file, write_json, write_text
+from lbae_lib.files import read_json, replacing, sha256_file, write_json, write_text
 from lbae_lib.models.autoencoders import LBAE, VAE
 from lbae_lib.models.binarization import bernoulli_bottleneck
 from lbae_lib.models.checkpoints import MODEL_FILE, load_autoencoder, save_model
@@ -89,17 +87,23 @@ def export_model(source: Path, target: Path, programs: bool = False) -> None:
         programs: whether to add ``encoder.pt2`` and ``decoder.pt2``.
 
     Raises:
-        CheckpointError: if there is no readable model.
+        CheckpointError: if there is no readable model, or the directory holds anything but an
+            earlier export.
     """
     model, about = load_autoencoder(source / MODEL_FILE)
-    target.mkdir(parents=True, exist_ok=True)
+    ours = (MODEL_FILE, CONFIG_FILE, RECORD_FILE, "README.md", *(f"{p}.pt2" for p in PROGRAMS))
+    if target.is_dir() and any(target.iterdir()):
+        _read_config(target)  # of an earlier export; another directory is left alone
+        for name in ours:
+            (target / name).unlink(missing_ok=True)
     for name in (MODEL_FILE, RECORD_FILE):
         if (source / name).exists():
+            content = (source / name).read_bytes()
             with replacing(target / name) as scratch:
-                shutil.copyfile(source / name, scratch)
-    _describe(target, model.config, about)
+                scratch.write_bytes(content)
     if programs:
         export_programs(model, target)
+    _describe(target, model.config, about)
 
 
 def export_programs(model: LBAE | VAE, target: Path) -> None:
@@ -127,23 +131,25 @@ def load_shared(folder: Path | str, device: torch.device | str = "cpu") -> LBAE 
             not those it describes.
     """
     folder = Path(folder)
-    try:
-        config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{folder} holds no readable {CONFIG_FILE} ({error})") from None
-    if not isinstance(config, dict) or config.get("format") != FORMAT:
-        raise CheckpointError(f"{folder} is not a model that `lbae export` wrote ({FORMAT!r})")
-    if config.get("version") not in range(1, VERSION + 1):
-        raise CheckpointError(
-            f"{folder} is of format version {config.get('version')}, but this version of lbae_lib "
-            f"reads up to {VERSION}: update lbae_lib"
-        )
+    config = _read_config(folder)
     path = folder / MODEL_FILE
     if path.is_file() and sha256_file(path) != config.get("model_sha256"):
         raise CheckpointError(
             f"{path} is not the file that {CONFIG_FILE} describes: copy the directory again"
         )
     return load_autoencoder(path, device)[0]
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    config = read_json(folder / CONFIG_FILE, "description of a shared model")
+    if config.get("format") != FORMAT:
+        raise CheckpointError(f"{folder} is not a model that `lbae export` wrote ({FORMAT!r})")
+    if config.get("version") not in range(1, VERSION + 1):
+        raise CheckpointError(
+            f"{folder} is of format version {config.get('version')}, but this version of lbae_lib "
+            f"reads up to {VERSION}: update lbae_lib"
+        )
+    return config
 
 
 class HubModel(ModelHubMixin, library_name="lbae_lib", tags=["lbae"]):
@@ -213,7 +219,7 @@ def _describe(folder: Path, network: NetworkConfig, about: dict[str, Any]) -> No
         size=f"{network.latent_size} {'bits' if binary else 'latent numbers'}",
         channels=network.channels,
         side=network.image_size,
-        folder=folder.name,
+        folder=folder.resolve().name,
         about=f"\n{facts}" if facts else "",
     )
     write_text(folder / "README.md", card.rstrip() + "\n")

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from lbae_lib.config import NetworkConfig, TrainingConfig
@@ -124,9 +125,10 @@ def train(
         )
     code = sources_hash(module_sources(__name__))
     identity = Identity.of(network, training, train_images, validation_images, code)
-    run = _Run(identity, train_images, validation_images, folder, hardware)
-    alone = locked(folder) if run.fabric.is_global_zero else nullcontext()
-    with alone, stop_signals() as stop, run.explained():
+    fabric = start_fabric(hardware)
+    alone = locked(folder) if fabric.is_global_zero else nullcontext()
+    with alone, stop_signals() as stop, _explained(fabric, training.batch_size, folder):
+        run = _Run(identity, train_images, validation_images, folder, hardware, fabric)
         while run.state.epoch < training.epochs:
             if not run.advance_epoch(stop, deadline, show_progress and run.fabric.is_global_zero):
                 run.save()
@@ -136,6 +138,25 @@ def train(
         if run.fabric.is_global_zero:
             run.export()
     return run.result(finished=True)
+
+
+@contextmanager
+def _explained(fabric: Fabric, batch: int, folder: Path) -> Iterator[None]:
+    """Says what to do when memory is short or another process of the run has ended."""
+    try:
+        yield
+    except RuntimeError as error:
+        if is_out_of_memory(error):
+            raise ConfigError(
+                f"batch_size is {batch}, but images, network and activations do not fit into the "
+                f"memory of {fabric.device}: choose a smaller one, or share it by --devices"
+            ) from None
+        if fabric.world_size == 1:
+            raise
+        raise LbaeError(
+            f"another process of this run has ended, or cannot be reached ({error}): what was "
+            f"saved in {folder} is whole; the same command goes on from there"
+        ) from None
 
 
 class _Run:
@@ -148,8 +169,9 @@ class _Run:
         validation_images: Tensor,
         folder: Path,
         hardware: Hardware,
+        fabric: Fabric,
     ) -> None:
-        self.fabric = start_fabric(hardware)
+        self.fabric = fabric
         self.precision = choose_precision(hardware.precision, choose_device(hardware.device))
         self.identity, self.folder = identity, folder
         self.network, self.training = identity.network, identity.training
@@ -176,24 +198,6 @@ class _Run:
         )
         self.state.loss_sum /= self.fabric.world_size  # the checkpoint's is everybody's
         self._mark = self._saved = time.monotonic()
-
-    @contextmanager
-    def explained(self) -> Iterator[None]:
-        """Says what to do when memory is short or another process of the run has ended."""
-        try:
-            yield
-        except RuntimeError as error:
-            if is_out_of_memory(error):
-                raise ConfigError(
-                    f"batch_size is {self.batch}, but its activations do not fit into the memory "
-                    f"of {self.fabric.device}: choose a smaller one, or share it by --devices"
-                ) from None
-            if self.fabric.world_size == 1:
-                raise
-            raise LbaeError(
-                f"another process of this run has ended, or cannot be reached ({error}): what was "
-                f"saved in {self.folder} is whole; the same command goes on from there"
-            ) from None
 
     def agree(self, *wishes: bool) -> bool:
         """Whether any process wants any of this; all must ask together."""

@@ -6,6 +6,7 @@ import difflib
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,7 +17,7 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from lbae_lib.config import Experiment, project_root
-from lbae_lib.errors import ConfigError, LbaeError
+from lbae_lib.errors import ConfigError, LbaeError, WriteError
 from lbae_lib.locks import locked
 from lbae_lib.report.workflow import TABLES
 
@@ -83,26 +84,32 @@ def _execute(source: Path, folder: Path, parameters: Mapping[str, Any], title: s
     log = target.with_suffix(".log.ipynb")
     scratch = target.with_name(f".{name}.{os.getpid()}.ipynb")
     print(f"{title}: notebook {name} …", file=sys.stderr, flush=True)
-    try:
-        with locked(folder / name), TemporaryDirectory() as sockets:
-            # Through files: two kernels that start at once can be given the same free TCP port.
-            connection = {"transport": "ipc", "connection_file": f"{sockets}/kernel.json"}
-            papermill.execute_notebook(
-                str(source), str(scratch), parameters=dict(parameters), cwd=str(project_root()),
-                progress_bar=False, log_output=False, kernel_name="python3",
-                config=Config(KernelManager=connection),
-            )  # fmt: skip
-        _tidy(scratch, name)
-        os.replace(scratch, target)
-    except PapermillExecutionError as error:
-        os.replace(scratch, log)
-        raise LbaeError(
-            f"cell {error.exec_count} of {name} failed: {error.ename}: {error.evalue}\n"
-            f"The notebook up to there is {log}"
-        ) from None
-    finally:
-        scratch.unlink(missing_ok=True)
-    log.unlink(missing_ok=True)
+    with locked(folder / name):
+        try:
+            with TemporaryDirectory() as sockets:
+                # Through files: two kernels that start at once can be given the same free TCP port.
+                connection = {"transport": "ipc", "connection_file": f"{sockets}/kernel.json"}
+                papermill.execute_notebook(
+                    str(source), str(scratch), parameters=dict(parameters),
+                    cwd=str(project_root()), progress_bar=False, log_output=False,
+                    kernel_name="python3", config=Config(KernelManager=connection),
+                )  # fmt: skip
+            _tidy(scratch, name)
+            os.replace(scratch, target)
+        except PapermillExecutionError as error:
+            os.replace(scratch, log)
+            raise LbaeError(
+                f"cell {error.exec_count} of {name} failed: {error.ename}: {error.evalue}\n"
+                f"The notebook up to there is {log}"
+            ) from None
+        except OSError as error:
+            raise WriteError(
+                f"{target} cannot be written ({error}): what was there is kept"
+            ) from None
+        finally:
+            with suppress(OSError):
+                scratch.unlink(missing_ok=True)
+        log.unlink(missing_ok=True)
     return target
 
 

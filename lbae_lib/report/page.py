@@ -44,6 +44,12 @@ class Page:
     results: dict[str, Any] = field(default_factory=dict)
     verdicts: list[Verdict] = field(default_factory=list)
     _started: float = field(default_factory=time.monotonic)
+    _made_of: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # Now, as files may change while a long notebook is under way.
+        notebook = project_root() / "notebooks" / f"{self.name}.ipynb"
+        self._made_of = {"notebook": sha256_file(notebook), "code": code_hash(notebook)}
 
     @property
     def provenance(self) -> str:
@@ -117,16 +123,11 @@ class Page:
         rows = [(v.claim, v.evidence, v.verdict) for v in self.verdicts]
         if rows:
             self.table(("claim of the paper", "found here", "verdict"), rows)
-        notebook = project_root() / "notebooks" / f"{self.name}.ipynb"
         write_record(
             self.folder / RECORD_FILE,
             kind=self.name,
             options={"profile": self.profile, **self._options()},
-            inputs={
-                "notebook": sha256_file(notebook),
-                "code": code_hash(notebook),
-                **self._inputs(),
-            },
+            inputs=self._made_of | self._inputs(),
             results=self.results
             | {"verdicts": [vars(v) | {"verdict": v.verdict} for v in self.verdicts]},
             seconds=time.monotonic() - self._started,

@@ -25,6 +25,7 @@ from lbae_lib.files import read_tensors, replacing, sha256_file, sha256_tensor, 
 from lbae_lib.latent.autoregressive import fit_autoregressive
 from lbae_lib.latent.bit_models import Factorised, entropy
 from lbae_lib.latent.moments import moments
+from lbae_lib.locks import locked
 from lbae_lib.metrics.classifier import (
     accuracy,
     load_classifier,
@@ -35,7 +36,7 @@ from lbae_lib.metrics.classifier import (
 )
 from lbae_lib.metrics.features import ClassifierFeatures
 from lbae_lib.models.authors_weights import read_authors_weights
-from lbae_lib.models.autoencoders import LBAE, VAE
+from lbae_lib.models.autoencoders import LBAE, VAE, build_model
 from lbae_lib.models.checkpoints import (
     MODEL_FILE,
     load_autoencoder,
@@ -54,6 +55,7 @@ from lbae_lib.models.hardware import ONE_DEVICE, Hardware
 from lbae_lib.models.resume import CHECKPOINT_FILE
 from lbae_lib.progress import progress_bar
 from lbae_lib.report.records import RECORD_FILE, environment, write_record
+from lbae_lib.report.workflow import IMPORTED, is_imported
 
 if TYPE_CHECKING:
     from lbae_lib.models.training import TrainingResult
@@ -79,9 +81,13 @@ def train_experiment(
     from lbae_lib.models.training import train  # Lightning takes seconds to import
 
     began_in = environment()  # the commit may move on while a long run is under way
+    folder = experiment.model_folder
+    if is_imported(folder):
+        raise CheckpointError(
+            f"{folder} holds imported weights: remove it to train, or choose another profile"
+        )
     dataset = load_dataset(experiment.dataset, data_root)
     splits = split_images(dataset, experiment)
-    folder = experiment.model_folder
     result = train(
         experiment.network,
         experiment.training,
@@ -127,49 +133,53 @@ def import_authors_weights(
         member: which folder of an archive, where it has several.
 
     Returns:
-        The model's file, in the checkpoint's precision.
+        The model's file, in float32.
 
     Raises:
         CheckpointError: if the weights cannot be read or do not fit, or a model is there already.
     """
     started, began_in = time.monotonic(), environment()
     folder = experiment.model_folder
-    for name in (MODEL_FILE, CHECKPOINT_FILE):
-        if (folder / name).exists():
+    with locked(folder):
+        for name in (MODEL_FILE, CHECKPOINT_FILE):
+            if (folder / name).exists():
+                raise CheckpointError(
+                    f"{folder} holds a model or a run already: remove it, or choose another profile"
+                )
+        found = read_authors_weights(path, member)
+        if found.network != experiment.network:
+            own, theirs = (dataclasses.asdict(n) for n in (experiment.network, found.network))
+            differ = [f"{k} {theirs[k]} where it has {own[k]}" for k in own if own[k] != theirs[k]]
             raise CheckpointError(
-                f"{folder} holds a model or a run already: remove it, or choose another profile"
+                f"{found.origin} does not fit {experiment.dataset.name} in "
+                f"config/{experiment.profile}.yaml: {', '.join(differ)}"
             )
-    found = read_authors_weights(path, member)
-    if found.network != experiment.network:
-        own, theirs = (dataclasses.asdict(n) for n in (experiment.network, found.network))
-        differ = [f"{k} {theirs[k]} where it has {own[k]}" for k in own if own[k] != theirs[k]]
-        raise CheckpointError(
-            f"{found.origin} does not fit {experiment.dataset.name} in "
-            f"config/{experiment.profile}.yaml: {', '.join(differ)}"
-        )
-    splits = split_images(load_dataset(experiment.dataset, data_root), experiment)
-    about = {"imported": found.origin, "epoch": found.epoch}
-    save_model(folder / MODEL_FILE, found.state, found.network, about, halve=False)
-    model, _ = load_autoencoder(folder / MODEL_FILE)
-    loss = experiment.training.loss
-    write_record(
-        folder / RECORD_FILE,
-        kind="import",
-        options=experiment_options(experiment) | {"origin": found.origin},
-        inputs={name: sha256_tensor(part.images) for name, part in splits.items()},
-        results={
-            "imported": found.origin,
-            "epochs": found.epoch,
-            "reconstruction_loss": {
-                name: float(reconstruction_losses(model, part.images, loss).mean())
-                for name, part in splits.items()
+        model = build_model(found.network)
+        model.load_state_dict(found.state)
+        model.eval().requires_grad_(False)
+        splits = split_images(load_dataset(experiment.dataset, data_root), experiment)
+        loss = experiment.training.loss
+        losses = {
+            name: float(reconstruction_losses(model, part.images, loss).mean())
+            for name, part in splits.items()
+        }
+        about = {"imported": found.origin, "epoch": found.epoch}
+        save_model(folder / MODEL_FILE, found.state, found.network, about, halve=False)
+        write_record(
+            folder / RECORD_FILE,
+            kind=IMPORTED,
+            options=experiment_options(experiment) | {"origin": found.origin},
+            inputs={name: sha256_tensor(part.images) for name, part in splits.items()},
+            results={
+                "imported": found.origin,
+                "epochs": found.epoch,
+                "reconstruction_loss": losses,
+                "images": {name: len(part) for name, part in splits.items()},
+                "model_sha256": sha256_file(folder / MODEL_FILE),
             },
-            "images": {name: len(part) for name, part in splits.items()},
-            "model_sha256": sha256_file(folder / MODEL_FILE),
-        },
-        seconds=time.monotonic() - started,
-        made_in=began_in,
-    )
+            seconds=time.monotonic() - started,
+            made_in=began_in,
+        )
     return folder / MODEL_FILE
 
 
@@ -328,6 +338,7 @@ def train_extractor(experiment: Experiment, data_root: Path, device: str = "cpu"
         inputs={name: sha256_tensor(part.images) for name, part in splits.items()},
         results={
             "weights_sha256": weights_hash(model),
+            "model_sha256": sha256_file(path),
             "accuracy": {
                 name: accuracy(model, *tasks[name][:2]) for name in ("validation", "test")
             },
@@ -358,6 +369,7 @@ def fit_priors(experiment: Experiment, data_root: Path) -> Path:
         options={"profile": experiment.profile, "dataset": experiment.dataset.name, "seed": 0},
         inputs={"latents": sha256_file(experiment.model_folder / LATENTS_FILE)},
         results={
+            "model_sha256": sha256_file(path),
             "hidden": fitted.model.hidden,
             "epoch": fitted.epoch,
             "train": fitted.train,

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lbae_lib.config import load_experiment, project_root
-from lbae_lib.errors import ConfigError
+from lbae_lib.errors import CheckpointError, ConfigError
 from lbae_lib.files import read_json, sha256_file
 from lbae_lib.report.records import RECORD_FILE
+from lbae_lib.report.workflow import SCORES
 from lbae_lib.sources import notebook_sources, sources_hash
 
 STALE_PAGES = Path("build/generated/stale.json")
+# An input's role in a record, and its file in the data set's folder.
+_ROLES = {
+    "model": "lbae/model.safetensors",
+    "latents": "lbae/latents.safetensors",
+    "baseline": "vae/model.safetensors",
+    "extractor": "extractor/model.safetensors",
+    "prior": "prior/model.safetensors",
+}
 
 
 def code_hash(notebook: Path) -> str:
@@ -21,36 +31,73 @@ def code_hash(notebook: Path) -> str:
     return sources_hash(notebook_sources(notebook))
 
 
+def check_record(record: Mapping[str, Any], path: Path) -> None:
+    """Raise ``CheckpointError`` unless a record has options, inputs and results."""
+    for key in ("options", "inputs", "results"):
+        if not isinstance(record.get(key), dict):
+            raise CheckpointError(f"the record at {path} has no {key}: make it anew")
+
+
 def stale_reasons(executed: Path) -> list[str]:
     """Why an executed notebook's results are older than what they are made of; [] if they are not.
 
+    What is not there, e.g. latents, which are not kept, cannot have changed.
+
     Args:
         executed: ``results/<profile>/<data set>/<name>.ipynb``, with its record beside it.
+
+    Raises:
+        CheckpointError: if its record is missing or damaged.
     """
     name = executed.stem
-    record = read_json(executed.with_suffix("") / RECORD_FILE, "record")
+    path = executed.with_suffix("") / RECORD_FILE
+    record = read_json(path, "record")
+    check_record(record, path)
     inputs, options = record["inputs"], record["options"]
     notebook = project_root() / "notebooks" / f"{name}.ipynb"
     if not notebook.exists():
         return ["its notebook is no longer there"]
     reasons = []
-    if inputs["notebook"] != sha256_file(notebook):
+    if inputs.get("notebook") != sha256_file(notebook):
         reasons.append("the notebook has changed")
     if inputs.get("code") != code_hash(notebook):
         reasons.append("the library has changed")
-    if "dataset" not in options:  # a page across data sets
-        return reasons
+    if "dataset" not in options:  # a page across data sets, made of their records
+        scores = executed.parent.parent.glob(f"*/*/{SCORES}/{RECORD_FILE}")
+        known = set(inputs.values())
+        changed = any(sha256_file(p) not in known for p in scores if _counts(p, executed))
+        return [*reasons, "scores have changed"] if changed else reasons
     try:
         experiment = load_experiment(options["profile"], options["dataset"])
-    except ConfigError:
-        return [*reasons, "its profile no longer has this data set"]
-    parameters = experiment.notebooks.get(name, {})
-    if any(options["parameters"].get(key, value) != value for key, value in parameters.items()):
+    except ConfigError as error:
+        return [*reasons, f"its profile cannot be used ({error})"]
+    wanted = notebook_parameters(notebook) | dict(experiment.notebooks.get(name, {}))
+    own = options.get("parameters", {})
+    if any(own[key] != wanted[key] for key in own.keys() & wanted.keys()):
         reasons.append("its parameters have changed")
-    model = experiment.model_folder / "model.safetensors"
-    if model.exists() and inputs["model"] != sha256_file(model):
-        reasons.append("the model has changed")
+    for role, file in _ROLES.items():
+        product = experiment.folder / file
+        if role in inputs and product.exists() and inputs[role] != sha256_file(product):
+            reasons.append(f"the {role} has changed")
     return reasons
+
+
+def notebook_parameters(notebook: Path) -> dict[str, Any]:
+    """The defaults in a notebook's cell of parameters."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    found = [c for c in cells if "parameters" in c["metadata"].get("tags", [])]
+    tree = ast.parse("".join(found[0]["source"])) if found else ast.Module([], [])
+    return {
+        statement.targets[0].id: ast.literal_eval(statement.value)
+        for statement in tree.body
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)
+    }
+
+
+def _counts(record: Path, executed: Path) -> bool:
+    """Whether scores are on the page across data sets: those of tiny networks only on their own."""
+    profile, own = record.parents[2].name, executed.parent.name
+    return profile != "smoke" or own == "smoke"
 
 
 def stale_note(reasons: list[str]) -> str:
@@ -70,13 +117,20 @@ def mark_page(text: str, reasons: list[str]) -> str:
 
 
 def setup(app: Any) -> Mapping[str, Any]:
-    """What Sphinx calls: marks the pages that ``build/generated/stale.json`` names."""
-    path = Path(app.srcdir) / STALE_PAGES
-    pages = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    """What Sphinx calls: marks the pages that ``build/generated/stale.json`` names.
+
+    The mapping is a value of the configuration, so that pages are read again when it changes.
+    """
+    app.add_config_value("lbae_stale", {}, "env", [dict])
+
+    def know(_app: Any, config: Any) -> None:
+        path = Path(app.srcdir) / STALE_PAGES
+        config.lbae_stale = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
     def read(_app: Any, page: str, source: list[str]) -> None:
-        if page in pages:
-            source[0] = mark_page(source[0], pages[page])
+        if page in app.config.lbae_stale:
+            source[0] = mark_page(source[0], app.config.lbae_stale[page])
 
+    app.connect("config-inited", know)
     app.connect("source-read", read)
     return {"parallel_read_safe": True}

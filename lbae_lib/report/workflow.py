@@ -18,6 +18,7 @@ from lbae_lib.errors import ConfigError
 from lbae_lib.sources import module_sources, notebook_sources
 
 BOOK_INDEX = Path("build/_build/html/index.html")
+IMPORTED = "import"  # kind of the record of weights that were not trained here
 SCORES = "05_metrics"
 TABLES = "06_tables"
 # What a notebook may need -> the last file that its making leaves, in the data set's folder.
@@ -73,6 +74,8 @@ class Plan:
 
     def training_options(self, slug: str, model: str) -> str:
         """Everything in the configuration that training depends on, as one string."""
+        if is_imported(Path("results") / self.profile / slug / model):
+            return IMPORTED
         experiment = load_experiment(self.profile, self._experiments[slug].dataset.name, model)
         options = dataclasses.asdict(experiment)
         for key in ("notebooks", "extractor_epochs", "has_baseline", "rates"):
@@ -88,8 +91,10 @@ class Plan:
         """The parameters a notebook is run with, as one string."""
         return json.dumps(self._experiments[slug].notebooks.get(notebook, {}), sort_keys=True)
 
-    def training_sources(self) -> list[str]:
-        """Library files that the trained weights depend on."""
+    def training_sources(self, slug: str, model: str) -> list[str]:
+        """Library files that the trained weights depend on; imported ones on none."""
+        if is_imported(Path("results") / self.profile / slug / model):
+            return []
         return _relative(module_sources("lbae_lib.models.training", "lbae_lib.data.registry"))
 
     def encoding_sources(self) -> list[str]:
@@ -158,6 +163,15 @@ class Plan:
         others = [str(p) for p in Path("results").glob("*/*/[0-9]*.ipynb") if _is_result(p)]
         code = _relative(module_sources("lbae_lib.report.book"))
         return sorted({*self.executed(), *self.tables(), *pages, *others, *code})
+
+
+def is_imported(folder: Path) -> bool:
+    """Whether a model's weights were imported, by the record in its folder."""
+    try:
+        record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(record, dict) and record.get("kind") == IMPORTED
 
 
 def notebook_needs(notebook: Path) -> list[str]:
