@@ -93,6 +93,8 @@ def _execute(source: Path, folder: Path, parameters: Mapping[str, Any], title: s
                     str(source), str(scratch), parameters=dict(parameters),
                     cwd=str(project_root()), progress_bar=False, log_output=False,
                     kernel_name="python3", config=Config(KernelManager=connection),
+                    # It is interrupted when it is stopped, and would say so as an error.
+                    extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
                 )  # fmt: skip
             _tidy(scratch, name)
             os.replace(scratch, target)
