@@ -121,6 +121,7 @@ def test_no_page_asks_another_host(report):
     pages = [p for p in sorted(html.rglob("*.html")) if "_static" not in p.parts]
     assert len(pages) >= 9
     for page in pages:
+        assert page.stat().st_size < 5_000_000, page
         parser = Requests()
         parser.feed(page.read_text(encoding="utf-8"))
         outside = [u for u in parser.found if re.match(r"(https?:)?//", u)]
