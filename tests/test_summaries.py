@@ -117,3 +117,13 @@ def test_the_atlas_leads_to_pages_and_says_what_they_found(root):
     (table,) = (line for line in lines if line.startswith("| Table 2 "))
     assert table.endswith("| [all data](/results/quick/06_tables) |")
     assert lines[2].endswith("not yet |")
+
+
+def test_a_folder_of_images_has_the_title_of_its_profile(root):
+    folder = root / "results/laptop/folder-faces"
+    (folder / "lbae").mkdir(parents=True)
+    (folder / "01_training.ipynb").write_text("{}")
+    assert find_results(root, "quick")[0].title == "folder-faces (profile laptop)"
+    record = {"options": {"dataset": {"title": "Faces of mine"}}}
+    (folder / "lbae/record.json").write_text(json.dumps(record))
+    assert find_results(root, "quick")[0].title == "Faces of mine (profile laptop)"

@@ -72,11 +72,19 @@ def find_results(root: Path, profile: str) -> list[ResultSet]:
         if not names or (folder.parent.name == "smoke" and profile != "smoke"):
             continue
         info = DATASETS.get(folder.name)
-        title = info.title if info else folder.name
+        title = info.title if info else _own_title(folder)
         found.append(
             ResultSet(folder.relative_to(root), f"{title} (profile {folder.parent.name})", names)
         )
     return sorted(found, key=lambda s: ("digits" in s.folder.parts, s.folder.as_posix()))
+
+
+def _own_title(folder: Path) -> str:
+    """Of a folder of images, as its profile has it: the training's record knows."""
+    path = folder / "lbae/record.json"
+    if not path.exists():
+        return folder.name
+    return str(read_json(path, "record")["options"]["dataset"]["title"])
 
 
 def atlas_table(root: Path, sets: list[ResultSet], across: str | None) -> str:
