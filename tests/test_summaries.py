@@ -99,7 +99,7 @@ def test_outcomes_are_counted(tmp_path):
 
 def test_a_page_links_to_what_it_is_made_of():
     page = "results/quick/digits/03_sampling"
-    assert "`record of this page <03_sampling/record.json>`" in links(page, "")
+    assert "<03_sampling/record.json>`" in links(page, "")
     assert "Binder" not in links(page, "")
     text = links(page, "owner/name", "dev")
     assert "gh/owner/name/dev?urlpath=lab/tree/notebooks/03_sampling.ipynb" in text

@@ -27,10 +27,8 @@ def links(page: str, repository: str, branch: str = "main") -> str:
         branch: that Binder and Colab take the notebook from.
     """
     name = PurePosixPath(page).name
-    parts = [
-        f"{{download}}`record of this page <{name}/record.json>`",
-        f"{{download}}`executed notebook <{name}.ipynb>`",
-    ]
+    parts = [f"{{download}}`record of this page, with all numbers <{name}/record.json>`"]
+    parts += [f"notebook `notebooks/{name}.ipynb`"]
     if repository:
         where = {"repository": repository, "branch": branch, "name": name}
         parts += [f"run it on [Binder]({_BINDER.format(**where)})"]
