@@ -62,7 +62,7 @@ verify: $(READY)
 
 reliability: $(READY)
 	LBAE_TRIES=5 LBAE_OUTCOMES=results/reliability/outcomes.json $(BIN)/python -m pytest -q \
-	  --timeout 3600 tests/test_reliability.py
+	  --timeout 3600 tests/test_reliability.py tests/test_authors_weights.py
 
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks/10_explorer.ipynb

@@ -15,14 +15,15 @@ from lbae_lib.bits import signs
 from lbae_lib.config import NetworkConfig, TrainingConfig
 
 PROJECT = Path(__file__).resolve().parent.parent
-# The files that take longest, begun first so that they end with the others. The last of them
-# waits for the report that the first one makes.
+# The files that take longest, begun first so that they end with the others. The last two wait for
+# the report that the first one makes.
 LONGEST = (
     "test_report.py",
     "test_devices.py",
     "test_cluster.py",
     "test_training.py",
     "test_rerun.py",
+    "test_verification.py",
 )
 
 

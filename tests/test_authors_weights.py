@@ -3,8 +3,6 @@
 import json
 import os
 import pickle
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -15,11 +13,13 @@ from conftest import PROJECT
 from torch import nn
 from torch.nn import functional
 
-from lbae_lib.config import NetworkConfig
+from lbae_lib.config import NetworkConfig, load_experiment, project_root
 from lbae_lib.errors import CheckpointError
 from lbae_lib.models.authors_weights import authors_names, read_authors_weights
 from lbae_lib.models.autoencoders import build_model
 from lbae_lib.models.checkpoints import load_autoencoder, save_model
+from lbae_lib.report.execute import run_notebook
+from lbae_lib.report.runs import encode_experiment, import_authors_weights, train_experiment
 
 NETWORKS = {
     "mnist": NetworkConfig(32, 1, 20, width=4, entry_channels=1),
@@ -224,39 +224,46 @@ def test_what_does_not_fit_is_named(tmp_path):
             read_authors_weights(file)
 
 
-@pytest.mark.slow
-def test_an_imported_model_takes_the_place_of_a_trained_one(tmp_path):
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project whose profile fits the small MNIST network above."""
     (tmp_path / "config").mkdir()
     (tmp_path / "notebooks").symlink_to(PROJECT / "notebooks")
     (tmp_path / "config/own.yaml").write_text(
         "datasets: {digits: {latent_size: 20, width: 4, entry_channels: 1, epochs: 1,"
         " validation_images: 137}}"
     )
-    torch.save(content(NETWORKS["mnist"]), tmp_path / "last.cp")
+    monkeypatch.setenv("LBAE_ROOT", str(tmp_path))
+    project_root.cache_clear()
+    yield tmp_path
+    project_root.cache_clear()
 
-    def lbae(*words):
-        return subprocess.run(
-            [sys.executable, "-m", "lbae_lib.cli", *words, "-d", "digits", "-p", "own"],
-            env=os.environ | {"LBAE_ROOT": str(tmp_path)}, capture_output=True, text=True,
-            cwd=tmp_path, check=False,
-        )  # fmt: skip
 
-    done = lbae("import-authors", "last.cp")
-    assert done.returncode == 0, done.stderr
-    folder = tmp_path / "results/own/digits"
-    record = json.loads((folder / "lbae/record.json").read_text())
+def test_an_imported_model_takes_the_place_of_a_trained_one(project):
+    experiment, data = load_experiment("own", "digits"), project / "data"
+    torch.save(content(NETWORKS["mnist"]), project / "last.cp")
+    path = import_authors_weights(experiment, project / "last.cp", data)
+    record = json.loads((path.parent / "record.json").read_text())
     assert record["kind"] == "import"
     assert record["results"]["epochs"] == 12
     assert record["results"]["reconstruction_loss"]["test"] > 0
-    assert lbae("encode").returncode == 0
-    done = lbae("notebook", "01_training")
-    assert done.returncode == 0, done.stderr
-    assert "imported" in (folder / "01_training.ipynb").read_text()
-    assert "holds imported weights: remove it to train" in lbae("train").stderr
-    again = lbae("import-authors", "last.cp")
-    assert again.returncode == 1
-    assert "holds a model or a run already" in again.stderr
-    torch.save(content(NETWORKS["cifar10"]), tmp_path / "last.cp")
-    (folder / "lbae/model.safetensors").unlink()
-    wrong = lbae("import-authors", "last.cp")
-    assert "channels 3 where it has 1, latent_size 30 where it has 20" in wrong.stderr
+    assert encode_experiment(experiment, data).exists()
+    with pytest.raises(CheckpointError, match="holds imported weights: remove it to train"):
+        train_experiment(experiment, data)
+    with pytest.raises(CheckpointError, match="holds a model or a run already"):
+        import_authors_weights(experiment, project / "last.cp", data)
+    torch.save(content(NETWORKS["cifar10"]), project / "last.cp")
+    path.unlink()
+    message = "channels 3 where it has 1, latent_size 30 where it has 20"
+    with pytest.raises(CheckpointError, match=message):
+        import_authors_weights(experiment, project / "last.cp", data)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("LBAE_TRIES" not in os.environ, reason="minutes: make reliability")
+def test_the_page_of_an_imported_model_says_so(project):
+    experiment, data = load_experiment("own", "digits"), project / "data"
+    torch.save(content(NETWORKS["mnist"]), project / "last.cp")
+    import_authors_weights(experiment, project / "last.cp", data)
+    encode_experiment(experiment, data)
+    assert "imported" in run_notebook("01_training", experiment, data).read_text()

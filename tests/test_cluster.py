@@ -17,7 +17,7 @@ echo 4711
 CONFIG = """
 description: seconds
 datasets:
-  digits: {width: 2, latent_size: 8, validation_images: 137, batch_size: 512, epochs: 1,
+  digits: {width: 2, latent_size: 8, validation_images: 137, batch_size: 1300, epochs: 1,
            vae: {latent_size: 8, kl_weight: 10.0}}
 """
 

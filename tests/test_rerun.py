@@ -28,7 +28,6 @@ def test_a_second_run_does_nothing_and_a_change_reruns_what_depends_on_it(report
     aside = page.rename(page.with_suffix(".aside"))
     assert "digits/11_gallery.ipynb" in outdated(report)
     aside.rename(page)
-    assert outdated(report) == set()
 
     # The baseline's schedule: the LBAE and its pages stay.
     config = report / "config/smoke.yaml"

@@ -79,7 +79,7 @@ def test_a_report_verifies_until_something_is_changed(smoke_report, tmp_path):
     done = lbae(project, *words, "-r", "02_latent_distribution")
     assert done.returncode == 0, done.stdout + done.stderr
     *hashes, again, figures = done.stdout.splitlines()
-    assert len(hashes) == 16
+    assert len(hashes) == 18
     # A second clean run, and not one number is another.
     equal, numbers = again.split("run again: ")[1].split(" of ")
     assert equal == numbers.split()[0] != "0"
