@@ -151,15 +151,16 @@ def _rerun(
     scratch = root / "build/verify/project"
     shutil.rmtree(scratch, ignore_errors=True)
     apart = scratch / folder.relative_to(root)
+    scratch.mkdir(parents=True)
     for part in ("config", "notebooks"):
-        scratch.mkdir(parents=True, exist_ok=True)
         (scratch / part).symlink_to(root / part)
+    encoders = _encoders(experiment, notebooks)
     for model in sorted(folder.glob(f"*/{MODEL_FILE}")):
         (apart / model.parent.name).mkdir(parents=True)
         for file in _KEPT:
             if (model.parent / file).exists():
                 shutil.copy2(model.parent / file, apart / model.parent.name / file)
-        if model.parent.name in _encoders(experiment, notebooks):
+        if model.parent.name in encoders:
             _lbae(scratch, experiment, data_root, "encode", "-m", model.parent.name)
     for name in notebooks:
         recorded = read_json(folder / name / RECORD_FILE, "record")
@@ -182,12 +183,9 @@ def compare_figures(recorded: Path, found: Path, differences: Path) -> Check:
     names = sorted({p.name for folder in (recorded, found) for p in folder.glob("*.png")})
     equal, largest, missing = 0, 0.0, []
     for name in names:
-        if not ((recorded / name).exists() and (found / name).exists()):
-            missing.append(name)
-            continue
         try:
             pictures = [Image.open(folder / name).convert("RGB") for folder in (recorded, found)]
-        except OSError:
+        except OSError:  # not there, or damaged
             missing.append(name)
             continue
         size = (max(p.width for p in pictures), max(p.height for p in pictures))
