@@ -1,7 +1,8 @@
 # The companion's steps as a graph: data set × notebook × profile. Each rule is one `lbae` command.
 # Run it through `lbae report`, or directly:
 #   snakemake --workflow-profile profiles/default --config profile=quick datasets=digits
-from lbae_lib.report.workflow import BOOK_INDEX, TABLES, Plan
+from lbae_lib.report.records import TABLES
+from lbae_lib.report.workflow import BOOK_INDEX, Plan
 
 config.setdefault("profile", "quick")
 config.setdefault("datasets", "digits photos faces")
@@ -38,6 +39,7 @@ rule train:
     params:
         command=lambda w: plan.command("train", w.slug, w.model),
         options=lambda w: plan.training_options(w.slug, w.model),
+    resources: **plan.training_resources()
     threads: many
     priority: 1
     shell: COMPUTE

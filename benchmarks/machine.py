@@ -20,7 +20,8 @@ def machine() -> str:
     """Processor or accelerator, in words."""
     if choose_device("auto") == "cuda":
         return torch.cuda.get_device_name()
-    return f"{processor()}, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    return f"{processor()}, {threads} thread{'s' * (threads > 1)}"
 
 
 def processor() -> str:

@@ -195,6 +195,7 @@ def main() -> None:
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         found[side_name] = json.loads(done.stdout.splitlines()[-1])
     target = max(min(loss for _, loss in found[s]["curve"]) for s in ("plain", "library"))
+    found["target"] = target
     for side_name in ("plain", "library"):
         side_found = found[side_name]
         when = next(t for t, loss in side_found["curve"] if loss <= target)

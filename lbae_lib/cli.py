@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
-import time
 from itertools import chain
 from pathlib import Path
 from typing import Annotated
@@ -15,9 +16,11 @@ import typer
 import yaml
 
 from lbae_lib.config import Experiment, load_experiment, load_profile, project_root
+from lbae_lib.data.registry import FOLDER_PREFIX, with_home
 from lbae_lib.errors import ConfigError, LbaeError
 from lbae_lib.locks import locked
-from lbae_lib.report.workflow import BOOK_INDEX, TABLES
+from lbae_lib.report.records import RECORD_FILE, TABLES, read_record
+from lbae_lib.report.workflow import BOOK_INDEX, parse_duration
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,12 +35,30 @@ app = typer.Typer(
     ),
 )
 
+
+def dataset_name(name: str) -> str:
+    """A data set's name; the PATH of a "folder:PATH" that is there, as seen from the project."""
+    if not name.startswith(FOLDER_PREFIX):
+        return name
+    path = with_home(name.removeprefix(FOLDER_PREFIX))
+    folder = Path(os.path.abspath(path))  # noqa: PTH100  a link like data/ stays one
+    if not folder.is_dir():
+        return name
+    root = project_root()
+    shown = folder.relative_to(root) if folder.is_relative_to(root) else folder
+    return FOLDER_PREFIX + shown.as_posix()
+
+
 STOPPED_EARLY = 3  # exit status of a training run that reached its time limit or was stopped
 
 Dataset = Annotated[
     str,
     typer.Option(
-        "--dataset", "-d", help="digits, photos, faces, mnist, cifar10, celeba or folder:PATH."
+        "--dataset",
+        "-d",
+        callback=dataset_name,
+        help="digits, photos, faces, mnist, cifar10, celeba or folder:PATH, from here or from the "
+        "project's folder.",
     ),
 ]
 Profile = Annotated[
@@ -51,7 +72,7 @@ Data = Annotated[
 ModelKind = Annotated[
     str, typer.Option("--model", "-m", help="lbae, or vae for the paper's baseline.")
 ]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 
 
 @app.command()
@@ -157,7 +178,7 @@ def encode(
     profile: Profile = "quick",
     model: ModelKind = "lbae",
     data: Data = None,
-    device: Device = "cpu",
+    device: Device = "auto",
 ) -> None:
     """Encode training, validation and test images with a trained model.
 
@@ -166,9 +187,10 @@ def encode(
     Example: lbae encode -d mnist -p laptop
     """
     experiment = load_experiment(profile, dataset, model)
+    from lbae_lib.models.hardware import choose_device
     from lbae_lib.report.runs import encode_experiment
 
-    typer.echo(encode_experiment(experiment, data_root(data), device))
+    typer.echo(encode_experiment(experiment, data_root(data), choose_device(device)))
 
 
 @app.command()
@@ -176,7 +198,7 @@ def extractor(
     dataset: Dataset,
     profile: Profile = "quick",
     data: Data = None,
-    device: Device = "cpu",
+    device: Device = "auto",
 ) -> None:
     """Train the small classifier whose features stand in for Inception's.
 
@@ -186,9 +208,10 @@ def extractor(
     Example: lbae extractor -d digits
     """
     experiment = load_experiment(profile, dataset)
+    from lbae_lib.models.hardware import choose_device
     from lbae_lib.report.runs import train_extractor
 
-    typer.echo(train_extractor(experiment, data_root(data), device))
+    typer.echo(train_extractor(experiment, data_root(data), choose_device(device)))
 
 
 @app.command()
@@ -221,9 +244,10 @@ def compress(
     Example: lbae compress pictures/ -o pictures.lbae -d folder:pictures
     """
     experiment = load_experiment(profile, dataset)
+    from lbae_lib.models.hardware import choose_device
     from lbae_lib.report.runs import compress_images
 
-    size, count = compress_images(experiment, images, output, coder, device)
+    size, count = compress_images(experiment, images, output, coder, choose_device(device))
     typer.echo(f"{output}: {count} images, {size} bytes, {8 * size / count:.1f} bits an image")
 
 
@@ -240,9 +264,11 @@ def decompress(
     Example: lbae decompress pictures.lbae -o decoded/ -d folder:pictures
     """
     experiment = load_experiment(profile, dataset)
+    from lbae_lib.models.hardware import choose_device
     from lbae_lib.report.runs import decompress_images
 
-    typer.echo(f"{decompress_images(experiment, file, output, device)} images in {output}")
+    count = decompress_images(experiment, file, output, choose_device(device))
+    typer.echo(f"{count} images in {output}")
 
 
 @app.command()
@@ -315,8 +341,10 @@ def report(
 
     Example: lbae report -d "digits mnist" -p quick
     """
-    for name in shlex.split(datasets):
-        load_experiment(profile, name)  # a wrong name ends here, before anything runs
+    names = [dataset_name(name) for name in shlex.split(datasets)]
+    for name in names:  # a wrong name or a damaged record ends here
+        for path in load_experiment(profile, name).folder.glob(f"*/{RECORD_FILE}"):
+            read_record(path)
     machines = sorted(p.parent.name for p in project_root().glob("profiles/*/config.yaml"))
     if on not in machines:
         raise ConfigError(f"no folder {on!r} in profiles/: there are {', '.join(machines)}")
@@ -326,27 +354,35 @@ def report(
     words += ["--cores", cores] if cores else []
     words += ["--quiet", "rules", "progress", "host", "reason"]
     words += ["--summary"] if dry_run else []
-    words += ["--config", f"profile={profile}", f"datasets={datasets}"]
+    # By backslashes: Snakemake strips quotes.
+    quoted = " ".join(re.sub(r"([^\w:./-])", r"\\\1", name) for name in names)
+    words += ["--config", f"profile={profile}", f"datasets={quoted}"]
     words += [f"data={data_root(data)}"] if data else []
     words += [f"time_limit={time_limit}"] if time_limit else []
     output = subprocess.PIPE if dry_run else None
     # Snakemake's own lock outlives a process that was killed; this one does not.
     with locked(project_root() / ".snakemake") as lock:
-        done = subprocess.run(
-            [*words, "--nolock"],
-            cwd=project_root(),
-            stdout=output,
-            text=True,
-            check=False,
-            pass_fds=[lock],
+        snakemake = subprocess.Popen(
+            [*words, "--nolock"], cwd=project_root(), stdout=output, text=True, pass_fds=[lock]
         )
-    if done.returncode:
+        # It then finishes the steps under way, and starts no other.
+        previous = {
+            s: signal.signal(s, lambda number, _: snakemake.send_signal(number))
+            for s in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            with snakemake:
+                listed, _ = snakemake.communicate()
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+    if snakemake.returncode:
         raise LbaeError(
-            "the report is not complete; the step that failed is named above. What was finished "
-            "is kept: the same command goes on from there"
+            "the report is not complete: it was stopped, or the step that failed is named above. "
+            "What was finished is kept: the same command goes on from there"
         )
     if dry_run:
-        rows = [line.split("\t") for line in done.stdout.splitlines()]
+        rows = [line.split("\t") for line in listed.splitlines()]
         typer.echo("\n".join(row[0] for row in rows if row[-1] == "update pending"))
     else:
         typer.echo(f"The book: {project_root() / BOOK_INDEX}")
@@ -422,20 +458,6 @@ def parse_parameter(text: str) -> tuple[str, object]:
         raise LbaeError(f"the value of {name} cannot be read: {error}") from None
 
 
-def parse_duration(text: str) -> float:
-    """Seconds in "[H:]MM:SS" or in plain seconds.
-
-    Raises:
-        LbaeError: if ``text`` is neither.
-    """
-    if not re.fullmatch(r"\d+(:[0-5]?\d){0,2}", text):
-        raise LbaeError(f"{text!r} is no duration: write [H:]MM:SS, e.g. 1:30:00 or 9:00")
-    seconds = 0
-    for part in text.split(":"):
-        seconds = seconds * 60 + int(part)
-    return float(seconds)
-
-
 def data_root(data: Path | None) -> Path:
     """Where downloaded data sets are kept: ``data/`` of the project unless named."""
     return (project_root() / "data") if data is None else data.expanduser().resolve()
@@ -457,16 +479,13 @@ def _describe(experiment: Experiment, values: dict[str, object]) -> None:
 
 
 def main() -> None:
-    """Entry point: a user's error is one line and exit status 1."""
-    started = time.monotonic()
+    """Entry point: a user's error is one line and exit status 1; SIGTERM is like Ctrl-C, 130."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app()
     except LbaeError as error:
         typer.echo(f"lbae: {error}", err=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        typer.echo(f"lbae: interrupted after {time.monotonic() - started:.0f} s", err=True)
-        sys.exit(130)
 
 
 if __name__ == "__main__":

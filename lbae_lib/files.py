@@ -10,13 +10,14 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
 
 from lbae_lib.errors import CheckpointError, WriteError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _METADATA_KEY = "lbae"
 _DIGEST_KEY = "content_sha256"
@@ -76,6 +77,8 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
 
     The description also keeps a SHA-256 of the content, which :func:`read_tensors` checks.
     """
+    from safetensors.torch import save_file  # torch: records are read without it
+
     stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     described = dict(metadata) | {_DIGEST_KEY: _content_digest(stored, metadata)}
     header = {_METADATA_KEY: json.dumps(described, allow_nan=False)}
@@ -137,6 +140,25 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise CheckpointError(f"the {what} at {path} is no JSON object: make it anew")
     return content
+
+
+def check_format(found: Mapping[str, Any], path: Path, what: str, name: str, version: int) -> None:
+    """Raise ``CheckpointError`` unless a description is of our format, and no newer than we read.
+
+    Args:
+        found: the description, with "format" and "version".
+        path: where it was.
+        what: it should be, in a sentence: "a model".
+        name: the format's.
+        version: the newest that is read here.
+    """
+    if found.get("format") != name:
+        raise CheckpointError(f"{path} holds {found.get('format')!r}, not {what} ({name!r})")
+    if found.get("version") not in range(1, version + 1):
+        raise CheckpointError(
+            f"{path} is of format version {found.get('version')}, but this version of lbae_lib "
+            f"reads up to {version}: update lbae_lib"
+        )
 
 
 def _content_digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> str:

@@ -40,6 +40,11 @@ def notebook_sources(notebook: Path) -> list[Path]:
     return _closure(_imported(code))
 
 
+def code_hash(notebook: Path) -> str:
+    """SHA-256 of what the library files behind a notebook do; comments do not count."""
+    return sources_hash(notebook_sources(notebook))
+
+
 def sources_hash(files: Iterable[Path]) -> str:
     """One SHA-256 of what the files' code does, in hexadecimal.
 

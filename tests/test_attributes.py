@@ -9,6 +9,7 @@ from lbae_lib.latent.attributes import (
     set_attribute,
     threshold_for,
 )
+from lbae_lib.report.editing import best_threshold
 
 
 @pytest.fixture
@@ -71,3 +72,11 @@ def test_impossible_edits_are_refused(faces):
         set_attribute(latents, torch.zeros(5))
     with pytest.raises(ValueError, match="must not be negative"):
         set_attribute(latents, torch.zeros(12), -0.1)
+
+
+def test_the_best_threshold_tells_the_attribute_apart():
+    logits = torch.tensor([-5.0, -4.0, -3.5, -3.0, -2.0, -1.0])
+    has = torch.tensor([False, False, False, True, False, True])
+    # Above -3.25 are both that have it and one of the four that do not: no cut does better.
+    assert float(best_threshold(logits, has)) == pytest.approx(-3.25)
+    assert float(best_threshold(logits, torch.ones(6, dtype=torch.bool))) == 0

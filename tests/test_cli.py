@@ -3,8 +3,11 @@
 import sys
 
 import pytest
+from PIL import Image
 
-from lbae_lib.cli import main
+from lbae_lib.cli import dataset_name, main
+from lbae_lib.config import project_root
+from lbae_lib.data.registry import dataset_info, load_dataset
 
 
 @pytest.mark.parametrize(
@@ -32,3 +35,31 @@ def test_mistakes_are_one_clear_line(words, message, monkeypatch, capsys):
     errors = capsys.readouterr().err
     assert message in errors
     assert "Traceback" not in errors
+
+
+def test_a_folder_is_the_same_in_every_step(tmp_path, monkeypatch):
+    """Named from where the user is, or from the project's folder; also under `lbae verify`."""
+    project, apart = tmp_path / "project", tmp_path / "project/build/verify/project"
+    for root in (project, apart):
+        for part in ("config", "notebooks"):
+            (root / part).mkdir(parents=True)
+    for index in range(10):
+        picture = project / f"data/cats/{index}.png"
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (64, 64), (index, 0, 0)).save(picture)
+    for root, here, given, name in (
+        (project, "data", "folder:cats", "folder:data/cats"),
+        (project, "data/cats", "folder:.", "folder:data/cats"),
+        (project, ".", "folder:data/cats/", "folder:data/cats"),
+        (project, "config", "folder:data/cats", "folder:data/cats"),
+        (project, "config", f"folder:{project}/data/cats", "folder:data/cats"),
+        (apart, ".", "folder:data/cats", f"folder:{project}/data/cats"),
+    ):
+        monkeypatch.setenv("LBAE_ROOT", str(root))
+        project_root.cache_clear()
+        monkeypatch.chdir(project / here)
+        info = dataset_info(dataset_name(given))
+        monkeypatch.chdir(root)  # as in a notebook
+        assert len(load_dataset(info, tmp_path).train) == 9
+        assert info.name == name
+    project_root.cache_clear()

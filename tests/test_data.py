@@ -6,12 +6,14 @@ import pytest
 import torch
 from PIL import Image
 
-from lbae_lib.data import embedded, faces, folder, photos, samples
+from lbae_lib.data import embedded, faces, folder, photos, samples, torchvision_sets
 from lbae_lib.data.faces import ATTRIBUTES, draw_attributes, draw_face, draw_faces
 from lbae_lib.data.images import ImageSet
 from lbae_lib.data.photos import draw_photos
 from lbae_lib.data.registry import DATASETS, dataset_info, dataset_slug, load_dataset
 from lbae_lib.errors import ConfigError, DataError
+from lbae_lib.files import write_tensors
+from lbae_lib.report.workflow import Plan
 
 
 def save_image(path, width=40, height=48, mode="RGB", seed=0):
@@ -73,6 +75,37 @@ def test_a_folder_with_parts_and_classes(tmp_path):
     assert data.train.images.shape == (12, 3, 32, 32)
     assert data.train.labels.tolist() == [0] * 6 + [1] * 6
     assert len(data.test) == 4
+
+
+def test_a_folder_tells_whether_its_images_are_named(tmp_path):
+    def named():
+        return dataset_info(f"folder:{tmp_path}").named
+
+    save_image(tmp_path / "train/cat/0.png")
+    (tmp_path / "train/dog").mkdir()
+    (tmp_path / "train/dog/notes.txt").write_text("no image")
+    (tmp_path / "test").mkdir()
+    assert not named()  # one class tells nothing apart
+    save_image(tmp_path / "test/dog/0.JPG")
+    assert named()
+    table = tmp_path / "attributes.csv"
+    table.write_text("image_id,split\n")  # a table has the last word
+    assert not named()
+    table.write_text("image_id,split,Smiling\n")
+    assert named()
+    assert not dataset_info(f"folder:{tmp_path}", named=False).named
+    assert not dataset_info(f"folder:{tmp_path / 'nowhere'}").named
+
+
+def test_a_folder_gets_every_page_in_the_quick_profile(tmp_path):
+    def pages():
+        plan = Plan({"profile": "quick", "datasets": f"'folder:{tmp_path}'"})
+        return {page.rpartition("/")[2][:2] for page in plan.executed()}
+
+    every = {"01", "02", "03", "04", "05", "07", "08", "09", "11"}
+    assert pages() == every - {"07"}
+    (tmp_path / "attributes.csv").write_text("image_id,Smiling\n")
+    assert pages() == every
 
 
 def test_a_plain_folder_is_split_and_converted(tmp_path):
@@ -314,6 +347,45 @@ def test_faces_are_drawn_once(tmp_path, monkeypatch):
     assert torch.equal(again.train.images, first.train.images)
     assert again.attribute_names == ATTRIBUTES
     assert (len(again.train), len(again.test)) == (4, 2)
+
+
+class SmallCelebA:
+    """torchvision's interface; the line of names ends with a blank, as in its file."""
+
+    attr_names = ("Smiling", "Male", "")
+
+    def __init__(self, root, split, download):
+        count = {"train": 5, "test": 2}[split]
+        self.attr = torch.arange(2 * count).reshape(count, 2) % 2
+        self.sizes = [(178, 218 + index) for index in range(count)]
+
+    def __len__(self):
+        return len(self.sizes)
+
+    def __getitem__(self, index):
+        return Image.new("RGB", self.sizes[index], (10 * index, 0, 255)), self.attr[index]
+
+
+def test_celeba_keeps_its_attributes(tmp_path, monkeypatch):
+    monkeypatch.setattr("torchvision.datasets.CelebA", SmallCelebA)
+    monkeypatch.setattr(torchvision_sets, "_CELEBA", {"train": 5, "test": 2})
+    first = load_dataset(DATASETS["celeba"], tmp_path)
+    monkeypatch.setattr("torchvision.datasets.CelebA", None)  # nothing is decoded again
+    again = load_dataset(DATASETS["celeba"], tmp_path)
+    for data in (first, again):
+        assert data.attribute_names == ("Smiling", "Male")
+        assert data.train.images.shape == (5, 3, 64, 64)
+        assert data.train.images[:, 0, 0, 0].tolist() == [0, 10, 20, 30, 40]
+        assert data.train.attributes.tolist() == [[0, 1]] * 5
+        assert data.test.attributes.tolist() == [[0, 1]] * 2
+
+
+def test_a_celeba_kept_without_attributes_is_refused(tmp_path):
+    old = tmp_path / "celeba_64.safetensors"
+    images = torch.zeros(1, 3, 64, 64, dtype=torch.uint8)
+    write_tensors(old, {"train": images, "test": images + 1}, {"dataset": "celeba", "size": 64})
+    with pytest.raises(DataError, match=r"celeba_64.* of version 1, but 2 .*: delete the file"):
+        load_dataset(DATASETS["celeba"], tmp_path)
 
 
 @pytest.fixture

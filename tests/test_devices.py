@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from conftest import PROJECT
 
+from lbae_lib.cli import STOPPED_EARLY
 from lbae_lib.errors import ConfigError
-from lbae_lib.models.hardware import Hardware, own_part, start_fabric
+from lbae_lib.models.hardware import Hardware, choose_device, own_part, start_fabric
 
 CONFIG = """
 description: two processes
@@ -23,7 +24,7 @@ datasets:
     width: 4
     latent_size: 24
     validation_images: 137
-    batch_size: 64
+    batch_size: {batch}
     epochs: {epochs}
     learning_rate: 0.003
     vae: {{latent_size: 8, kl_weight: 10.0}}
@@ -38,8 +39,8 @@ def project(tmp_path) -> Path:
     return tmp_path
 
 
-def start(project: Path, epochs: int, *words: str) -> subprocess.Popen[str]:
-    (project / "config/small.yaml").write_text(CONFIG.format(epochs=epochs))
+def start(project: Path, epochs: int, *words: str, batch: int = 64) -> subprocess.Popen[str]:
+    (project / "config/small.yaml").write_text(CONFIG.format(epochs=epochs, batch=batch))
     environment = os.environ | {"PYTHONPATH": str(project), "LBAE_ROOT": str(project)}
     environment |= {"OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
@@ -106,6 +107,14 @@ def test_a_killed_process_ends_the_run(project, which):
     assert history(project)[0]["epoch"] == 1  # whole, not half-written
 
 
+@pytest.mark.slow
+def test_two_processes_stop_though_an_epoch_has_few_steps(project):
+    process = start(project, 200, "--devices", "2", "--time-limit", "0:01", batch=650)
+    _, errors = process.communicate(timeout=240)
+    assert process.returncode == STOPPED_EARLY, errors
+    assert "the same command goes on from there" in errors
+
+
 def test_a_part_of_each_batch():
     assert own_part(64, 0, 1) == slice(0, 64)
     assert [own_part(64, rank, 4) for rank in range(4)][3] == slice(48, 64)
@@ -125,3 +134,12 @@ def test_impossible_hardware_is_refused():
     ):
         with pytest.raises(ConfigError, match=message):
             start_fabric(hardware)
+
+
+def test_the_device_by_what_the_machine_has(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert choose_device("auto") == choose_device("cpu") == "cpu"
+    with pytest.raises(ConfigError, match="finds no GPU here: choose auto or cpu"):
+        choose_device("cuda")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert choose_device("auto") == choose_device("cuda") == "cuda"

@@ -87,6 +87,21 @@ def test_equal_margins_flip_all_bits_at_once_and_drawn_margins_do_not(latents, s
     assert float((paths["drawn"].mean(0) - line).abs().max()) < 0.05
 
 
+def test_drawn_normals_are_those_of_random_hyperplanes(sampler, generator):
+    """Bits of r ~ N(0, I), then r given those bits: again N(0, I)."""
+    blended = full_rank(sampler, 0.2)
+    size = blended.latent_size + 1
+    bits = blended.bits(blended.normals(4000, generator))
+    found = exact(bits, blended, generator, sweeps=20).normals
+    # r and -r have the same bits; the inverse takes the one on the boundary's positive side.
+    found *= 1 - 2 * torch.randint(2, (len(found), 1), generator=generator)
+    assert abs(float(found.square().sum(1).mean()) / size - 1) < 0.03
+    covariance = found.T @ found / len(found)
+    assert float((covariance - torch.eye(size)).abs().max()) < 0.12
+    unconditional = exact(bits, blended, generator, sweeps=0).normals
+    assert float(unconditional.square().sum(1).mean()) > 1.5 * size
+
+
 def test_full_rank_moves_the_matrix_as_it_says(sampler):
     gram = sampler.vectors @ sampler.vectors.T
     blended = full_rank(sampler, 0.2).vectors
@@ -125,6 +140,8 @@ def test_bad_input_is_refused(latents, sampler, generator):
         centroid_difference(latents[:5] * 2, sampler)
     with pytest.raises(ValueError, match="weight is 0"):
         full_rank(sampler, 0)
+    with pytest.raises(ValueError, match="sweeps is -1"):
+        exact(latents[:5], full_rank(sampler), generator, sweeps=-1)
 
 
 def test_slerp_hits_its_ends_at_equal_angles(generator):

@@ -159,6 +159,17 @@ def test_sources_follow_imports(tmp_path):
         module_sources("lbae_lib.nothing")
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_pages_do_not_depend_on_what_runs_them(path):
+    """A change there makes no page older than what it is made of."""
+    running = {"cli.py", *(f"report/{n}.py" for n in ("workflow", "staleness", "book", "execute"))}
+    library = PROJECT / "lbae_lib"
+    assert all((library / name).exists() for name in running)
+    found = {f.relative_to(library).as_posix() for f in notebook_sources(path)}
+    assert "report/runs.py" in found or path.stem == "06_tables"
+    assert not running & found
+
+
 def test_the_hash_of_sources_sees_code_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(sources, "_PACKAGE", tmp_path)
     file = tmp_path / "a.py"

@@ -25,7 +25,7 @@ def test_snippets_run(page):
 def test_commands_of_the_tutorial_exist():
     """Every `lbae` line of the page is understood; its entry of a profile is one."""
     text = (PROJECT / "book/own_images.md").read_text()
-    lines = re.findall(r"^lbae (.*)$", text, re.MULTILINE)
+    lines = re.findall(r"^\.venv/bin/lbae (.*)$", text, re.MULTILINE)
     assert len(lines) == 4
     command = get_command(app)
     for line in lines:

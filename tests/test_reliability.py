@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -31,22 +32,37 @@ from papermill.translators import PythonTranslator
 from PIL import Image
 from test_authors_weights import content as published_content
 
-from lbae_lib import config
+from lbae_lib import cli, config
 from lbae_lib.bits import pack_bits
 from lbae_lib.coding.container import CODERS
 from lbae_lib.coding.priors import Codec
 from lbae_lib.config import MODELS, NetworkConfig, load_experiment
 from lbae_lib.data.folder import load_folder, read_images
-from lbae_lib.errors import LbaeError
-from lbae_lib.files import read_json, read_tensors, sha256_file, write_json, write_tensors
+from lbae_lib.errors import CheckpointError, ConfigError, DataError, LbaeError, WriteError
+from lbae_lib.files import read_tensors, sha256_file, write_json, write_tensors
 from lbae_lib.latent.autoregressive import fit_autoregressive
 from lbae_lib.latent.bit_models import Factorised
 from lbae_lib.latent.moments import moments
+from lbae_lib.locks import locked
 from lbae_lib.models.authors_weights import read_authors_weights
 from lbae_lib.models.autoencoders import build_model
 from lbae_lib.models.checkpoints import load_autoencoder, save_model
+from lbae_lib.models.encoding import encode
 from lbae_lib.models.resume import CHECKPOINT_FILE
-from lbae_lib.report.execute import check_parameters
+from lbae_lib.report.comparison import ScoreRecord
+from lbae_lib.report.execute import check_parameters, run_notebook
+from lbae_lib.report.records import read_record, write_record
+from lbae_lib.report.runs import (
+    encode_experiment,
+    fit_priors,
+    import_authors_weights,
+    load_trained,
+    train_experiment,
+    train_extractor,
+)
+from lbae_lib.report.staleness import stale_reasons
+from lbae_lib.report.summaries import atlas_table, find_results, verdict_tables
+from lbae_lib.report.verdicts import Verdict
 
 TRIES = int(os.environ.get("LBAE_TRIES", "1"))
 pytestmark = pytest.mark.slow
@@ -121,14 +137,25 @@ def project(tmp_path):
     return tmp_path
 
 
+@pytest.fixture
+def inside(project, monkeypatch):
+    """The same project, for calls in this process."""
+    monkeypatch.setenv("LBAE_ROOT", str(project))
+    config.project_root.cache_clear()
+    yield project
+    config.project_root.cache_clear()
+
+
 def start(project: Path, *words: str, limit: int | None = None) -> subprocess.Popen[str]:
     """An `lbae` command in a process group of its own; no file may grow beyond the limit."""
     code = COMMAND
     if limit is not None:
         code = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit},) * 2); {code}"
-    dataset = "--datasets" if words[0] == "report" else "--dataset"
+    options = ["--profile", "tiny"]
+    if words[0] != "book":
+        options += ["--datasets" if words[0] == "report" else "--dataset", "digits"]
     return subprocess.Popen(
-        [sys.executable, "-c", code, *words, dataset, "digits", "--profile", "tiny"],
+        [sys.executable, "-c", code, *words, *options],
         cwd=project, env=os.environ | {"LBAE_ROOT": str(project), "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
@@ -143,7 +170,7 @@ def finish(process: subprocess.Popen[str]) -> str:
 def results_of(file: Path) -> object:
     """What a step found, times and commits aside."""
     if file.suffix == ".json":
-        record = read_json(file, "record")
+        record = read_record(file)
         record["results"].pop("seconds", None)
         return record["results"], record["inputs"]
     return sha256_file(file)
@@ -184,7 +211,7 @@ def test_kills(project, outcomes, step):
             for path in folder.rglob("[!.]*.safetensors"):
                 read_tensors(path, "file")
             for path in folder.rglob("record.json"):
-                read_json(path, "record")
+                read_record(path)
             kills += 1
             if kills % 3:
                 continue  # the next start goes on from what this one left
@@ -215,50 +242,199 @@ def at_work(project: Path) -> list[str]:
 
 
 @many
-def test_an_interrupted_report_leaves_no_process(project, outcomes):
+@pytest.mark.parametrize(
+    ("interrupt", "what"), [(os.killpg, "a report"), (os.kill, "`lbae report` alone")]
+)
+def test_an_interrupted_report_leaves_no_process(project, outcomes, interrupt, what):
     process = start(project, "report")
     rng = random.Random(1)
-    time.sleep(rng.uniform(4, 8))
-    os.killpg(process.pid, signal.SIGINT)
-    process.communicate(timeout=60)
+    began = time.monotonic()
+    while not list(project.glob("results/*/*/*/.lock")) and time.monotonic() - began < 60:
+        time.sleep(0.1)  # until a step is under way
+    time.sleep(rng.uniform(0, 4))
+    interrupt(process.pid, signal.SIGINT)
+    process.communicate(timeout=120)
     assert process.returncode != 0
     began = time.monotonic()
     while at_work(project) and time.monotonic() - began < 20:
         time.sleep(0.2)
     assert not at_work(project)
-    outcomes.add("interrupted (Ctrl-C)", "a report", Counter({"no process left": 1}))
+    outcomes.add("interrupted (Ctrl-C)", what, Counter({"no process left": 1}))
+
+
+@many
+def test_a_terminated_notebook_leaves_nothing(project, outcomes):
+    for words in (("train",), ("encode",)):
+        finish(start(project, *words))
+    process = start(project, "notebook", "03_sampling")
+    began = time.monotonic()
+    while len(at_work(project)) < 2 and time.monotonic() - began < 60:  # until its kernel is there
+        time.sleep(0.1)
+    os.kill(process.pid, signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    while at_work(project) and time.monotonic() - began < 80:
+        time.sleep(0.2)
+    assert not at_work(project)
+    assert not list((project / "results").rglob(".*.ipynb"))
+    happened = Counter({"no process and no scratch file left": 1})
+    outcomes.add("terminated (SIGTERM)", "a notebook", happened)
 
 
 # --- Full disks --------------------------------------------------------------------------------
 
 
+DIGITS = "results/tiny/digits"
+INDEX = "build/_build/html/index.html"
+PRIOR = "train; encode; prior"
+COMPRESS = "compress pictures -o pictures.lbae"
+# A command -> what comes before it, the file it makes, and bytes that are too few for that.
+WRITERS = {
+    "train": ("", f"{DIGITS}/lbae/model.safetensors", 1000),
+    "import-authors last.cp": ("", f"{DIGITS}/lbae/model.safetensors", 1000),
+    "encode": ("train", f"{DIGITS}/lbae/latents.safetensors", 1000),
+    "extractor": ("", f"{DIGITS}/extractor/model.safetensors", 1000),
+    "prior": ("train; encode", f"{DIGITS}/prior/model.safetensors", 1000),
+    "export -o shared": ("train", "shared/model.safetensors", 1000),
+    COMPRESS: (PRIOR, "pictures.lbae", 20),
+    "decompress pictures.lbae -o found": (f"{PRIOR}; {COMPRESS}", "found/000001.png", 20),
+    "notebook 03_sampling": ("train; encode", f"{DIGITS}/03_sampling/record.json", 5_000),
+    "book": ("train; encode; notebook 03_sampling", INDEX, 1000),
+}
+
+
 @many
-@pytest.mark.parametrize(
-    ("words", "limit"),
-    [(("train",), 1000), (("encode",), 1000), (("notebook", "03_sampling"), 5_000)],
-)
-def test_no_room_for_a_file(project, outcomes, words, limit):
-    folder = project / "results/tiny/digits"
-    product = next(p for w, p, _ in STEPS.values() if w == words)
-    for step, (before, _, _) in STEPS.items():
-        if step == "a report" or before == words:
-            break
-        finish(start(project, *before))
+@pytest.mark.parametrize("command", WRITERS)
+def test_no_room_for_a_file(project, outcomes, command):
+    words, (before, product, limit) = command.split(), WRITERS[command]
+    torch.save(published_content(NetworkConfig(32, 1, 12, width=4)), project / "last.cp")
+    (project / "pictures").mkdir()
+    (project / "pictures/a.png").write_bytes(_pictures()["PNG"])
+    for earlier in filter(None, before.split("; ")):
+        finish(start(project, *earlier.split()))
     finish(start(project, *words))
-    kept = sha256_file(folder / product)
-    if words == ("train",):
-        shutil.rmtree(folder)
+    kept = sha256_file(project / product)
+    fresh = words[0] in ("train", "import-authors")  # which do nothing where there is a model
+    if fresh:
+        shutil.rmtree(project / DIGITS)
     process = start(project, *words, limit=limit)
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 1, errors
     assert "Traceback" not in errors, errors
     assert "File too large" in errors, errors
-    if words != ("train",):
-        assert sha256_file(folder / product) == kept
-    assert not [p for p in folder.rglob(".*") if p.name != ".lock" and p.is_file()]
+    assert fresh or sha256_file(project / product) == kept
+    assert not [p for p in project.rglob(".*") if re.search(r"\.\d+\.", p.name)]  # scratch files
     finish(start(project, *words))
     happened = Counter({"refused with the file's name; what was there was kept": 1})
     outcomes.add("no room for a file", f"lbae {words[0]}", happened)
+
+
+# --- Other accidents ---------------------------------------------------------------------------
+
+
+def test_two_runs_in_one_folder(inside, outcomes, network, schedule, images):
+    from lbae_lib.models.training import train
+
+    own, data = load_experiment("tiny", "digits"), inside / "data"
+    model, page = own.model_folder, "03_sampling"
+    second = {
+        "training": (model, lambda: train(network, schedule, images, images, model)),
+        "encoding": (model, lambda: encode_experiment(own, data)),
+        "an import": (model, lambda: import_authors_weights(own, inside / "last.cp", data)),
+        "an extractor": (own.extractor_folder, lambda: train_extractor(own, data)),
+        "a prior": (own.prior_folder, lambda: fit_priors(own, data)),
+        "a notebook": (own.folder / page, lambda: run_notebook(page, own, data)),
+        "a report": (inside / ".snakemake", lambda: cli.report("digits", "tiny")),
+    }
+    for folder, run in second.values():
+        with locked(folder), pytest.raises(WriteError, match="another run is at work"):
+            run()
+    happened = Counter({"the second refused": len(second)})
+    outcomes.add("two runs in one folder", ", ".join(second), happened)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write anywhere")
+def test_results_that_may_not_be_written(inside, outcomes):
+    experiment, data = load_experiment("tiny", "digits"), inside / "data"
+    network = experiment.network
+    path = experiment.model_folder / "model.safetensors"
+    save_model(path, build_model(network).state_dict(), network, {})
+    folders = (experiment.model_folder, experiment.folder)
+    for folder in folders:
+        folder.chmod(0o500)
+    try:
+        for run in (
+            lambda: train_experiment(experiment, data),
+            lambda: encode_experiment(experiment, data),
+            lambda: run_notebook("03_sampling", experiment, data),
+        ):
+            with pytest.raises(WriteError, match="cannot be written"):
+                run()
+    finally:
+        for folder in reversed(folders):
+            folder.chmod(0o700)
+    happened = Counter({"refused with the folder's name": 3})
+    outcomes.add("results/ is read-only", "training, encoding, a notebook", happened)
+
+
+def test_out_of_memory(tmp_path, outcomes, network, schedule, images, monkeypatch):
+    from lbae_lib.models import training
+
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training._Run, "_train_step", full)
+        with pytest.raises(ConfigError, match="batch_size is 16"):
+            training.train(network, schedule, images[:64], images[64:], tmp_path)
+    assert not (tmp_path / "model.safetensors").exists()
+    part = "out of memory on the device"
+    outcomes.add(part, "training", Counter({"refused with the option to lower": 1}))
+
+    model = build_model(network).eval().requires_grad_(False)
+    whole, plain = encode(model, images), model.encode
+    monkeypatch.setattr(model, "encode", lambda x: full() if len(x) > 20 else plain(x))
+    assert torch.equal(encode(model, images), whole)
+    monkeypatch.setattr(model, "encode", full)
+    assert judged(lambda: encode(model, images)) == "refused"
+    happened = Counter({"smaller batches, the same latents": 1, "refused: no image fits": 1})
+    outcomes.add(part, "encoding", happened)
+
+
+def test_swapped_data(inside, outcomes, network, schedule, images):
+    from lbae_lib.models.training import train
+
+    run, other = inside / "run", images.flip(0)
+    train(network, schedule, images[:64], images[64:], run, time_limit=0.0, show_progress=False)
+    with pytest.raises(CheckpointError, match="its train_images is"):
+        train(network, schedule, other[:64], other[64:], run, show_progress=False)
+
+    shape = "{image_size: 32, width: 2, latent_size: 6, epochs: 1, validation_images: 2}"
+    (inside / "config/own.yaml").write_text(f"datasets: {{folder: {shape}}}")
+    (inside / "pictures").mkdir()
+    for index in range(12):
+        (inside / f"pictures/{index}.png").write_bytes(_pictures()["PNG"])
+    experiment = load_experiment("own", f"folder:{inside / 'pictures'}")
+    path = experiment.model_folder / "model.safetensors"
+
+    def new_model():
+        network = experiment.network
+        save_model(path, build_model(network).state_dict(), network, {})
+
+    new_model()
+    encode_experiment(experiment, inside)
+    load_trained(experiment, inside)
+    message = "encoded by another model or from other images"
+    first = inside / "pictures/0.png"
+    Image.new("RGB", (48, 40)).save(first)
+    with pytest.raises(CheckpointError, match=message):
+        load_trained(experiment, inside)
+    first.write_bytes(_pictures()["PNG"])
+    new_model()
+    with pytest.raises(CheckpointError, match=message):
+        load_trained(experiment, inside)
+    what = "a checkpoint's images, latents' images, latents' model"
+    outcomes.add("swapped for another", what, Counter(refused=3))
 
 
 # --- Broken and hostile input ------------------------------------------------------------------
@@ -392,14 +568,59 @@ def test_models_of_other_types_and_values(tmp_path, outcomes):
     outcomes.add("broken input", "models of other types, shapes and headers", happened)
 
 
-def test_records(tmp_path, outcomes):
-    content = next((PROJECT / "results/laptop/mnist").glob("*/record.json")).read_bytes()
-    path, rng = tmp_path / "record.json", random.Random(3)
+@pytest.fixture
+def page(inside):
+    """An executed notebook with a record."""
+    path = inside / f"{DIGITS}/03_sampling.ipynb"
+    parameters = {"seed": 0, "samples": 500}
+    verdicts = [vars(v) | {"verdict": v.verdict} for v in (Verdict("a", "1 < 2", True),)]
+    write_record(
+        path.with_suffix("") / "record.json",
+        "03_sampling",
+        {"profile": "tiny", "dataset": "digits", "parameters": parameters},
+        {"notebook": "0" * 64, "code": "1" * 64},
+        {"verdicts": verdicts, "scores": {"rows": {"a": [0.25, 1e-7]}}},
+        1.0,
+    )
+    cell = {"cell_type": "markdown", "metadata": {}, "source": ["# Title"]}
+    write_json(path, {"cells": [cell], "metadata": {}})
+    return path
+
+
+def test_records(page, outcomes):
+    path, rng = page.with_suffix("") / "record.json", random.Random(3)
+    content, kept = path.read_bytes(), read_record(path)
     happened: Counter[str] = Counter()
     for _ in range(200 * TRIES):
         path.write_bytes(damaged(content, rng))
-        happened[judged(lambda: read_json(path, "record"))] += 1
-    outcomes.add("broken input", "records (accepted: still JSON)", happened)
+
+        def read():
+            assert read_record(path) == kept
+
+        result = judged(read)
+        happened["accepted, the same content" if result == "accepted" else result] += 1
+    outcomes.add("broken input", "records", happened)
+    path.write_bytes(content.replace(b"0.25", b"0.35"))
+    assert judged(lambda: cli.report("digits", "tiny")) == "refused"
+
+
+def test_records_without_a_checksum(page, inside, outcomes):
+    path, rng = page.with_suffix("") / "record.json", random.Random(10)
+    early, sets = read_record(path), find_results(inside, "tiny")
+    readers = (
+        lambda: stale_reasons(page),
+        lambda: ScoreRecord.load(path).title,
+        lambda: verdict_tables(inside, sets) + atlas_table(inside, sets, None),
+    )
+    happened: Counter[str] = Counter()
+    for number in range(30 * TRIES):
+        changed = _mutated(early, rng) if number % 2 else json.loads(json.dumps(early))
+        if not number % 2:
+            changed["results"]["verdicts"][0] = _mutated(early["results"]["verdicts"][0], rng)
+        path.write_text(json.dumps(changed))
+        happened.update(judged(reader) for reader in readers)
+    assert happened["refused"] > 10 * TRIES
+    outcomes.add("broken input", "records of before they had a checksum, on pages", happened)
 
 
 @lru_cache(maxsize=1)
@@ -435,6 +656,20 @@ def test_images(tmp_path, outcomes):
     Image.new("1", (30_000, 30_000)).save(bomb)
     assert judged(lambda: read_images([bomb], 32, 3)) == "refused"
     outcomes.add("hostile input", "a picture that would unpack to a gigabyte", Counter(refused=1))
+
+
+def test_links_out_of_a_folder(tmp_path, outcomes):
+    for folder in ("mine", "others"):
+        (tmp_path / folder).mkdir()
+        for index in range(12):
+            (tmp_path / folder / f"{index}.png").write_bytes(_pictures()["PNG"])
+    assert len(load_folder(tmp_path / "mine", 32, 3).train) == 11
+    for link, target in (("mine/a.png", "others/0.png"), ("mine/class", "others")):
+        (tmp_path / link).symlink_to(tmp_path / target)
+        with pytest.raises(DataError, match="leads out of"):
+            load_folder(tmp_path / "mine", 32, 3)
+        (tmp_path / link).unlink()
+    outcomes.add("hostile input", "links that lead out of a folder of images", Counter(refused=2))
 
 
 def test_tables(tmp_path, outcomes):

@@ -10,12 +10,23 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+import torch
 from conftest import PROJECT
+from matplotlib.figure import Figure
 from reports import results
 
-from lbae_lib.errors import ConfigError, LbaeError
+from lbae_lib.config import load_experiment, project_root
+from lbae_lib.data.registry import dataset_info, dataset_slug, folder_path, load_dataset
+from lbae_lib.errors import CheckpointError, ConfigError, DataError, LbaeError, WriteError
+from lbae_lib.files import read_tensors, sha256_file
+from lbae_lib.locks import locked
+from lbae_lib.models.autoencoders import build_model
+from lbae_lib.models.checkpoints import save_model
+from lbae_lib.report import execute, runs
 from lbae_lib.report.book import check_executed
 from lbae_lib.report.execute import check_parameters
+from lbae_lib.report.notebook import open_notebook
+from lbae_lib.report.page import Page
 
 
 @pytest.fixture
@@ -147,6 +158,108 @@ def test_parameters_are_checked_before_anything_runs():
         check_parameters(notebook, {"pairs": True})
     with pytest.raises(ConfigError, match="no parameter 'profile'"):
         check_parameters(notebook, {"profile": "quick"})
+
+
+@pytest.mark.parametrize("name", ["A/B", "x/../../evil", "/tmp/evil", "..", "a b\n\0"])
+def test_names_of_attributes_make_files_of_the_page_alone(tmp_path, name):
+    folder = tmp_path / "results/page"
+    folder.mkdir(parents=True)
+    page = Page(name="03_sampling", profile="smoke", parameters={}, folder=folder)
+    page.show(Figure(), f"fig11_{name}_mean", "A figure.", "a figure")
+    page.play(torch.zeros(2, 1, 1, 8, 8, dtype=torch.uint8), 1, "ab", f"player_{name}", "", "")
+    page.table(("a",), [(1,)], name)
+    written = [p for p in tmp_path.rglob("*") if p.is_file()]
+    assert {p.parent for p in written} == {folder}
+    assert sorted(p.suffix for p in written) == [".csv", ".png", ".png", ".svg", ".tex"]
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project in which nothing was made yet."""
+    (tmp_path / "config").mkdir()
+    (tmp_path / "notebooks").symlink_to(PROJECT / "notebooks")
+    (tmp_path / "config/own.yaml").write_text(
+        "datasets:\n  digits: &small {latent_size: 6, width: 2, epochs: 1, validation_images: 137}"
+        "\n  folder: *small\n"
+    )
+    monkeypatch.setenv("LBAE_ROOT", str(tmp_path))
+    project_root.cache_clear()
+    yield tmp_path
+    project_root.cache_clear()
+
+
+def test_a_page_names_no_home_folder(project, tmp_path_factory, monkeypatch):
+    home = tmp_path_factory.mktemp("somebody")
+    (home / "pictures").mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    asked = {}
+    monkeypatch.setattr(execute, "_execute", lambda *words: asked.update(words[2]))
+    for name in (f"folder:{home}/pictures", "folder:~/pictures"):
+        experiment = load_experiment("own", name)
+        execute.run_notebook("03_sampling", experiment, home / "data")
+        assert (asked["dataset"], asked["data_root"]) == ("folder:~/pictures", "~/data")
+        options = json.dumps(runs.experiment_options(experiment))
+        assert "folder:~/pictures" in options
+        assert home.name not in options
+        assert dataset_slug(name) == experiment.folder.name == "folder-pictures"
+        assert folder_path(asked["dataset"]) == home / "pictures"
+    execute.run_notebook("03_sampling", experiment, project / "data")
+    assert asked["data_root"] == "data"
+    assert dataset_slug("folder:~") == dataset_slug(f"folder:{home}")
+    with pytest.raises(DataError, match=r"no folder at .*~nobody-at-all/x"):
+        load_dataset(dataset_info("folder:~nobody-at-all/x"), project)
+
+    taken = []
+    monkeypatch.setattr("lbae_lib.report.notebook.load_trained", lambda _, root: taken.append(root))
+    open_notebook("03_sampling", "own", "digits", "~/data")
+    open_notebook("03_sampling", "own", "digits", "data")
+    assert taken == [home / "data", project / "data"]
+
+
+def test_latents_and_pages_are_recorded_as_made_by_what_was_loaded(project, monkeypatch):
+    experiment, data = load_experiment("own", "digits"), project / "data"
+    folder = experiment.model_folder
+    model, latents = folder / "model.safetensors", folder / "latents.safetensors"
+
+    def save(seed):
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            state = build_model(experiment.network).state_dict()
+        save_model(model, state, experiment.network, {})
+        return sha256_file(model)
+
+    with pytest.raises(CheckpointError, match=r"make it with `lbae train -d digits -p own`"):
+        runs.encode_experiment(experiment, data)
+    for step, busy in (
+        (runs.encode_experiment, folder),
+        (runs.train_extractor, experiment.extractor_folder),
+        (runs.fit_priors, experiment.prior_folder),
+    ):
+        with locked(busy), pytest.raises(WriteError, match="another run is at work"):
+            step(experiment, data)
+
+    encode, first = runs.encode, save(1)
+
+    def while_replaced(*words, **options):
+        save(2)
+        return encode(*words, **options)
+
+    monkeypatch.setattr(runs, "encode", while_replaced)
+    runs.encode_experiment(experiment, data)
+    assert read_tensors(latents, "latents")[1]["model_sha256"] == first != sha256_file(model)
+    with pytest.raises(CheckpointError, match="encoded by another model"):
+        runs.load_trained(experiment, data)
+
+    monkeypatch.setattr(runs, "encode", encode)
+    runs.encode_experiment(experiment, data)
+    page = open_notebook("03_sampling", "own", "digits", "data", seed=0)
+    used = {"model": sha256_file(model), "latents": sha256_file(latents)}
+    save(3)
+    page.finish()
+    record = json.loads((page.folder / "record.json").read_text())
+    assert {role: record["inputs"][role] for role in used} == used
+    with pytest.raises(LbaeError, match="lbae prior"):
+        _ = page.codec
 
 
 def test_notebooks_that_were_not_run_to_the_end_are_refused(tmp_path):

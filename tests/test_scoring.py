@@ -16,15 +16,24 @@ from lbae_lib.metrics.evaluate import DEFAULT
 from lbae_lib.metrics.features import ClassifierFeatures
 from lbae_lib.models.autoencoders import build_model
 from lbae_lib.models.encoding import decode, encode_posterior
-from lbae_lib.report.comparison import ScoreRecord, across, beside_published, published_table
+from lbae_lib.report.comparison import (
+    ScoreRecord,
+    across,
+    beside_published,
+    claims_by_published_numbers,
+    published_table,
+)
 from lbae_lib.report.image_sets import control_sources, lbae_sources, vae_sources
 from lbae_lib.report.runs import Baseline, Trained
 from lbae_lib.report.scoring import METRICS, Judge, Scoreboard
+from lbae_lib.report.tables import Spread
+from lbae_lib.report.verdicts import all_hold, lower
 from lbae_lib.report.workflow import notebook_needs
 
 FAST = dataclasses.replace(DEFAULT, name="fast", kernel_subsets=2, clusters=4, angles=51, runs=1)
 LBAE_ROWS = {
-    "reco", "n01", "independent", "direct", "clip", "nearest", "gmm", "interp", "interp_exact",
+    "reco", "n01", "independent", "direct", "clip", "nearest", "gmm", "interp", "interp_eq14",
+    "interp_exact",
 }  # fmt: skip
 
 
@@ -138,9 +147,34 @@ def test_records_of_scores_stand_beside_the_papers(trained, parts, tmp_path):
     assert reco[3] == board.rows["lbae_reco"].spread(judge, "frechet")
     assert uniform[2:4] == ["88.13", None]  # not scored here: empty, not invented
     _, rows = across([record], "table_1", ("frechet",))
-    assert rows[0][3:5] == ["8.11", str(board.rows["lbae_reco"].spread(judge, "frechet"))]
+    assert rows[0][3:7] == [24, 2, "8.11", board.rows["lbae_reco"].spread(judge, "frechet")]
+    header, rows = across([record], "table_4", ("precision_f8", "recall_f8"))
+    assert header[6:8] == ["reconstruction: here, precision", "reconstruction: here, recall"]
+    assert all(len(row) == len(header) for row in rows)
+    kernel = record.content["rows"]["lbae_clip"]["kernel"][judge.key]
+    assert kernel["subset_size"] == 12  # half of 24 images, fewer than the protocol's
+    assert len(kernel["standard_errors"]) == 2
     for metric in METRICS:
         assert len(record.content["rows"]["lbae_clip"]["values"][judge.key][metric]) == 2
+
+
+def test_the_papers_tables_judge_its_claims():
+    reco, kernel, samples, mixtures = claims_by_published_numbers()
+    assert reco.holds is kernel.holds is mixtures.holds is True
+    assert samples.holds is False  # a GAN on MNIST and LPGA on CelebA have lower FIDs
+    assert "LPGA 14.53, VPGA 24.73, LBAE (ours) 34.95" in samples.evidence
+
+
+def test_a_difference_within_the_deviations_decides_nothing():
+    near, far = Spread(1.0, 0.2), Spread(2.0, 0.3)
+    assert lower(near, far) is True
+    assert lower(far, near) is False
+    assert lower(near, Spread(1.2, 0.1)) is None
+    assert lower(Spread(1.0, None), Spread(1.2, None)) is True
+    assert lower(Spread(1.0, None), Spread(1.2, None), noise=0.5) is None
+    assert all_hold(True, None) is None
+    assert all_hold(True, None, False) is False
+    assert all_hold(True, True) is True
 
 
 def test_the_published_table_is_whole():

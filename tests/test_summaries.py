@@ -1,10 +1,15 @@
 """What the book says over all results."""
 
+import html
 import json
+import shutil
 
 import pytest
+from markdown_it import MarkdownIt
+from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 from lbae_lib.report.page_links import links
+from lbae_lib.report.records import write_record
 from lbae_lib.report.summaries import (
     atlas_table,
     counts_table,
@@ -32,8 +37,7 @@ def root(tmp_path):
             own = [{"claim": "a | b", "verdict": verdict}] if name == "02_b" else []
             if dataset == "mnist" and name == "02_b":
                 own.append({"claim": "c", "verdict": "not measurable here"})
-            record = {"results": {"verdicts": own}}
-            (folder / name / "record.json").write_text(json.dumps(record))
+            write_record(folder / name / "record.json", name, {}, {}, {"verdicts": own}, 1.0)
     return tmp_path
 
 
@@ -70,7 +74,7 @@ def test_the_picture_is_of_the_first_data_set_that_has_it(root):
 
 
 def test_benchmarks_by_machine(tmp_path):
-    assert performance_tables(tmp_path).count("Not measured yet.") == 5
+    assert performance_tables(tmp_path).count("Not measured yet.") == 7
     folder = tmp_path / "results/performance"
     folder.mkdir(parents=True)
     rows = [{"task": "A", "reference": "R", "seconds": [3.0, 2.0], "MiB": [10.2, 7.9]}]
@@ -81,6 +85,21 @@ def test_benchmarks_by_machine(tmp_path):
     assert "### M" in text
     assert "| A | R | 3.00 | 2.00 | **1.5** | 10 | 8 |" in text
     assert "| B | S | 1.00 | 4.00 | **0.2** |" in text
+
+
+def test_the_loss_that_trainings_are_timed_to_is_named(tmp_path):
+    folder = tmp_path / "results/performance"
+    folder.mkdir(parents=True)
+    loop = {"images_per_second": 9.0, "precision": "32-true", "peak_MiB": 1.0}
+    loop |= {"share_of_products": 0.5, "seconds_to_target": 4.0}
+    options = dict.fromkeys(("width", "channels", "size", "latent", "batch", "seconds"), 1)
+    record = {"machine": "M", "torch": "2", "options": options, "ratio": 1.0}
+    record |= {"plain": loop, "library": loop}
+    path = folder / "training-m.json"
+    path.write_text(json.dumps(record))
+    assert "| to the loss, s |" in performance_tables(tmp_path)  # the first records had no more
+    path.write_text(json.dumps(record | {"target": 12.34}))
+    assert "| to a validation loss of 12.3, s |" in performance_tables(tmp_path)
 
 
 def test_outcomes_are_counted(tmp_path):
@@ -103,14 +122,14 @@ def test_a_page_links_to_what_it_is_made_of():
     assert "Binder" not in links(page, "")
     text = links(page, "owner/name", "dev")
     assert "gh/owner/name/dev?urlpath=lab/tree/notebooks/03_sampling.ipynb" in text
-    assert "github/owner/name/blob/dev/notebooks/03_sampling.ipynb" in text
+    assert "[on the digits, on Binder]" in text  # whatever the page is about
 
 
 def test_the_atlas_leads_to_pages_and_says_what_they_found(root):
     sets = find_results(root, "quick")
     record = root / "results/quick/mnist/03_sampling/record.json"
     verdicts = [{"claim": c, "verdict": v} for c, v in zip("abc", VERDICTS.values(), strict=True)]
-    record.write_text(json.dumps({"results": {"verdicts": verdicts}}))
+    write_record(record, "03_sampling", {}, {}, {"verdicts": verdicts}, 1.0)
     lines = atlas_table(root, sets, "results/quick/06_tables").splitlines()
     (figure,) = (line for line in lines if line.startswith("| Figure 8 "))
     assert figure.endswith("| [MNIST (profile quick)](/results/quick/mnist/03_sampling) (1 of 2) |")
@@ -124,6 +143,23 @@ def test_a_folder_of_images_has_the_title_of_its_profile(root):
     (folder / "lbae").mkdir(parents=True)
     (folder / "01_training.ipynb").write_text("{}")
     assert find_results(root, "quick")[0].title == "folder-faces (profile laptop)"
-    record = {"options": {"dataset": {"title": "Faces of mine"}}}
-    (folder / "lbae/record.json").write_text(json.dumps(record))
+    options = {"dataset": {"title": "Faces of mine"}}
+    write_record(folder / "lbae/record.json", "train", options, {}, {}, 1.0)
     assert find_results(root, "quick")[0].title == "Faces of mine (profile laptop)"
+
+
+def test_a_title_is_text_whatever_it_holds(root):
+    """A data set's title, by default its folder's name, in every table on the front pages."""
+    folder = shutil.copytree(root / "results/quick/mnist", root / "results/quick/folder-trap")
+    (folder / "03_sampling/overview.png").write_bytes(b"")
+    title = "<b>a</b> | [b](c) &lt; `d`\n# *e*_f_ {{g}} $h$"
+    options = {"dataset": {"title": title}}
+    write_record(folder / "lbae/record.json", "train", options, {}, {}, 1.0)
+    (trap,) = (s for s in find_results(root, "quick") if s.folder.name == "folder-trap")
+    shown = html.escape(title.replace("\n", " "), quote=False)
+    read = MarkdownIt("commonmark", {"html": True}).enable("table").use(dollarmath_plugin)
+    for text in (
+        atlas_table(root, [trap], None), verdict_tables(root, [trap]), counts_table(root, [trap]),
+        overview_figure(root, [trap]).replace("```", ""),
+    ):  # fmt: skip
+        assert shown in read.render(text), text

@@ -9,8 +9,12 @@ from PIL import Image
 from reports import lbae, results
 
 from lbae_lib.cli import parse_parameter
-from lbae_lib.report.staleness import mark_page, notebook_parameters
+from lbae_lib.config import load_experiment, project_root
+from lbae_lib.files import sha256_file
+from lbae_lib.report.records import read_record, write_record
+from lbae_lib.report.staleness import mark_page, notebook_parameters, stale_reasons
 from lbae_lib.report.verification import _yaml, compare_figures, compare_results
+from lbae_lib.sources import code_hash
 
 
 def test_numbers_are_compared_and_times_are_not():
@@ -63,6 +67,41 @@ def test_figures_are_compared_pixel_by_pixel(tmp_path):
     assert "only one of the runs has a readable b.png" in compare_figures(old, new, apart).found
 
 
+@pytest.fixture
+def page(tmp_path, monkeypatch):
+    """An executed notebook that has the parameters of `lbae notebook 04_… -P rows=5`."""
+    for part in ("config", "notebooks"):
+        (tmp_path / part).symlink_to(PROJECT / part)
+    monkeypatch.setenv("LBAE_ROOT", str(tmp_path))
+    project_root.cache_clear()
+    notebook = PROJECT / "notebooks/04_interpolation.ipynb"
+    folder = tmp_path / "results/smoke/digits"
+    configured = load_experiment("smoke", "digits").notebooks["04_interpolation"]
+    parameters = notebook_parameters(notebook) | dict(configured) | {"rows": 5}
+    write_record(
+        folder / "04_interpolation/record.json",
+        "04_interpolation",
+        {"profile": "smoke", "dataset": "digits", "parameters": parameters},
+        {"notebook": sha256_file(notebook), "code": code_hash(notebook)},
+        {"verdicts": []},
+        1.0,
+    )
+    yield folder / "04_interpolation.ipynb"
+    project_root.cache_clear()
+
+
+def test_parameters_given_by_the_user_make_no_page_older(page):
+    def given(**overrides):
+        about = {"papermill": {"overrides": overrides}}
+        page.write_text(json.dumps({"cells": [], "metadata": about}))
+
+    given(rows=5)
+    assert stale_reasons(page) == []
+    for overrides in ({}, {"pairs": 5}, {"rows": 6}):
+        given(**overrides)
+        assert stale_reasons(page) == ["its parameters have changed"]
+
+
 def test_an_older_page_says_so_below_its_title():
     page = {"cells": [{"cell_type": "markdown", "source": ["# Title"]}], "nbformat": 4}
     marked = json.loads(mark_page(json.dumps(page), ["the notebook has changed"]))
@@ -75,9 +114,16 @@ def test_a_report_verifies_until_something_is_changed(smoke_report, tmp_path):
     project = tmp_path / "project"
     skipped = shutil.ignore_patterns("build", ".snakemake", ".ipynb_checkpoints", ".~*")
     shutil.copytree(smoke_report, project, ignore=skipped)
-    words = ("verify", "-d", "digits", "-p", "smoke")
-    done = lbae(project, *words, "-r", "02_latent_distribution")
+    # A page with a parameter of the user's own, which it is run again with.
+    page, choice = "02_latent_distribution", ("-d", "digits", "-p", "smoke")
+    done = lbae(project, "notebook", page, *choice, "-P", "samples=3000")
+    assert done.returncode == 0, done.stderr
+    words = ("verify", *choice)
+    done = lbae(project, *words, "-r", page)
     assert done.returncode == 0, done.stdout + done.stderr
+    for root in (project, project / "build/verify/project"):
+        record = read_record(results(root) / page / "record.json")
+        assert record["options"]["parameters"]["samples"] == 3000
     *hashes, again, figures = done.stdout.splitlines()
     assert len(hashes) == 18
     # A second clean run, and not one number is another.

@@ -16,12 +16,11 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from lbae_lib.data.images import Dataset, ImageSet
+from lbae_lib.data.layout import ATTRIBUTES_FILE, IMAGE_SUFFIXES, OTHER_COLUMNS
 from lbae_lib.errors import DataError
 from lbae_lib.files import read_tensors, write_tensors
 from lbae_lib.progress import progress_bar
 
-ATTRIBUTES_FILE = "attributes.csv"
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
 _TEST_SHARE = 10  # one image in ten, where the folder has no test part
 _SPLIT_SEED = 10
 _WORTH_KEEPING = 5000  # images, from which on their pixels are kept for the next time
@@ -149,7 +148,7 @@ def _table_parts(path: Path) -> tuple[tuple[str, ...], dict[str, _Listing]]:
         columns = list(rows.fieldnames or [])
         if "image_id" not in columns:
             raise DataError(f"{path} has no column image_id: it has {', '.join(columns) or 'none'}")
-        names = tuple(c for c in columns if c not in ("image_id", "split"))
+        names = tuple(c for c in columns if c not in OTHER_COLUMNS)
         if len(set(columns)) < len(columns):
             raise DataError(f"{path} has two columns of one name: {', '.join(columns)}")
         found: dict[str, tuple[list[Path], list[list[int]]]] = {}
@@ -208,7 +207,7 @@ def _class_names(root: Path, parts: Sequence[Path]) -> tuple[str, ...]:
 
 def _files(root: Path, folder: Path) -> list[Path]:
     """Images of a folder; none leads out of the root."""
-    found = (p for p in folder.iterdir() if p.suffix.lower() in _SUFFIXES and p.is_file())
+    found = (p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
     return sorted(_inside(root, p) if p.is_symlink() else p for p in found)
 
 
@@ -226,7 +225,7 @@ def _listing(root: Path, folder: Path, classes: tuple[str, ...]) -> _Listing:
         labels += [index] * len(found)
     if not files:
         raise DataError(
-            f"{folder} holds no images ({', '.join(sorted(_SUFFIXES))}), nor do its subfolders"
+            f"{folder} holds no images ({', '.join(sorted(IMAGE_SUFFIXES))}), nor do its subfolders"
         )
     return _Listing(files, labels or None)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from lbae_lib.data.layout import is_named
 from lbae_lib.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -120,15 +122,17 @@ def dataset_info(name: str, **known: Any) -> DatasetInfo:
     """What is known of a data set by name, or of ``folder:PATH``.
 
     Args:
-        name: a registered name, or "folder:PATH".
+        name: a registered name, or "folder:PATH". A relative PATH begins at the project's folder;
+            the command line also takes one that begins where it is called.
         **known: for folders, any attribute of :class:`DatasetInfo` but the name; by default
-            64×64 colour images, scored by their squared error.
+            64×64 colour images, scored by their squared error, and named if there is an
+            attributes.csv or class folders.
 
     Raises:
         ConfigError: if there is no such data set; names the closest.
     """
     if name.startswith(FOLDER_PREFIX):
-        folder = Path(name.removeprefix(FOLDER_PREFIX))
+        folder = folder_path(name)
         defaults: dict[str, Any] = {
             "title": f"{folder.name} (own images)",
             "image_size": 64,
@@ -136,9 +140,9 @@ def dataset_info(name: str, **known: Any) -> DatasetInfo:
             "loss": "mse",
             "embedded": False,
             "source": f"images from the folder {folder.name}",
-            "named": False,
+            "named": is_named(folder),
         }
-        return DatasetInfo(name=name, **(defaults | known))
+        return DatasetInfo(name=FOLDER_PREFIX + without_home(_own_path(name)), **(defaults | known))
     if name not in DATASETS:
         close = difflib.get_close_matches(name, DATASETS, n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""
@@ -152,8 +156,34 @@ def dataset_slug(name: str) -> str:
     """The data set's name as a folder name: "folder:/a/My Cats" gives "folder-my-cats"."""
     if not name.startswith(FOLDER_PREFIX):
         return name
-    base = Path(name.removeprefix(FOLDER_PREFIX)).name.lower()
+    base = _own_path(name).name.lower()
     return "folder-" + (re.sub(r"[^a-z0-9]+", "-", base).strip("-") or "images")
+
+
+def folder_path(name: str) -> Path:
+    """Where the images of "folder:PATH" are; a relative PATH begins at the project's folder."""
+    from lbae_lib.config import project_root  # which imports this module
+
+    path = _own_path(name)
+    return path if path.is_absolute() else project_root() / path
+
+
+def with_home(path: str) -> Path:
+    """A path whose "~" is the home folder; as it is where there is no such home."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111  Path's own ends in a RuntimeError
+
+
+def without_home(path: Path) -> str:
+    """A path with "~" for the home folder, so that what is published names no user."""
+    home = with_home("~")
+    for own in (home, home.resolve()):
+        if path.is_relative_to(own):
+            return (Path("~") / path.relative_to(own)).as_posix()
+    return path.as_posix()
+
+
+def _own_path(name: str) -> Path:
+    return with_home(name.removeprefix(FOLDER_PREFIX))
 
 
 PAPER_DATASETS = {"mnist": "MNIST", "cifar10": "CIFAR-10", "celeba": "CelebA"}
@@ -179,7 +209,7 @@ def load_dataset(info: DatasetInfo, root: Path) -> Dataset:
     from lbae_lib.data import embedded, folder, torchvision_sets
 
     if info.name.startswith(FOLDER_PREFIX):
-        path = Path(info.name.removeprefix(FOLDER_PREFIX)).expanduser()
+        path = folder_path(info.name)
         return folder.load_folder(path, info.image_size, info.channels, info.title, cache=root)
     if info.name == "digits":
         return embedded.load_digits(info.title)

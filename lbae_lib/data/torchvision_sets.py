@@ -17,7 +17,9 @@ from lbae_lib.errors import DataError
 from lbae_lib.files import read_tensors, write_tensors
 from lbae_lib.progress import progress_bar
 
+_CELEBA = {"train": 162_770, "test": 19_962}
 _CELEBA_SIZE = 64
+_CELEBA_VERSION = 2  # of the kept tensors; the first had no attributes
 
 
 def load_mnist(root: Path, title: str) -> Dataset:
@@ -53,24 +55,47 @@ def load_celeba(root: Path, title: str) -> Dataset:
     """CelebA's training and test faces, shorter side to 64, centre-cropped (Table 3).
 
     Decoding 182,732 JPEG files takes minutes, so the tensors are kept beside them in
-    ``celeba_64.safetensors`` (2.2 GB).
+    ``celeba_64.safetensors`` (2.2 GB), the 40 attributes with them.
+
+    Raises:
+        DataError: if files are missing or damaged, or the kept tensors are of an older version.
     """
     cache = root / "celeba_64.safetensors"
     if not cache.exists():
-        from torchvision.datasets import CelebA
-
-        tensors = {
-            split: _celeba_images(_open(CelebA, root, title, split=split), split)
-            for split in ("train", "test")
-        }
-        write_tensors(cache, tensors, {"dataset": "celeba", "size": _CELEBA_SIZE})
-    tensors, _ = read_tensors(cache, "cache of CelebA images")
-    train, test = ImageSet(tensors["train"]), ImageSet(tensors["test"])
+        _keep_celeba(cache, root, title)
+    tensors, about = read_tensors(cache, "cache of CelebA images")
+    if about.get("version") != _CELEBA_VERSION:
+        raise DataError(
+            f"{cache} is of version {about.get('version', 1)}, but {_CELEBA_VERSION} is needed, "
+            "which has the attributes: delete the file, and it is made anew from the JPEG files"
+        )
+    train, test = (
+        ImageSet(tensors[f"{part}.images"], attributes=tensors[f"{part}.attributes"])
+        for part in _CELEBA
+    )
+    shape = (3, _CELEBA_SIZE, _CELEBA_SIZE)
     return Dataset(
         "celeba",
         title,
-        *_checked(train, test, root, title, (162_770, 19_962), (3, 64, 64)),
+        *_checked(train, test, root, title, (_CELEBA["train"], _CELEBA["test"]), shape),
+        attribute_names=tuple(about["attribute_names"]),
     )
+
+
+def _keep_celeba(cache: Path, root: Path, title: str) -> None:
+    from torchvision.datasets import CelebA
+
+    tensors: dict[str, Tensor] = {}
+    names: list[str] = []
+    for part in _CELEBA:
+        source = _open(CelebA, root, title, split=part)
+        names = [name for name in source.attr_names if name]  # its line ends with a blank
+        tensors |= {
+            f"{part}.images": _celeba_images(source, part),
+            f"{part}.attributes": source.attr.to(torch.uint8),
+        }
+    about = {"dataset": "celeba", "size": _CELEBA_SIZE, "attribute_names": names}
+    write_tensors(cache, tensors, about | {"version": _CELEBA_VERSION})
 
 
 def _celeba_images(source: Any, split: str) -> Tensor:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
+from torch.nn.functional import normalize, pad
 
 from lbae_lib.bits import check_bits, hamming_distance
 from lbae_lib.latent.hyperplane import HyperplaneSampler
+
+_BLOCK = 64  # products updated one after another, before all others are told
+_FARTHEST = 37.0  # standard deviations: the normal tail beyond is zero in double precision
+_SMALLEST = 1e-12  # a margin; zero would have no sign
 
 
 @dataclass(frozen=True)
@@ -70,31 +75,86 @@ def centroid_difference(latents: Tensor, sampler: HyperplaneSampler) -> Inversio
 
 
 def exact(
-    latents: Tensor, sampler: HyperplaneSampler, generator: torch.Generator | None
+    latents: Tensor,
+    sampler: HyperplaneSampler,
+    generator: torch.Generator | None,
+    sweeps: int = 10,
 ) -> Inversion:
     """A normal with no wrong bit: V r = [s, 1] ∘ m for margins m > 0.
 
-    With ``generator`` the margins are those of a random hyperplane, absolute values of V z with
-    z ~ N(0, I), so the normal looks like one that the sampler draws. Without, all margins are 1:
-    the «degenerate» normal r = V⁻¹[s, 1] of Section 3.3, between two of which every differing bit
-    crosses zero at the same angle.
+    With ``generator`` the normal is a random one given its bits, r ~ N(0, I) under the condition
+    that it generates s with the boundary vector on the positive side: V r ~ N(0, V Vᵀ) truncated
+    to the orthant of [s, 1], by Gibbs sampling. Without, all margins are 1: the «degenerate»
+    normal r = V⁻¹[s, 1] of Section 3.3, between two of which every differing bit crosses zero at
+    the same angle.
 
     Args:
         latents: s, (K, N) in {-1, +1}.
         sampler: must have full rank R = N + 1; see :func:`full_rank`.
-        generator: of the margins, or None for margins of 1.
+        generator: of the normals, or None for margins of 1.
+        sweeps: of Gibbs sampling, from the margins of random hyperplanes whatever their bits;
+            with 0 these are the margins.
 
     Raises:
-        ValueError: if V is not square and well conditioned.
+        ValueError: if V is not square and well conditioned, or sweeps is negative.
+
+    Reference:
+        J. Geweke (1991), *Efficient simulation from the multivariate normal and Student-t
+        distributions subject to linear constraints*.
     """
+    if sweeps < 0:
+        raise ValueError(f"sweeps is {sweeps}, but must be at least 0")
     latents = _prepared(latents, sampler)
     vectors = sampler.vectors
     _check_square(vectors)
-    target = torch.nn.functional.pad(latents, (0, 1), value=1.0)
+    target = pad(latents, (0, 1), value=1.0)
     if generator is not None:
-        target = target * (sampler.normals(len(latents), generator) @ vectors.T).abs()
+        products = target * (sampler.normals(len(latents), generator) @ vectors.T).abs()
+        inverse = torch.cholesky_inverse(_lower_factor(vectors))
+        target = _truncated_gaussian(products, inverse, sweeps, generator)
     normals = torch.linalg.solve(vectors, target.T).T
     return _judged(normals, latents, sampler)
+
+
+def _lower_factor(vectors: Tensor) -> Tensor:
+    return torch.linalg.cholesky(vectors @ vectors.T)
+
+
+def _truncated_gaussian(
+    start: Tensor, precision: Tensor, sweeps: int, generator: torch.Generator
+) -> Tensor:
+    """Gaussian vectors of mean zero that keep the signs of their start, by Gibbs sampling.
+
+    Args:
+        start: float64 (K, D), no entry zero.
+        precision: Q, the inverse of the covariance, (D, D).
+        sweeps: over all D coordinates.
+        generator: of the draws.
+
+    Returns:
+        (K, D).
+    """
+    signs, values = start.sign().T, start.T.clone()  # a coordinate of all K is contiguous
+    spread = precision.diagonal().rsqrt()
+    blocks = torch.arange(len(values), device=values.device).split(_BLOCK)
+    for _ in range(sweeps):
+        for block in blocks:
+            among = precision[block][:, block]
+            before = values[block]
+            pull = precision[block] @ values  # Q y, kept up to date within the block
+            chance = 1 - torch.rand(
+                before.shape, generator=generator, dtype=values.dtype, device=values.device
+            )
+            for own, i in enumerate(block.tolist()):
+                # Given the others, s y is Gaussian with this mean, above zero.
+                mean = signs[i] * (values[i] - pull[own] / precision[i, i])
+                least = (-mean / spread[i]).clamp(max=_FARTHEST)
+                tail = chance[own] * torch.erfc(least * math.sqrt(0.5)) / 2
+                drawn = torch.maximum(-torch.special.ndtri(tail), least)
+                moved = signs[i] * (mean + spread[i] * drawn).clamp(min=_SMALLEST)
+                pull.addr_(among[:, own], moved - values[i])
+                values[i] = moved
+    return values.T
 
 
 def least_change(
@@ -118,7 +178,7 @@ def least_change(
         raise ValueError(f"share is {share}, but must be above 0")
     latents = _prepared(latents, sampler)
     _check_square(sampler.vectors)
-    signed = torch.nn.functional.pad(latents, (0, 1), value=1.0)
+    signed = pad(latents, (0, 1), value=1.0)
     products = start.normals.to(sampler.vectors) @ sampler.vectors.T
     # The hyperplane -r has the same bits: the boundary vector's side is the positive one.
     margins = signed * products * torch.where(products[:, -1:] >= 0, 1.0, -1.0)

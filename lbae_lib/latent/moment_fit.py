@@ -23,11 +23,13 @@ class MomentFit:
         vectors: V, unit rows, float64 (N+1, R).
         iterations: of L-BFGS.
         error: root-mean-square error of a moment, weighted as it was fitted.
+        settled: whether it ended by its tolerance; if not, by its limit of iterations.
     """
 
     vectors: Tensor
     iterations: int
     error: float
+    settled: bool
 
 
 def fit_vectors(
@@ -48,7 +50,8 @@ def fit_vectors(
             Gram matrix; its width is the rank of the fit.
         boundary_weight: of squared errors of first moments, above 0.
         iterations: at most.
-        tolerance: stop when the loss changes by less than this share.
+        tolerance: stop when the weighted mean of squared errors changes by less than this times
+            1e-7.
 
     Raises:
         ValueError: if shapes differ or the weight is not positive.
@@ -82,4 +85,5 @@ def fit_vectors(
     optimizer.step(closure)
     steps = int(optimizer.state[free]["n_iter"])
     with torch.no_grad():
-        return MomentFit(normalize(free, dim=1), steps, float(loss().sqrt()))
+        error = float(loss().sqrt())
+        return MomentFit(normalize(free, dim=1), steps, error, steps < iterations)

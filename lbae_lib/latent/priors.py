@@ -16,8 +16,8 @@ from lbae_lib.bits import signs
 
 Covariance = Literal["full", "diag"]
 
-# A full covariance is fitted only from so many latents a number in it that is free: with fewer
-# the fit describes noise.
+# A full covariance is fitted only from so many latents a component and dimension: with fewer the
+# fit describes noise.
 _LATENTS_PER_DIMENSION = 2
 
 
@@ -106,10 +106,10 @@ class GaussianMixture:
         Args:
             latents: (K, N).
             components: number of Gaussians.
-            at_most: latents used, the first ones; the fit's time grows with them.
+            at_most: latents used, random ones; the fit's time grows with them.
             floor: added to every variance. Bits that are constant within a component have none.
             iterations: of expectation-maximisation, at most.
-            seed: of the starting clusters.
+            seed: of the latents used and the starting clusters.
 
         Raises:
             ValueError: if there are fewer latents than components.
@@ -119,7 +119,8 @@ class GaussianMixture:
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.mixture import GaussianMixture as Mixture
 
-        used = latents[:at_most].double().cpu()
+        mixed = torch.randperm(len(latents), generator=torch.Generator().manual_seed(seed))
+        used = latents.cpu()[mixed[:at_most]].double()
         count, width = used.shape
         if count < components:
             raise ValueError(f"{count} latents cannot be fitted by {components} Gaussians")

@@ -124,20 +124,27 @@ def train_classifier(
 
 
 @torch.inference_mode()
-def presence(model: FeatureClassifier, images: Tensor) -> Tensor:
+def logits_of(model: FeatureClassifier, images: Tensor) -> Tensor:
+    """The labels' logits, float32 (K, A), of images uint8 (K, C, S, S)."""
+    device = next(model.parameters()).device
+    return torch.cat([model(part.to(device)).cpu() for part in images.split(512)])
+
+
+def presence(model: FeatureClassifier, images: Tensor, thresholds: Tensor | None = None) -> Tensor:
     """Which labels the network finds in images.
 
     Args:
         model: trained.
         images: uint8 (K, C, S, S).
+        thresholds: logits above which an attribute counts as there, (A,); 0 unless given. Labels
+            that exclude each other have none.
 
     Returns:
         bool (K, A); a single true column a row if labels exclude each other.
     """
-    device = next(model.parameters()).device
-    logits = torch.cat([model(part.to(device)).cpu() for part in images.split(512)])
+    logits = logits_of(model, images)
     if model.several:
-        return logits > 0
+        return logits > (0 if thresholds is None else thresholds)
     return functional.one_hot(logits.argmax(1), logits.shape[1]).bool()
 
 

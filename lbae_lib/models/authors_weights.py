@@ -119,18 +119,25 @@ def _open(path: Path, experiment: str | None) -> tuple[io.BytesIO, str]:
         raise CheckpointError(
             f"no {CHECKPOINT} at {path}: name the file, its folder or its archive"
         )
-    found = {}
-    if zipfile.is_zipfile(path):  # as torch's own files are, without CHECKPOINT in them
+    if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            members = {
-                str(PurePosixPath(name).parent): name
-                for name in archive.namelist()
-                if PurePosixPath(name).name == CHECKPOINT
-            }
-            found = dict(sorted(members.items()))
+            name = _member(archive, path, experiment)
+            if name is not None:  # torch's own files are archives, too
+                _check_size(archive.getinfo(name).file_size, f"{name} in {path.name}")
+                return io.BytesIO(archive.read(name)), f"{path.name}/{name}"
+    _check_size(path.stat().st_size, path.name)
+    return io.BytesIO(path.read_bytes()), path.name
+
+
+def _member(archive: zipfile.ZipFile, path: Path, experiment: str | None) -> str | None:
+    """The name of an experiment's checkpoint in an archive; None if it has no checkpoint."""
+    found = {
+        str(PurePosixPath(name).parent): name
+        for name in sorted(archive.namelist())
+        if PurePosixPath(name).name == CHECKPOINT
+    }
     if not found:
-        _check_size(path.stat().st_size, path.name)
-        return io.BytesIO(path.read_bytes()), path.name
+        return None
     if experiment is None and len(found) > 1:
         raise CheckpointError(
             f"{path.name} holds {len(found)} experiments: choose one with --experiment: "
@@ -139,14 +146,11 @@ def _open(path: Path, experiment: str | None) -> tuple[io.BytesIO, str]:
     wanted = [k for k in found if experiment in (None, k, PurePosixPath(k).name)]
     if len(wanted) > 1:
         raise CheckpointError(f"{path.name} has several {experiment}: {', '.join(wanted)}")
-    name = found[wanted[0]] if wanted else None
-    if name is None:
+    if not wanted:
         raise CheckpointError(
             f"{path.name} has no experiment {experiment!r}: it has {', '.join(found)}"
         )
-    with zipfile.ZipFile(path) as archive:
-        _check_size(archive.getinfo(name).file_size, f"{name} in {path.name}")
-        return io.BytesIO(archive.read(name)), f"{path.name}/{name}"
+    return found[wanted[0]]
 
 
 def _check_size(size: int, what: str) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lbae_lib.config import NetworkConfig
 from lbae_lib.errors import CheckpointError, ConfigError
-from lbae_lib.files import read_tensors, write_tensors
+from lbae_lib.files import check_format, read_tensors, write_tensors
 from lbae_lib.models.autoencoders import LBAE, VAE, build_model
 
 # What a training run leaves in its folder.
@@ -76,13 +76,7 @@ def load_autoencoder(
             or does not fit its own description.
     """
     tensors, metadata = read_tensors(path, "model")
-    if metadata.get("format") != FORMAT:
-        raise CheckpointError(f"{path} holds {metadata.get('format')!r}, not a model ({FORMAT!r})")
-    if metadata.get("version") not in range(1, VERSION + 1):
-        raise CheckpointError(
-            f"{path} is of format version {metadata.get('version')}, but this version of lbae_lib "
-            f"reads up to {VERSION}: update lbae_lib"
-        )
+    check_format(metadata, path, "a model", FORMAT, VERSION)
     try:
         with torch.device("meta"):  # a wrong description costs no memory
             model = build_model(NetworkConfig(**metadata["network"]))

@@ -13,7 +13,7 @@ from lbae_lib.models.allocator import keep_freed_memory
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
+DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "32-true", "bf16-mixed")
 STRATEGIES = ("auto", "ddp")
 
@@ -23,7 +23,7 @@ class Hardware:
     """What to train on.
 
     Attributes:
-        device: "auto", "cpu", "cuda" or "mps".
+        device: "auto", "cpu" or "cuda".
         precision: "auto", "32-true" or "bf16-mixed".
         devices: on each node, a process each.
         nodes: machines; started by the cluster's own launcher, as Lightning Fabric has it.
@@ -93,15 +93,17 @@ def own_part(batch: int, rank: int, world: int) -> slice:
 
 
 def choose_device(device: str) -> str:
-    """Lightning Fabric's name of the device; "auto" takes CUDA if there is any.
+    """PyTorch's and Lightning Fabric's name of the device; "auto" takes CUDA if there is any.
 
     Raises:
-        ConfigError: if the name is unknown.
+        ConfigError: if the name is unknown, or the machine has no such device.
     """
     if device not in DEVICES:
         raise ConfigError(f"device is {device!r}, but must be one of {DEVICES}")
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("device is 'cuda', but PyTorch finds no GPU here: choose auto or cpu")
     return device
 
 

@@ -19,7 +19,14 @@ from torch import Tensor, nn
 from lbae_lib.config import NetworkConfig, project_root
 from lbae_lib.data.registry import dataset_slug
 from lbae_lib.errors import CheckpointError
-from lbae_lib.files import read_json, replacing, sha256_file, write_json, write_text
+from lbae_lib.files import (
+    check_format,
+    read_json,
+    replacing,
+    sha256_file,
+    write_json,
+    write_text,
+)
 from lbae_lib.models.autoencoders import LBAE, VAE
 from lbae_lib.models.binarization import bernoulli_bottleneck
 from lbae_lib.models.checkpoints import MODEL_FILE, load_autoencoder, save_model
@@ -91,16 +98,17 @@ def export_model(source: Path, target: Path, programs: bool = False) -> None:
             earlier export.
     """
     model, about = load_autoencoder(source / MODEL_FILE)
-    ours = (MODEL_FILE, CONFIG_FILE, RECORD_FILE, "README.md", *(f"{p}.pt2" for p in PROGRAMS))
     if target.is_dir() and any(target.iterdir()):
         _read_config(target)  # of an earlier export; another directory is left alone
-        for name in ours:
-            (target / name).unlink(missing_ok=True)
     for name in (MODEL_FILE, RECORD_FILE):
         if (source / name).exists():
             content = (source / name).read_bytes()
             with replacing(target / name) as scratch:
                 scratch.write_bytes(content)
+        else:
+            (target / name).unlink(missing_ok=True)  # of the earlier export
+    for name in PROGRAMS:
+        (target / f"{name}.pt2").unlink(missing_ok=True)
     if programs:
         export_programs(model, target)
     _describe(target, model.config, about)
@@ -142,13 +150,7 @@ def load_shared(folder: Path | str, device: torch.device | str = "cpu") -> LBAE 
 
 def _read_config(folder: Path) -> dict[str, Any]:
     config = read_json(folder / CONFIG_FILE, "description of a shared model")
-    if config.get("format") != FORMAT:
-        raise CheckpointError(f"{folder} is not a model that `lbae export` wrote ({FORMAT!r})")
-    if config.get("version") not in range(1, VERSION + 1):
-        raise CheckpointError(
-            f"{folder} is of format version {config.get('version')}, but this version of lbae_lib "
-            f"reads up to {VERSION}: update lbae_lib"
-        )
+    check_format(config, folder / CONFIG_FILE, "a model that `lbae export` wrote", FORMAT, VERSION)
     return config
 
 

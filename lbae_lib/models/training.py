@@ -47,7 +47,7 @@ from lbae_lib.sources import module_sources, sources_hash
 
 CHECKPOINT_SECONDS = 180.0
 _REFRESH_SECONDS = 2.0
-_STEPS_TO_AGREE = 10  # on several devices: asking each other costs a synchronisation
+_STEPS_TO_AGREE = 10  # and an epoch's last: asking other devices costs a synchronisation
 
 
 @dataclass(frozen=True)
@@ -223,7 +223,8 @@ class _Run:
                 if show_progress and now - shown > _REFRESH_SECONDS:
                     bar.set_postfix(loss=f"{self._mean_loss():.2f}", refresh=False)
                     shown = now
-                if self.fabric.world_size > 1 and state.step % _STEPS_TO_AGREE:
+                between = state.step % _STEPS_TO_AGREE and state.step < self.steps
+                if self.fabric.world_size > 1 and between:
                     continue
                 late = deadline is not None and now > deadline
                 if self.agree(stop.is_set(), late):

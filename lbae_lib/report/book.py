@@ -14,6 +14,7 @@ import yaml
 from lbae_lib.config import project_root
 from lbae_lib.errors import LbaeError
 from lbae_lib.files import write_json, write_text
+from lbae_lib.report.records import TABLES
 from lbae_lib.report.staleness import STALE_PAGES, stale_reasons
 from lbae_lib.report.summaries import (
     ResultSet,
@@ -25,7 +26,7 @@ from lbae_lib.report.summaries import (
     reliability_table,
     verdict_tables,
 )
-from lbae_lib.report.workflow import BOOK_INDEX, TABLES
+from lbae_lib.report.workflow import BOOK_INDEX
 
 _FRONT = ("book/method", "book/verdicts", "book/atlas", "book/paper_versus_code")
 _BACK = ("book/performance", "book/reliability", "book/cite")

@@ -40,8 +40,7 @@ FORMATS: Mapping[str, tuple[str, Sequence[dict[str, object]]]] = {
     "png": ("PNG", [{"optimize": True}]),
 }
 # A VAE's latents on grids of this many posterior-mean standard deviations.
-VAE_STEPS = (8.0, 4.0, 2.0, 1.0, 0.5, 0.25)
-
+VAE_STEPS = (8.0, 4.0, 2.0, 1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125)
 
 # The codes of van den Oord et al. (2017) on CIFAR-10: 8×8×10 indices of 512 embeddings.
 VQ_VAE = (8 * 8 * 10, 512)
@@ -58,6 +57,7 @@ class Arithmetic:
         published_ratio: bits of an image to bits of its latent.
         ratio: the same, from the networks.
         ratio_of_bytes: the same, an image's value counting as 8 bits.
+        fid: published, of reconstructions; None where the paper leaves it out.
     """
 
     method: str
@@ -66,6 +66,7 @@ class Arithmetic:
     published_ratio: float
     ratio: float
     ratio_of_bytes: float
+    fid: float | None
 
 
 def arithmetic(data: str) -> list[Arithmetic]:
@@ -84,9 +85,10 @@ def arithmetic(data: str) -> list[Arithmetic]:
     return [
         Arithmetic(
             method, _cell(method, data, "bits"), bits, _cell(method, data, "ratio"),
-            depth * values / bits, 8 * values / bits,
+            depth * values / bits, 8 * values / bits, fid if isinstance(fid, float) else None,
         )
         for method, bits in counted.items()
+        for fid in [published("supplement_table_1", method, data, "fid")]
     ]  # fmt: skip
 
 
@@ -221,7 +223,7 @@ def lbae_points(
 
 
 def vae_points(originals: Originals, baseline: Baseline, chosen: Tensor) -> list[Point]:
-    """Posterior means on coarser and coarser grids; all images in one stream.
+    """Posterior means on finer and finer grids, all images in one stream; last, not rounded.
 
     Each number is coded under the Gaussian of its training means, which is never worse than N(0, 1)
     by more than the fit's noise.
@@ -236,7 +238,9 @@ def vae_points(originals: Originals, baseline: Baseline, chosen: Tensor) -> list
         decoded = decode(baseline.model, back)
         setting = f"{means.shape[1]} numbers, step {share:g} σ"
         found.append(originals.point("vae", setting, 8 * len(payload) / len(means), decoded))
-    return found
+    size = means.shape[1]
+    whole = decode(baseline.model, means)
+    return [*found, originals.point("vae", f"{size} numbers, 32 bits each", 32 * size, whole)]
 
 
 def size_points(

@@ -22,7 +22,7 @@ from lbae_lib.latent.attributes import (
 from lbae_lib.latent.hyperplane import HyperplaneSampler
 from lbae_lib.latent.interpolation import interpolate_bits
 from lbae_lib.latent.inversion import exact
-from lbae_lib.metrics.classifier import FeatureClassifier, presence
+from lbae_lib.metrics.classifier import FeatureClassifier, logits_of, presence
 from lbae_lib.models.encoding import decode
 from lbae_lib.report.runs import Trained, attribute_table
 
@@ -39,6 +39,7 @@ class Subject:
         directions: what decides the bits, by variant: "mean" (Eq. 17) and "contrast".
         images: the test images, uint8 (K, C, S, S).
         latents: theirs, (K, N) in {-1, +1}.
+        reconstructions: theirs, decoded, uint8 (K, C, S, S).
         trained_on: training images with the attribute.
     """
 
@@ -47,7 +48,65 @@ class Subject:
     directions: Mapping[str, Tensor]
     images: Tensor
     latents: Tensor
+    reconstructions: Tensor
     trained_on: int
+
+
+@dataclass(frozen=True)
+class AttributeJudge:
+    """Tells which attributes a decoded image has.
+
+    Attributes:
+        classifier: trained on training images.
+        thresholds: of its logits, (A,); None for classes, which exclude each other.
+    """
+
+    classifier: FeatureClassifier
+    thresholds: Tensor | None
+
+    @classmethod
+    def fit(cls, classifier: FeatureClassifier, trained: Trained) -> AttributeJudge:
+        """Thresholds that tell validation images' reconstructions apart best.
+
+        A classifier of real images all but never finds a rare attribute in blurred ones. Each
+        threshold has the largest share found where the attribute is, less that where it is not.
+        """
+        if not classifier.several:
+            return cls(classifier, None)
+        _, has = attribute_table(trained.dataset, trained.images["validation"])
+        logits = logits_of(classifier, decode(trained.model, trained.bits("validation")))
+        columns = zip(logits.T, has.T, strict=True)
+        return cls(classifier, torch.stack([best_threshold(*column) for column in columns]))
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether an image has one attribute alone, as with classes."""
+        return self.thresholds is None
+
+    def find(self, images: Tensor) -> Tensor:
+        """Which attributes images uint8 (K, C, S, S) have, bool (K, A)."""
+        return presence(self.classifier, images, self.thresholds)
+
+
+def best_threshold(logits: Tensor, has: Tensor) -> Tensor:
+    """The logit above which an attribute is taken to be there.
+
+    Args:
+        logits: of images, (K,).
+        has: which of them have the attribute, bool (K,).
+
+    Returns:
+        A value between two logits, with the largest share above it of those that have the
+        attribute less that of those that do not; 0 if all have it, or none.
+    """
+    if has.all() or not has.any():
+        return torch.zeros(())
+    values, order = logits.sort()
+    own = has[order].double()
+    # With a threshold behind the first k: the share below it of those without, less of those with.
+    below = torch.cumsum((1 - own) / (1 - own).sum() - own / own.sum(), 0)[:-1]
+    k = int(below.argmax())
+    return (values[k] + values[k + 1]) / 2
 
 
 @dataclass(frozen=True)
@@ -59,7 +118,8 @@ class EditScore:
         bits_set: how many bits the threshold decides.
         bits_changed: share of an image's bits that differ afterwards.
         found: share of images in which the classifier finds the attribute.
-        kept: share of the other attributes that the classifier finds as before.
+        kept: share of the other attributes that the classifier finds as before; None of classes,
+            where the one must go for the other.
         distance: root-mean-square difference of the pixels, in grey levels.
     """
 
@@ -67,7 +127,7 @@ class EditScore:
     bits_set: int
     bits_changed: float
     found: float
-    kept: float
+    kept: float | None
     distance: float
 
 
@@ -107,6 +167,7 @@ def subject(trained: Trained, name: str, count: int, generator: torch.Generator)
     latents = trained.bits("train")
     (without,) = torch.nonzero(~test_has[:, index], as_tuple=True)
     chosen = without[torch.randperm(len(without), generator=generator)[:count]]
+    own = trained.bits("test")[chosen]
     return Subject(
         name=name,
         index=index,
@@ -115,7 +176,8 @@ def subject(trained: Trained, name: str, count: int, generator: torch.Generator)
             "contrast": contrast(latents, has[:, index]),
         },
         images=trained.images["test"].images[chosen],
-        latents=trained.bits("test")[chosen],
+        latents=own,
+        reconstructions=decode(trained.model, own),
         trained_on=int(has[:, index].sum()),
     )
 
@@ -137,29 +199,41 @@ def variants(of: Subject) -> dict[str, tuple[str, float]]:
 
 
 def score_edit(
-    trained: Trained, classifier: FeatureClassifier, of: Subject, kind: str, threshold: float
+    trained: Trained, judge: AttributeJudge, of: Subject, kind: str, threshold: float
 ) -> EditScore:
     """Edit a subject's images and measure it.
 
     Args:
         trained: the model.
-        classifier: finds attributes; trained on training images.
+        judge: finds attributes.
         of: the attribute and its images.
         kind: "mean" or "contrast".
         threshold: D.
     """
     direction = of.directions[kind]
     edited = set_attribute(of.latents, direction, threshold)
-    before, after = (decode(trained.model, bits) for bits in (of.latents, edited))
-    was, now = presence(classifier, before), presence(classifier, after)
+    return _compared(trained, judge, of, edited, threshold, bits_set(direction, threshold))
+
+
+def _compared(
+    trained: Trained,
+    judge: AttributeJudge,
+    of: Subject,
+    latents: Tensor,
+    threshold: float,
+    bits: int,
+) -> EditScore:
+    """Other latents beside a subject's own."""
+    before, after = of.reconstructions, decode(trained.model, latents)
+    was, now = judge.find(before), judge.find(after)
     others = torch.arange(was.shape[1]) != of.index
     difference = (after.double() - before.double()).square().mean((1, 2, 3)).sqrt()
     return EditScore(
         threshold=threshold,
-        bits_set=bits_set(direction, threshold),
-        bits_changed=float((edited != of.latents).double().mean()),
+        bits_set=bits,
+        bits_changed=float((latents != of.latents).double().mean()),
         found=float(now[:, of.index].double().mean()),
-        kept=float((was == now)[:, others].double().mean()),
+        kept=None if judge.exclusive else float((was == now)[:, others].double().mean()),
         distance=float(difference.mean()),
     )
 
@@ -195,19 +269,22 @@ def edit_path(
     return torch.cat([of.images[:rows, None], decoded], dim=1)
 
 
-def compare(trained: Trained, classifier: FeatureClassifier, of: Subject) -> dict[str, EditScore]:
-    """The untouched reconstructions and all variants, by label."""
+def compare(trained: Trained, judge: AttributeJudge, of: Subject) -> dict[str, EditScore]:
+    """The untouched reconstructions, all variants, and other images, by label."""
     edits = {"untouched reconstruction": ("mean", 1.0), **variants(of)}  # no mean is above 1
-    return {
-        label: score_edit(trained, classifier, of, kind, threshold)
+    found = {
+        label: score_edit(trained, judge, of, kind, threshold)
         for label, (kind, threshold) in edits.items()
     }
+    size = of.latents.shape[1]
+    other = _compared(trained, judge, of, of.latents.roll(1, 0), 0.0, size)
+    return found | {"another image": other}
 
 
 def found_rates(
-    trained: Trained, classifier: FeatureClassifier, index: int
+    trained: Trained, judge: AttributeJudge, index: int
 ) -> dict[str, tuple[float, float]]:
-    """How far the classifier is to be trusted with an attribute.
+    """How far the judge is to be trusted with an attribute.
 
     Returns:
         For "test images" and "their reconstructions": share found among those that have the
@@ -221,6 +298,6 @@ def found_rates(
     }
     rates = {}
     for name, images in sets.items():
-        seen = presence(classifier, images)[:, index].double()
+        seen = judge.find(images)[:, index].double()
         rates[name] = (float(seen[truth].mean()), float(seen[~truth].mean()))
     return rates

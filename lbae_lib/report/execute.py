@@ -17,9 +17,10 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from lbae_lib.config import Experiment, project_root
+from lbae_lib.data.registry import without_home
 from lbae_lib.errors import ConfigError, LbaeError, WriteError
 from lbae_lib.locks import locked
-from lbae_lib.report.workflow import TABLES
+from lbae_lib.report.records import TABLES
 
 _GIVEN = ("profile", "dataset", "data_root")  # set by the run, not by the caller
 
@@ -59,7 +60,8 @@ def run_notebook(
         "dataset": experiment.dataset.name,
         "data_root": _shown(data_root, project_root()),
     }
-    return _execute(source, experiment.folder, parameters, experiment.dataset.title)
+    title = experiment.dataset.title
+    return _execute(source, experiment.folder, parameters, title, overrides)
 
 
 def run_tables(profile: str) -> Path:
@@ -78,7 +80,13 @@ def run_tables(profile: str) -> Path:
     return _execute(source, project_root() / "results" / profile, {"profile": profile}, "all data")
 
 
-def _execute(source: Path, folder: Path, parameters: Mapping[str, Any], title: str) -> Path:
+def _execute(
+    source: Path,
+    folder: Path,
+    parameters: Mapping[str, Any],
+    title: str,
+    overrides: Mapping[str, Any] | None = None,
+) -> Path:
     name = source.stem
     target = folder / f"{name}.ipynb"
     log = target.with_suffix(".log.ipynb")
@@ -96,7 +104,7 @@ def _execute(source: Path, folder: Path, parameters: Mapping[str, Any], title: s
                     # It is interrupted when it is stopped, and would say so as an error.
                     extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
                 )  # fmt: skip
-            _tidy(scratch, name)
+            _tidy(scratch, name, overrides or {})
             os.replace(scratch, target)
         except PapermillExecutionError as error:
             os.replace(scratch, log)
@@ -158,13 +166,10 @@ def _literal(text: str) -> Any:
 
 def _shown(path: Path, root: Path) -> str:
     """Relative to the project where possible, so that executed notebooks name no home folder."""
-    try:
-        return path.relative_to(root).as_posix()
-    except ValueError:
-        return str(path)
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else without_home(path)
 
 
-def _tidy(executed: Path, name: str) -> None:
+def _tidy(executed: Path, name: str, overrides: Mapping[str, Any]) -> None:
     """Leave in the metadata what the run was, not where and when."""
     notebook = nbformat.read(executed, as_version=4)
     papers = notebook.metadata.get("papermill", {})
@@ -172,6 +177,7 @@ def _tidy(executed: Path, name: str) -> None:
         raise LbaeError(f"{name} ended with an error that its cells hid; see {executed}")
     notebook.metadata["papermill"] = {
         "parameters": papers.get("parameters", {}),
+        "overrides": dict(overrides),
         "version": papers.get("version"),
     }
     for cell in notebook.cells:

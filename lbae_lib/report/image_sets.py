@@ -12,7 +12,7 @@ from lbae_lib.data.images import ImageSet
 from lbae_lib.latent.comparators import DirectRounding, IndependentBits, Sampler, UniformBits
 from lbae_lib.latent.hyperplane import HyperplaneSampler, hyperplane_sampler
 from lbae_lib.latent.interpolation import interpolate_bits, slerp
-from lbae_lib.latent.inversion import algorithm_1, exact, full_rank
+from lbae_lib.latent.inversion import algorithm_1, centroid_difference, exact, full_rank
 from lbae_lib.latent.moments import moments
 from lbae_lib.latent.priors import Gaussian, GaussianMixture, Prior, Signed
 from lbae_lib.metrics.controls import blurred, noisy, without_class
@@ -54,7 +54,7 @@ def lbae_sources(trained: Trained, components: int = 10) -> dict[str, ImageSourc
     truth = moments(latents)
     clip, _ = hyperplane_sampler(truth, "clip")
     nearest, _ = hyperplane_sampler(truth, "nearest")
-    mixture = GaussianMixture.fit(latents[_mixed(len(latents))], components)
+    mixture = GaussianMixture.fit(latents, components)
     samplers: dict[str, tuple[str, Sampler, str]] = {
         "n01": ("uniform bits, the paper's N(0, 1)", UniformBits(model.config.latent_size), ""),
         "independent": ("independent bits", IndependentBits(truth.first), ""),
@@ -74,6 +74,12 @@ def lbae_sources(trained: Trained, components: int = 10) -> dict[str, ImageSourc
             "interp": ImageSource(
                 "interpolation, Algorithm 1",
                 _bit_interpolations(model, ends, clip, lambda s, _: algorithm_1(s, clip).normals),
+            ),
+            "interp_eq14": ImageSource(
+                "interpolation, Eq. 14",
+                _bit_interpolations(
+                    model, ends, clip, lambda s, _: centroid_difference(s, clip).normals
+                ),
             ),
             "interp_exact": exact_interpolations(trained, nearest),
         }
@@ -105,7 +111,7 @@ def vae_sources(baseline: Baseline, components: int = 10) -> dict[str, ImageSour
     means, log_variances = baseline.means["train"], baseline.log_variances["train"]
     noise = torch.randn(means.shape, generator=torch.Generator().manual_seed(0))
     posterior_samples = means + noise * (log_variances / 2).exp()
-    mixture = GaussianMixture.fit(posterior_samples[_mixed(len(means))], components)
+    mixture = GaussianMixture.fit(posterior_samples, components)
     test_means, test_deviations = (
         baseline.means["test"],
         (baseline.log_variances["test"] / 2).exp(),
@@ -164,14 +170,20 @@ def control_sources(images: Mapping[str, ImageSet]) -> dict[str, ImageSource]:
         "blur_1.5": ImageSource("blur, σ = 1.5 px", lambda c, g: blurred(drawn(c, g), 1.5)),
         "noise": ImageSource("noise, σ = 0.15", lambda c, g: noisy(drawn(c, g), 0.15, g)),
     }
-    labels = train.labels
+    labels, left_out, title = train.labels, 0, "one class dropped"
     if labels is not None:
-        largest = int(labels.bincount().argmax())
+        left_out = int(labels.bincount().argmax())
+    elif train.attributes is not None and train.attributes.shape[1]:
+        # The one nearest to half of the images have: its lack must show.
+        chosen = int((train.attributes.double().mean(0) - 0.5).abs().argmin())
+        labels, left_out, title = train.attributes[:, chosen].long(), 1, "one attribute dropped"
+    if labels is not None:
+        classes, lacking = labels, left_out
 
         def dropped(count: int, generator: torch.Generator) -> Tensor:
-            return train.images[without_class(labels, largest, count, generator)]
+            return train.images[without_class(classes, lacking, count, generator)]
 
-        sources["class_dropped"] = ImageSource("one class dropped", dropped)
+        sources["class_dropped"] = ImageSource(title, dropped)
     return sources
 
 
@@ -215,10 +227,6 @@ def _chosen(available: int, count: int, generator: torch.Generator) -> Tensor:
     if count > available:
         return torch.randint(available, (count,), generator=generator)
     return torch.randperm(available, generator=generator)[:count]
-
-
-def _mixed(count: int) -> Tensor:
-    return torch.randperm(count, generator=torch.Generator().manual_seed(0))
 
 
 def _described(mixture: GaussianMixture) -> str:

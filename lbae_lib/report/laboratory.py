@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -19,6 +19,7 @@ from lbae_lib.latent.correlation import (
     factor,
     gram_matrix,
     nearest,
+    repair,
     rounding_moments,
 )
 from lbae_lib.latent.dichotomized import DichotomizedGaussian
@@ -27,8 +28,12 @@ from lbae_lib.latent.hyperplane import HyperplaneSampler
 from lbae_lib.latent.interpolation import slerp
 from lbae_lib.latent.moment_fit import fit_vectors
 from lbae_lib.latent.moments import Moments, moment_errors, moments
+from lbae_lib.latent.priors import GaussianMixture, Signed
 
 FAVOURED = 50.0  # how many times first moments weigh where they are favoured
+# Alternating projections take hundreds of eigenvalue decompositions; above this size they would
+# take an hour to find what Newton's method finds.
+PROJECTIONS_UP_TO = 700
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,8 @@ class Fitted:
         seconds: wall time on the processor.
         pairs: RMS error of the pair moments in expectation, without Monte-Carlo noise.
         first: the same of the first moments.
+        smallest: smallest eigenvalue of V Vᵀ.
+        settled: whether the method ended by itself; if not, by its limit of iterations.
     """
 
     label: str
@@ -50,6 +57,8 @@ class Fitted:
     seconds: float
     pairs: float
     first: float
+    smallest: float
+    settled: bool = True
 
     @property
     def rank(self) -> int:
@@ -58,7 +67,7 @@ class Fitted:
 
 
 def fits(truth: Moments, rank: int = 64) -> dict[str, Fitted]:
-    """All repairs and moment fits.
+    """All repairs and moment fits; no alternating projections of large matrices.
 
     Args:
         truth: moments of the training latents.
@@ -78,6 +87,8 @@ def fits(truth: Moments, rank: int = 64) -> dict[str, Fitted]:
         ),
         "held": ("nearest, first moments held", lambda: nearest(gram, math.inf)),
     }
+    if len(gram) > PROJECTIONS_UP_TO:
+        del repairs["projections"]
     found = {}
     for key, (label, run) in repairs.items():
         began = time.monotonic()
@@ -94,21 +105,22 @@ def fits(truth: Moments, rank: int = 64) -> dict[str, Fitted]:
         began = time.monotonic()
         result = fit_vectors(truth, vectors, weight)
         seconds = time.monotonic() - began
-        found[key] = _fitted(label, result.vectors, result.iterations, seconds, truth)
+        made = _fitted(label, result.vectors, result.iterations, seconds, truth)
+        found[key] = replace(made, settled=result.settled)
     return found
 
 
-def least_error(truth: Moments, nearest_one: Fitted) -> float:
-    """What no hyperplane sampler can go below: RMS error of all moments, first ones included.
+def least_error(truth: Moments) -> float:
+    """What no hyperplane sampler can go below: RMS error of the pair moments.
 
     The arcsine's slope is nowhere below 1, so that |2/π·asin x - M| ≥ 2/π |x - H| for each entry;
-    and no correlation matrix is nearer to H than the nearest one.
+    and no correlation matrix is nearer to H, here without its boundary row, than the nearest one.
 
     Args:
         truth: moments of the training latents, M.
-        nearest_one: the nearest correlation matrix, as :func:`fits` found it.
     """
-    difference = nearest_one.vectors @ nearest_one.vectors.T - gram_matrix(truth.matrix)
+    gram = gram_matrix(truth.matrix)[:-1, :-1]
+    difference = repair(gram, "nearest").matrix - gram
     size = len(difference)
     return float(2 / math.pi * difference.square().sum().div(size * (size - 1)).sqrt())
 
@@ -128,6 +140,7 @@ def samplers(truth: Moments, latents: Tensor, fitted: Mapping[str, Fitted]) -> d
         "direct": DirectRounding.fit(truth),
         **{key: HyperplaneSampler(fitted[key].vectors) for key in chosen},
         "dichotomized": DichotomizedGaussian.fit(truth)[0],
+        "mixture": Signed(GaussianMixture.fit(latents)),
     }
 
 
@@ -141,6 +154,8 @@ class Sampled:
         third: RMS error of third-order moments over random triples.
         weights: total variation of the distributions of the number of positive bits.
         distance: mean Hamming distance to the nearest training latent.
+        positive: shares of samples with 0 to N positive bits, (N+1,).
+        distances: shares of samples at Hamming distance 0 to N, (N+1,).
     """
 
     pairs: float
@@ -148,6 +163,13 @@ class Sampled:
     third: float
     weights: float
     distance: float
+    positive: Tensor
+    distances: Tensor
+
+    def numbers(self) -> dict[str, float]:
+        """What is no distribution, for records."""
+        names = ("pairs", "first", "third", "weights", "distance")
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True)
@@ -178,19 +200,24 @@ class Yardstick:
         """
         errors = moment_errors(moments(bits), self.truth)
         difference = third_moments(bits, self.triples) - self.third
+        positive = weight_distribution(bits)
         nearest_ones = nearest_distance(bits[:neighbours], self.latents)
         return Sampled(
             pairs=errors.pairs,
             first=errors.first,
             third=float(difference.square().mean().sqrt()),
-            weights=total_variation(weight_distribution(bits), weight_distribution(self.latents)),
+            weights=total_variation(positive, weight_distribution(self.latents)),
             distance=float(nearest_ones.double().mean()),
+            positive=positive,
+            distances=torch.bincount(nearest_ones, minlength=bits.shape[1] + 1).double()
+            / len(nearest_ones),
         )
 
 
 def _fitted(label: str, vectors: Tensor, iterations: int, seconds: float, truth: Moments) -> Fitted:
     errors = moment_errors(Moments(rounding_moments(vectors), truth.count), truth)
-    return Fitted(label, vectors, iterations, seconds, errors.pairs, errors.first)
+    smallest = float(torch.linalg.eigvalsh(vectors @ vectors.T)[0])
+    return Fitted(label, vectors, iterations, seconds, errors.pairs, errors.first, smallest)
 
 
 def margins_along(

@@ -7,6 +7,7 @@ with ``nb.finish()``, which writes ``record.json`` beside the figures.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,11 +17,12 @@ import torch
 
 from lbae_lib.coding.priors import Codec
 from lbae_lib.config import Experiment, load_experiment, project_root
-from lbae_lib.files import read_json, sha256_file
+from lbae_lib.data.registry import with_home
+from lbae_lib.files import sha256_file
 from lbae_lib.metrics.features import ClassifierFeatures
 from lbae_lib.models.checkpoints import MODEL_FILE, PROGRESS_FILE
 from lbae_lib.report.page import Page
-from lbae_lib.report.records import RECORD_FILE
+from lbae_lib.report.records import RECORD_FILE, read_record
 from lbae_lib.report.runs import (
     LATENTS_FILE,
     Baseline,
@@ -40,11 +42,13 @@ class Notebook(Page):
         experiment: what it is run on.
         trained: model, images and latents.
         data_root: where torchvision's data sets are.
+        inputs: SHA-256 of what was loaded, by role, as it was then.
     """
 
     experiment: Experiment
     trained: Trained
     data_root: Path
+    inputs: dict[str, str]
 
     @property
     def provenance(self) -> str:
@@ -62,7 +66,9 @@ class Notebook(Page):
         Raises:
             LbaeError: if the profile has none for it, or it is not trained and encoded.
         """
-        return load_baseline(self.baseline_experiment, self.data_root)
+        experiment = self.baseline_experiment
+        self.inputs |= _hashes({"baseline": experiment.model_folder / MODEL_FILE})
+        return load_baseline(experiment, self.data_root)
 
     @cached_property
     def baseline_experiment(self) -> Experiment:
@@ -76,6 +82,7 @@ class Notebook(Page):
         Raises:
             LbaeError: if it is not trained.
         """
+        self.inputs |= _hashes({"extractor": self.experiment.extractor_folder / MODEL_FILE})
         return load_extractor(self.experiment)
 
     @cached_property
@@ -85,6 +92,7 @@ class Notebook(Page):
         Raises:
             LbaeError: if they are not fitted.
         """
+        self.inputs |= _hashes({"prior": self.experiment.prior_folder / MODEL_FILE})
         return load_codec(self.experiment)
 
     def generator(self, offset: int = 0) -> torch.Generator:
@@ -107,22 +115,13 @@ class Notebook(Page):
         return self._recorded(self.experiment.extractor_folder)
 
     def _recorded(self, folder: Path) -> dict[str, Any]:
-        return dict(read_json(folder / RECORD_FILE, "record")["results"])
+        return dict(read_record(folder / RECORD_FILE)["results"])
 
     def _options(self) -> dict[str, Any]:
         return {"dataset": self.experiment.dataset.name, **super()._options()}
 
     def _inputs(self) -> dict[str, str]:
-        folder = self.experiment.model_folder
-        files = {"model": folder / MODEL_FILE, "latents": folder / LATENTS_FILE}
-        loaded = self.__dict__  # where cached_property keeps what was asked for
-        if "baseline" in loaded:
-            files["baseline"] = self.baseline_experiment.model_folder / MODEL_FILE
-        if "extractor" in loaded:
-            files["extractor"] = self.experiment.extractor_folder / MODEL_FILE
-        if "codec" in loaded:
-            files["prior"] = self.experiment.prior_folder / MODEL_FILE
-        return {role: sha256_file(path) for role, path in files.items()}
+        return self.inputs
 
 
 def open_notebook(
@@ -134,14 +133,16 @@ def open_notebook(
         name: of the notebook.
         profile: a file in ``config/``.
         dataset: a registered name or "folder:PATH".
-        data_root: where torchvision's data sets are; relative to the project.
+        data_root: where torchvision's data sets are; relative to the project, or from "~" on.
         **parameters: the notebook's own, kept in its record.
 
     Raises:
         LbaeError: if the model, its latents or the images are missing; says the command.
     """
     experiment = load_experiment(profile, dataset)
-    root = project_root() / data_root
+    root = project_root() / with_home(data_root)
+    files = {"model": MODEL_FILE, "latents": LATENTS_FILE}
+    inputs = _hashes({role: experiment.model_folder / file for role, file in files.items()})
     trained = load_trained(experiment, root)
     folder = experiment.folder / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -153,4 +154,10 @@ def open_notebook(
         experiment=experiment,
         trained=trained,
         data_root=root,
+        inputs=inputs,
     )
+
+
+def _hashes(files: Mapping[str, Path]) -> dict[str, str]:
+    """Of files about to be loaded, which others may replace; what is not there, loading names."""
+    return {role: sha256_file(path) for role, path in files.items() if path.exists()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,9 +20,9 @@ from lbae_lib.files import replacing, sha256_file, write_text
 from lbae_lib.report.figures.style import save_figure
 from lbae_lib.report.players import player_html
 from lbae_lib.report.records import RECORD_FILE, write_record
-from lbae_lib.report.staleness import code_hash
 from lbae_lib.report.tables import Rows, csv_table, download_links, html_table, latex_table
 from lbae_lib.report.verdicts import Verdict
+from lbae_lib.sources import code_hash
 
 
 @dataclass(kw_only=True)
@@ -65,6 +66,7 @@ class Page:
             caption: what is seen; the provenance is added.
             alt: the same for those who do not see it.
         """
+        name = file_name(name)
         save_figure(figure, self.folder, name)
         png = (self.folder / f"{name}.png").read_bytes()
         width = int(figure.get_figwidth() * 108)
@@ -91,7 +93,7 @@ class Page:
         """
         caption = f"{caption} {self.provenance}."
         png, player = player_html(frames, columns, labels, caption, alt)
-        with replacing(self.folder / f"{name}.png") as scratch:
+        with replacing(self.folder / f"{file_name(name)}.png") as scratch:
             scratch.write_bytes(png)
         display(HTML(player))
 
@@ -105,6 +107,7 @@ class Page:
         """
         page = html_table(header, rows)
         if name is not None:
+            name = file_name(name)
             files = {
                 f"{name}.csv": csv_table(header, rows),
                 f"{name}.tex": latex_table(header, rows),
@@ -138,6 +141,11 @@ class Page:
 
     def _inputs(self) -> dict[str, str]:
         return {}
+
+
+def file_name(name: str) -> str:
+    """A name that may hold an attribute's or a class's, as that of a file in one folder."""
+    return re.sub(r"[^\w.-]", "-", name)
 
 
 def figure_html(png: bytes, caption: str, alt: str, width: int) -> str:

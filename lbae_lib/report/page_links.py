@@ -13,9 +13,6 @@ from pathlib import PurePosixPath
 from typing import Any
 
 _BINDER = "https://mybinder.org/v2/gh/{repository}/{branch}?urlpath=lab/tree/notebooks/{name}.ipynb"
-_COLAB = (
-    "https://colab.research.google.com/github/{repository}/blob/{branch}/notebooks/{name}.ipynb"
-)
 
 
 def links(page: str, repository: str, branch: str = "main") -> str:
@@ -24,15 +21,14 @@ def links(page: str, repository: str, branch: str = "main") -> str:
     Args:
         page: of executed results, e.g. "results/quick/digits/03_sampling".
         repository: "owner/name" on GitHub, or "".
-        branch: that Binder and Colab take the notebook from.
+        branch: that Binder takes the notebook from, and ``.binder/``, which encodes the digits.
     """
     name = PurePosixPath(page).name
     parts = [f"{{download}}`record of this page, with all numbers <{name}/record.json>`"]
     parts += [f"notebook `notebooks/{name}.ipynb`"]
     if repository:
         where = {"repository": repository, "branch": branch, "name": name}
-        parts += [f"run it on [Binder]({_BINDER.format(**where)})"]
-        parts += [f"[Colab]({_COLAB.format(**where)})"]
+        parts += [f"run it [on the digits, on Binder]({_BINDER.format(**where)})"]
     return f"---\n\n{' · '.join(parts)}\n"
 
 

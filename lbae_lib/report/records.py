@@ -1,7 +1,12 @@
-"""What was done, with what, from what: one ``record.json`` a run."""
+"""What was done, with what, from what: one ``record.json`` a run.
+
+Light to import: the command line and the workflow read records at every call.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -11,9 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from lbae_lib.config import project_root
-from lbae_lib.files import sha256_file, write_json
+from lbae_lib.errors import CheckpointError
+from lbae_lib.files import read_json, sha256_file, write_json
+from lbae_lib.report.verdicts import VERDICTS
 
 RECORD_FILE = "record.json"
+# Kinds of records; a page's is its name.
+IMPORTED = "import"  # weights that were not trained here
+SCORES = "05_metrics"
+TABLES = "06_tables"
+_DIGEST_KEY = "content_sha256"
+_KEYS = {"kind", "finished", "seconds", "options", "inputs", "results", "environment"}
 _PACKAGES = (
     "lbae-companion",
     "torch",
@@ -69,7 +82,7 @@ def write_record(
     seconds: float,
     made_in: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a record, whole or not at all.
+    """Write a record, whole or not at all, with a SHA-256 that :func:`read_record` checks.
 
     Args:
         path: the JSON file.
@@ -89,7 +102,72 @@ def write_record(
         "results": dict(results),
         "environment": dict(made_in or environment()),
     }
-    write_json(path, content)
+    content = json.loads(json.dumps(content, allow_nan=False))  # as it will be read
+    write_json(path, content | {_DIGEST_KEY: _content_digest(content)})
+
+
+def read_record(path: Path, needed: Mapping[str, type] | None = None) -> dict[str, Any]:
+    """Read what :func:`write_record` wrote; options, inputs and results are objects.
+
+    Args:
+        path: the JSON file.
+        needed: entries that it must have, with their types: {"options.profile": str}.
+
+    Raises:
+        CheckpointError: if it is missing or damaged, or has no such entry.
+    """
+    record = read_json(path, "record")
+    digest = record.pop(_DIGEST_KEY, None)
+    # The first records had no checksum, and no other key by which a damaged one could be it.
+    whole = record.keys() <= _KEYS if digest is None else digest == _content_digest(record)
+    if not whole:
+        raise CheckpointError(
+            f"the record at {path} is damaged: its content is not what was written; remove it and "
+            "make it anew"
+        )
+    objects: dict[str, type] = dict.fromkeys(("options", "inputs", "results"), dict)
+    for entry, kind in (objects | dict(needed or {})).items():
+        value: Any = record
+        for key in entry.split("."):
+            value = value.get(key) if isinstance(value, dict) else None
+        if not isinstance(value, kind):
+            raise CheckpointError(f"the record at {path} has no usable {entry}: make it anew")
+    _check_verdicts(record["results"].get("verdicts", []), path)
+    return record
+
+
+def is_imported(folder: Path) -> bool:
+    """Whether a model's weights were imported, by the record in its folder.
+
+    Raises:
+        CheckpointError: if the record is damaged.
+    """
+    path = folder / RECORD_FILE
+    return path.exists() and read_record(path).get("kind") == IMPORTED
+
+
+def belongs_beside(profile: str, own: str) -> bool:
+    """Whether results of a profile belong on pages across profiles that were made for another.
+
+    Those of the profile ``smoke`` mean nothing, and stand only where it is the one asked for.
+    """
+    return profile != "smoke" or own == "smoke"
+
+
+def _content_digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _check_verdicts(verdicts: Any, path: Path) -> None:
+    known = VERDICTS.values()
+    if not isinstance(verdicts, list) or not all(
+        isinstance(v, dict) and isinstance(v.get("claim"), str) and v.get("verdict") in known
+        for v in verdicts
+    ):
+        raise CheckpointError(
+            f"a verdict in the record at {path} has no claim, or is none of {', '.join(known)}: "
+            "make it anew"
+        )
 
 
 def _git(*arguments: str) -> str:

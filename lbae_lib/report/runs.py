@@ -54,8 +54,13 @@ from lbae_lib.models.encoding import (
 from lbae_lib.models.hardware import ONE_DEVICE, Hardware
 from lbae_lib.models.resume import CHECKPOINT_FILE
 from lbae_lib.progress import progress_bar
-from lbae_lib.report.records import RECORD_FILE, environment, write_record
-from lbae_lib.report.workflow import IMPORTED, is_imported
+from lbae_lib.report.records import (
+    IMPORTED,
+    RECORD_FILE,
+    environment,
+    is_imported,
+    write_record,
+)
 
 if TYPE_CHECKING:
     from lbae_lib.models.training import TrainingResult
@@ -98,6 +103,7 @@ def train_experiment(
         time_limit=time_limit,
     )
     if result.finished and result.first_process:
+        digest = sha256_file(folder / MODEL_FILE)  # before it is read
         model, _ = load_autoencoder(folder / MODEL_FILE, result.device)
         loss = experiment.training.loss
         losses = {
@@ -113,7 +119,7 @@ def train_experiment(
                 **result.for_record(),
                 "reconstruction_loss": losses,
                 "images": {name: len(part) for name, part in splits.items()},
-                "model_sha256": sha256_file(folder / MODEL_FILE),
+                "model_sha256": digest,
             },
             seconds=result.seconds,
             made_in=began_in,
@@ -231,27 +237,35 @@ def encode_experiment(experiment: Experiment, data_root: Path, device: str = "cp
     """Encode all splits with the experiment's model into one file.
 
     Of an LBAE it holds packed bits by split; of a VAE, "SPLIT.mean" and "SPLIT.log_variance".
+
+    Raises:
+        CheckpointError: if there is no model.
+        WriteError: if another run is at work in the model's folder.
     """
     folder = experiment.model_folder
-    model, _ = load_autoencoder(folder / MODEL_FILE, device)
-    splits = split_images(load_dataset(experiment.dataset, data_root), experiment)
-    latents: dict[str, Tensor] = {}
-    for name, part in splits.items():
-        if isinstance(model, VAE):
-            mean, log_variance = encode_posterior(model, part.images, show_progress=True)
-            latents |= {f"{name}.mean": mean, f"{name}.log_variance": log_variance}
-        else:
-            latents[name] = encode(model, part.images, show_progress=True)
     path = folder / LATENTS_FILE
-    write_tensors(
-        path,
-        latents,
-        {
-            "latent_size": experiment.network.latent_size,
-            "model_sha256": sha256_file(folder / MODEL_FILE),
-            "images_sha256": {name: sha256_tensor(part.images) for name, part in splits.items()},
-        },
-    )
+    with locked(folder):
+        digest = sha256_file(_made(folder / MODEL_FILE, experiment, "train"))
+        model, _ = load_autoencoder(folder / MODEL_FILE, device)
+        splits = split_images(load_dataset(experiment.dataset, data_root), experiment)
+        latents: dict[str, Tensor] = {}
+        for name, part in splits.items():
+            if isinstance(model, VAE):
+                mean, log_variance = encode_posterior(model, part.images, show_progress=True)
+                latents |= {f"{name}.mean": mean, f"{name}.log_variance": log_variance}
+            else:
+                latents[name] = encode(model, part.images, show_progress=True)
+        write_tensors(
+            path,
+            latents,
+            {
+                "latent_size": experiment.network.latent_size,
+                "model_sha256": digest,
+                "images_sha256": {
+                    name: sha256_tensor(part.images) for name, part in splits.items()
+                },
+            },
+        )
     return path
 
 
@@ -314,38 +328,42 @@ def train_extractor(experiment: Experiment, data_root: Path, device: str = "cpu"
 
     Returns:
         The model's file.
+
+    Raises:
+        WriteError: if another run is at work in the extractor's folder.
     """
     started, began_in = time.monotonic(), environment()
-    splits = split_images(load_dataset(experiment.dataset, data_root), experiment)
-    tasks = {name: extractor_task(part) for name, part in splits.items()}
-    epochs = experiment.extractor_epochs
-    images, labels, learns = tasks["train"]
-    model = train_classifier(images, labels, epochs=epochs, device=device).cpu()
     path = experiment.extractor_folder / MODEL_FILE
-    slug = experiment.folder.name
-    about = {"dataset": slug if learns != "quarter turns" else f"{slug}-rotation"}
-    save_classifier(path, model, about)
-    write_record(
-        experiment.extractor_folder / RECORD_FILE,
-        kind="extractor",
-        options={
-            "profile": experiment.profile,
-            "dataset": experiment.dataset.name,
-            "epochs": epochs,
-            "seed": 0,
-            "labels": learns,
-        },
-        inputs={name: sha256_tensor(part.images) for name, part in splits.items()},
-        results={
-            "weights_sha256": weights_hash(model),
-            "model_sha256": sha256_file(path),
-            "accuracy": {
-                name: accuracy(model, *tasks[name][:2]) for name in ("validation", "test")
+    with locked(experiment.extractor_folder):
+        splits = split_images(load_dataset(experiment.dataset, data_root), experiment)
+        tasks = {name: extractor_task(part) for name, part in splits.items()}
+        epochs = experiment.extractor_epochs
+        images, labels, learns = tasks["train"]
+        model = train_classifier(images, labels, epochs=epochs, device=device).cpu()
+        slug = experiment.folder.name
+        about = {"dataset": slug if learns != "quarter turns" else f"{slug}-rotation"}
+        save_classifier(path, model, about)
+        write_record(
+            experiment.extractor_folder / RECORD_FILE,
+            kind="extractor",
+            options={
+                "profile": experiment.profile,
+                "dataset": experiment.dataset.name,
+                "epochs": epochs,
+                "seed": 0,
+                "labels": learns,
             },
-        },
-        seconds=time.monotonic() - started,
-        made_in=began_in,
-    )
+            inputs={name: sha256_tensor(part.images) for name, part in splits.items()},
+            results={
+                "weights_sha256": weights_hash(model),
+                "model_sha256": sha256_file(path),
+                "accuracy": {
+                    name: accuracy(model, *tasks[name][:2]) for name in ("validation", "test")
+                },
+            },
+            seconds=time.monotonic() - started,
+            made_in=began_in,
+        )
     return path
 
 
@@ -354,34 +372,46 @@ def fit_priors(experiment: Experiment, data_root: Path) -> Path:
 
     Returns:
         Their file.
+
+    Raises:
+        CheckpointError: as :func:`load_trained`.
+        WriteError: if another run is at work in the priors' folder.
     """
     started, began_in = time.monotonic(), environment()
-    trained = load_trained(experiment, data_root)
-    bits = {name: trained.bits(name) for name in SPLITS}
-    factorised = Factorised.fit(moments(bits["train"]))
-    fitted = fit_autoregressive(bits["train"], bits["validation"])
+    folder = experiment.model_folder
     path = experiment.prior_folder / MODEL_FILE
-    model = sha256_file(experiment.model_folder / MODEL_FILE)
-    save_priors(path, factorised, fitted.model, {"model_sha256": model})
-    write_record(
-        experiment.prior_folder / RECORD_FILE,
-        kind="prior",
-        options={"profile": experiment.profile, "dataset": experiment.dataset.name, "seed": 0},
-        inputs={"latents": sha256_file(experiment.model_folder / LATENTS_FILE)},
-        results={
-            "model_sha256": sha256_file(path),
-            "hidden": fitted.model.hidden,
-            "epoch": fitted.epoch,
-            "train": fitted.train,
-            "validation": fitted.validation,
-            "bits": {
-                name: {split: entropy(prior, part) for split, part in bits.items()}
-                for name, prior in (("factorised", factorised), ("autoregressive", fitted.model))
+    with locked(experiment.prior_folder):
+        made_of = {
+            "model": sha256_file(_made(folder / MODEL_FILE, experiment, "train")),
+            "latents": sha256_file(_made(folder / LATENTS_FILE, experiment, "encode")),
+        }
+        trained = load_trained(experiment, data_root)
+        bits = {name: trained.bits(name) for name in SPLITS}
+        factorised = Factorised.fit(moments(bits["train"]))
+        fitted = fit_autoregressive(bits["train"], bits["validation"])
+        save_priors(path, factorised, fitted.model, {"model_sha256": made_of["model"]})
+        write_record(
+            experiment.prior_folder / RECORD_FILE,
+            kind="prior",
+            options={"profile": experiment.profile, "dataset": experiment.dataset.name, "seed": 0},
+            inputs={"latents": made_of["latents"]},
+            results={
+                "model_sha256": sha256_file(path),
+                "hidden": fitted.model.hidden,
+                "epoch": fitted.epoch,
+                "train": fitted.train,
+                "validation": fitted.validation,
+                "bits": {
+                    name: {split: entropy(prior, part) for split, part in bits.items()}
+                    for name, prior in (
+                        ("factorised", factorised),
+                        ("autoregressive", fitted.model),
+                    )
+                },
             },
-        },
-        seconds=time.monotonic() - started,
-        made_in=began_in,
-    )
+            seconds=time.monotonic() - started,
+            made_in=began_in,
+        )
     return path
 
 
@@ -393,8 +423,7 @@ def load_codec(experiment: Experiment) -> Codec:
     """
     model, path = (f / MODEL_FILE for f in (experiment.model_folder, experiment.prior_folder))
     for file, command in ((model, "train"), (path, "prior")):
-        if not file.exists():
-            raise CheckpointError(_missing(file, experiment, command))
+        _made(file, experiment, command)
     factorised, autoregressive, about, digest = load_priors(path)
     own = sha256_file(model)
     if about.get("model_sha256") != own:
@@ -489,9 +518,7 @@ def load_extractor(experiment: Experiment) -> ClassifierFeatures:
     Raises:
         CheckpointError: if it was not trained yet.
     """
-    path = experiment.extractor_folder / MODEL_FILE
-    if not path.exists():
-        raise CheckpointError(_missing(path, experiment, "extractor"))
+    path = _made(experiment.extractor_folder / MODEL_FILE, experiment, "extractor")
     model, about = load_classifier(path)
     return ClassifierFeatures(model, about["dataset"])
 
@@ -502,8 +529,7 @@ def _load_latents(
     """Latents of the experiment's model, and the images they are of."""
     folder = experiment.model_folder
     for file, command in ((MODEL_FILE, "train"), (LATENTS_FILE, "encode")):
-        if not (folder / file).exists():
-            raise CheckpointError(_missing(folder / file, experiment, command))
+        _made(folder / file, experiment, command)
     latents, about = read_tensors(folder / LATENTS_FILE, "latents")
     dataset = load_dataset(experiment.dataset, data_root)
     images = split_images(dataset, experiment)
@@ -516,8 +542,13 @@ def _load_latents(
     return latents, dataset, images
 
 
-def _missing(path: Path, experiment: Experiment, command: str) -> str:
-    return f"no {path.name} in {path.parent}: make it with `{_command(command, experiment)}`"
+def _made(path: Path, experiment: Experiment, command: str) -> Path:
+    """The path of what a command makes; raises ``CheckpointError`` if it is not there."""
+    if not path.exists():
+        raise CheckpointError(
+            f"no {path.name} in {path.parent}: make it with `{_command(command, experiment)}`"
+        )
+    return path
 
 
 def _command(name: str, experiment: Experiment) -> str:

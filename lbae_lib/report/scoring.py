@@ -84,7 +84,8 @@ class Judge:
 
 
 def judges(extractor: ClassifierFeatures, inception: bool, clusterings: int = 10) -> list[Judge]:
-    """The ways of scoring: the in-domain extractor, and Inception under both protocols if asked.
+    """The ways of scoring, the one that decides first: Inception under both protocols if asked,
+    then the in-domain extractor.
 
     Args:
         extractor: trained in the run.
@@ -95,11 +96,11 @@ def judges(extractor: ClassifierFeatures, inception: bool, clusterings: int = 10
         DataError: if Inception is asked for and its weights are neither found nor downloaded.
     """
     default, paper = (replace(protocol, runs=clusterings) for protocol in (DEFAULT, PAPER))
-    found = [Judge(extractor, default)]
+    found = []
     if inception:
         network = InceptionFeatures(find_inception_weights(download=True))
-        found += [Judge(network, default), Judge(network, paper)]
-    return found
+        found = [Judge(network, default), Judge(network, paper)]
+    return [*found, Judge(extractor, default)]
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,12 @@ class Row:
     def spread(self, judge: Judge, metric: str) -> Spread:
         """Mean and standard deviation over the seeds."""
         return Spread.of(self.values(judge, metric))
+
+    def kernel(self, judge: Judge) -> dict[str, object]:
+        """How the kernel distance was estimated: images in a subset, standard errors × 10³."""
+        found = [score.kernel for score in self.scores[judge.key]]
+        errors = [1000 * kernel.standard_error for kernel in found]
+        return {"subset_size": found[0].subset_size, "standard_errors": errors}
 
     def mean(self, judge: Judge, metric: str) -> float:
         """Mean over the seeds."""
@@ -196,6 +203,7 @@ class Scoreboard:
                         judge.key: {metric: row.values(judge, metric) for metric in METRICS}
                         for judge in self.judges
                     },
+                    "kernel": {judge.key: row.kernel(judge) for judge in self.judges},
                 }
                 for key, row in self.rows.items()
             },

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from lbae_lib.config import load_experiment, project_root
-from lbae_lib.errors import CheckpointError, ConfigError
+from lbae_lib.errors import ConfigError
 from lbae_lib.files import read_json, sha256_file
-from lbae_lib.report.records import RECORD_FILE
-from lbae_lib.report.workflow import SCORES
-from lbae_lib.sources import notebook_sources, sources_hash
+from lbae_lib.report.records import RECORD_FILE, SCORES, TABLES, belongs_beside, read_record
+from lbae_lib.sources import code_hash
 
 STALE_PAGES = Path("build/generated/stale.json")
 # An input's role in a record, and its file in the data set's folder.
@@ -24,18 +23,6 @@ _ROLES = {
     "extractor": "extractor/model.safetensors",
     "prior": "prior/model.safetensors",
 }
-
-
-def code_hash(notebook: Path) -> str:
-    """SHA-256 of what the library files behind a notebook do; comments do not count."""
-    return sources_hash(notebook_sources(notebook))
-
-
-def check_record(record: Mapping[str, Any], path: Path) -> None:
-    """Raise ``CheckpointError`` unless a record has options, inputs and results."""
-    for key in ("options", "inputs", "results"):
-        if not isinstance(record.get(key), dict):
-            raise CheckpointError(f"the record at {path} has no {key}: make it anew")
 
 
 def stale_reasons(executed: Path) -> list[str]:
@@ -51,8 +38,10 @@ def stale_reasons(executed: Path) -> list[str]:
     """
     name = executed.stem
     path = executed.with_suffix("") / RECORD_FILE
-    record = read_json(path, "record")
-    check_record(record, path)
+    needed = {"options.profile": str, "options.parameters": dict}
+    if name != TABLES:
+        needed["options.dataset"] = str
+    record = read_record(path, needed)
     inputs, options = record["inputs"], record["options"]
     notebook = project_root() / "notebooks" / f"{name}.ipynb"
     if not notebook.exists():
@@ -62,17 +51,20 @@ def stale_reasons(executed: Path) -> list[str]:
         reasons.append("the notebook has changed")
     if inputs.get("code") != code_hash(notebook):
         reasons.append("the library has changed")
-    if "dataset" not in options:  # a page across data sets, made of their records
+    if name == TABLES:  # made of the records of all data sets
         scores = executed.parent.parent.glob(f"*/*/{SCORES}/{RECORD_FILE}")
-        known = set(inputs.values())
-        changed = any(sha256_file(p) not in known for p in scores if _counts(p, executed))
+        known = list(inputs.values())
+        own = executed.parent.name
+        scores = (p for p in scores if belongs_beside(p.parents[2].name, own))
+        changed = any(sha256_file(p) not in known for p in scores)
         return [*reasons, "scores have changed"] if changed else reasons
     try:
         experiment = load_experiment(options["profile"], options["dataset"])
     except ConfigError as error:
         return [*reasons, f"its profile cannot be used ({error})"]
     wanted = notebook_parameters(notebook) | dict(experiment.notebooks.get(name, {}))
-    own = options.get("parameters", {})
+    wanted |= given_parameters(executed)
+    own = options["parameters"]
     if any(own[key] != wanted[key] for key in own.keys() & wanted.keys()):
         reasons.append("its parameters have changed")
     for role, file in _ROLES.items():
@@ -94,10 +86,14 @@ def notebook_parameters(notebook: Path) -> dict[str, Any]:
     }
 
 
-def _counts(record: Path, executed: Path) -> bool:
-    """Whether scores are on the page across data sets: those of tiny networks only on their own."""
-    profile, own = record.parents[2].name, executed.parent.name
-    return profile != "smoke" or own == "smoke"
+def given_parameters(executed: Path) -> dict[str, Any]:
+    """What the run of a notebook was given on the command line; the user's choice stays.
+
+    Raises:
+        CheckpointError: if the executed notebook is missing or damaged.
+    """
+    about = read_json(executed, "page").get("metadata", {})
+    return dict(about.get("papermill", {}).get("overrides", {}))
 
 
 def stale_note(reasons: list[str]) -> str:

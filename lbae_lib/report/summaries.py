@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from lbae_lib.files import read_json
+from lbae_lib.report.records import SCORES, belongs_beside, read_record
 from lbae_lib.report.verdicts import VERDICTS
-from lbae_lib.report.workflow import SCORES
 
 _PERFORMANCE = "results/performance"
 _RELIABILITY = "results/reliability/outcomes.json"
@@ -69,7 +70,7 @@ def find_results(root: Path, profile: str) -> list[ResultSet]:
     found = []
     for folder in sorted((root / "results").glob("*/*")):
         names = tuple(sorted(p.stem for p in folder.glob("[0-9]*.ipynb") if ".log" not in p.name))
-        if not names or (folder.parent.name == "smoke" and profile != "smoke"):
+        if not names or not belongs_beside(folder.parent.name, profile):
             continue
         info = DATASETS.get(folder.name)
         title = info.title if info else _own_title(folder)
@@ -84,7 +85,8 @@ def _own_title(folder: Path) -> str:
     path = folder / "lbae/record.json"
     if not path.exists():
         return folder.name
-    return str(read_json(path, "record")["options"]["dataset"]["title"])
+    record = read_record(path, {"options.dataset.title": str})
+    return str(record["options"]["dataset"]["title"])
 
 
 def atlas_table(root: Path, sets: list[ResultSet], across: str | None) -> str:
@@ -98,7 +100,7 @@ def atlas_table(root: Path, sets: list[ResultSet], across: str | None) -> str:
     lines = ["| paper | shows | here, and claims of the page that hold |", "| --- | --- | --- |"]
     for item, shows, notebook in ATLAS:
         links = [
-            f"[{result.title}](/{result.folder.as_posix()}/{notebook})"
+            f"[{_plain(result.title)}](/{result.folder.as_posix()}/{notebook})"
             f"{_tally(root, result, notebook)}"
             for result in sets
             if notebook in result.notebooks
@@ -132,7 +134,7 @@ def verdict_tables(root: Path, sets: list[ResultSet], stale: Collection[str] = (
         if not claims:
             continue
         lines = [f"## {_title(root / made[0].folder / f'{notebook}.ipynb')}", ""]
-        lines += [f"| claim of the paper | {' | '.join(result.title for result in made)} |"]
+        lines += [f"| claim of the paper | {' | '.join(_plain(result.title) for result in made)} |"]
         lines += ["| --- |" + " --- |" * len(made)]
         for claim in claims:
             cells = []
@@ -159,7 +161,7 @@ def counts_table(root: Path, sets: list[ResultSet]) -> str:
         verdicts = [v for name in result.notebooks for v in _verdicts(root, result, name)]
         number = Counter(v["verdict"] for v in verdicts)
         lines.append(
-            f"| {result.title} | {' | '.join(str(number[v]) for v in VERDICTS.values())} |"
+            f"| {_plain(result.title)} | {' | '.join(str(number[v]) for v in VERDICTS.values())} |"
         )
     return "\n".join(lines) + "\n"
 
@@ -179,7 +181,7 @@ def overview_figure(root: Path, sets: list[ResultSet]) -> str:
                 ":alt: Above: an image, its bits, its reconstruction. Below: a sphere cut by a "
                 "plane, new bits, a new image.\n:width: 100%\n\n"
                 "An image becomes bits and an image again; a random hyperplane draws new bits. "
-                f"{result.title}; made on [this page](/{path.parent.as_posix()}).\n```\n"
+                f"{_plain(result.title)}; made on [this page](/{path.parent.as_posix()}).\n```\n"
             )
     return ""
 
@@ -229,13 +231,14 @@ def _training_benchmark(found: dict[str, Any], picture: str) -> str:
         f"{own['seconds_to_target']:.1f} |"
         for label, own in (("plain", found["plain"]), ("lbae_lib", found["library"]))
     )
+    loss = f"a validation loss of {found['target']:.1f}" if "target" in found else "the loss"
     return (
         f"Network of width {options['width']} for {options['channels']} × {options['size']} × "
         f"{options['size']} pixels and {options['latent']} bits, batches of {options['batch']}, "
         f"{options['seconds']:g} s a loop, PyTorch {found['torch']}. Ratio of images a second: "
         f"**{found['ratio']:.2f}**.\n\n"
         "| loop | images/s | precision | peak memory, MiB | share of matrix products | "
-        f"to the loss, s |\n| --- | --- | --- | --- | --- | --- |\n{rows}\n\n"
+        f"to {loss}, s |\n| --- | --- | --- | --- | --- | --- |\n{rows}\n\n"
         f"```{{figure}} /{picture}\n:alt: Roofs of copies and matrix products, and two points "
         "below them.\n:width: 70%\n\nBoth loops under what the machine can do.\n```"
     )
@@ -294,8 +297,40 @@ def _explorer_benchmark(found: dict[str, Any], _picture: str) -> str:
     )
 
 
+def _precision_benchmark(found: dict[str, Any], _picture: str) -> str:
+    names = list(found["losses"])
+    rows = "\n".join(
+        f"| {seed} | {' | '.join(f'{loss:.3f}' for loss in losses)} |"
+        for seed, losses in enumerate(zip(*found["losses"].values(), strict=True))
+    )
+    within = "within" if abs(found["difference"]) <= found["spread"] else "more than"
+    imitated = "" if found["native"] else " The processor has no units for it and imitates them."
+    return (
+        f"{found['images']:,} training images of {found['dataset']}, width {found['width']}, "
+        f"{found['latent_size']} bits, {found['epochs']} epochs, batches of {found['batch']}, "
+        f"PyTorch {found['torch']}; loss of {found['validation_images']:,} validation images. "
+        f"In mixed precision the mean is {found['difference']:+.3f}, {within} the standard "
+        f"deviation over seeds, {found['spread']:.3f}.{imitated}\n\n"
+        f"| seed | {' | '.join(names)} |\n| --- |{' --- |' * len(names)}\n{rows}"
+    )
+
+
+def _memory_benchmark(found: dict[str, Any], _picture: str) -> str:
+    rows = "\n".join(
+        f"| {row['images']:,} | {row['images_MiB']:,.0f} | {row['peak_MiB']:,.0f} |"
+        for row in found["rows"]
+    )
+    return (
+        f"Random images of 3 × 64 × 64 pixels, network of width {found['width']}, batches of "
+        f"{found['batch']}, PyTorch {found['torch']}.\n\n| training images | their bytes, MiB | "
+        f"peak memory, MiB |\n| --- | --- | --- |\n{rows}"
+    )
+
+
 _BENCHMARKS = {
     "training": ("Training", _training_benchmark),
+    "precision": ("Mixed precision", _precision_benchmark),
+    "memory": ("Memory of training at 64 pixels", _memory_benchmark),
     "latent": ("Moments, samples, paths", _function_benchmark),
     "metrics": ("Metrics", _function_benchmark),
     "coding": ("Files of bits", _coding_benchmark),
@@ -305,13 +340,18 @@ _BENCHMARKS = {
 
 def _verdicts(root: Path, result: ResultSet, notebook: str) -> list[dict[str, Any]]:
     record = root / result.folder / notebook / "record.json"
-    return list(read_json(record, "record")["results"].get("verdicts", []))
+    return list(read_record(record)["results"].get("verdicts", []))
 
 
 def _title(notebook: Path) -> str:
     """The first heading of a notebook."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     return "".join(cells[0]["source"]).splitlines()[0].removeprefix("# ")
+
+
+def _plain(title: str) -> str:
+    """A title as MyST text, on one line: that of a folder of images may hold anything."""
+    return re.sub(r"([\\`*_{}\[\]<>&|$~!#])", r"\\\1", " ".join(title.split()))
 
 
 def _cell(text: str) -> str:

@@ -19,12 +19,12 @@ from PIL import Image, ImageChops, ImageOps, ImageStat
 from lbae_lib.config import Experiment, project_root
 from lbae_lib.data.registry import load_dataset
 from lbae_lib.errors import ConfigError, LbaeError
-from lbae_lib.files import read_json, sha256_file, sha256_tensor
+from lbae_lib.files import sha256_file, sha256_tensor
 from lbae_lib.locks import locked
 from lbae_lib.models.checkpoints import MODEL_FILE
-from lbae_lib.report.records import RECORD_FILE
+from lbae_lib.report.records import RECORD_FILE, read_record
 from lbae_lib.report.runs import split_images
-from lbae_lib.report.staleness import check_record, stale_reasons
+from lbae_lib.report.staleness import stale_reasons
 from lbae_lib.report.workflow import notebook_needs
 
 # Results that tell of the machine, not of the method.
@@ -95,16 +95,13 @@ def check_hashes(experiment: Experiment, data_root: Path) -> list[Check]:
         LbaeError: if there is no record, or the images cannot be read.
     """
     folder = experiment.folder
-    records = {
-        p.parent.name: read_json(p, "record") for p in sorted(folder.glob(f"*/{RECORD_FILE}"))
-    }
+    records = {p.parent.name: read_record(p) for p in sorted(folder.glob(f"*/{RECORD_FILE}"))}
     if not records:
         raise LbaeError(f"no records in {folder}: nothing to verify; run `lbae report` first")
     splits = split_images(load_dataset(experiment.dataset, data_root), experiment)
     images = {name: sha256_tensor(part.images) for name, part in splits.items()}
     checks = []
     for name, record in records.items():
-        check_record(record, folder / name / RECORD_FILE)
         recorded, model = record["results"].get("model_sha256"), folder / name / MODEL_FILE
         if recorded and not model.exists():
             checks.append(Check(f"{name}, model", f"there is none at {model}", False))
@@ -163,10 +160,10 @@ def _rerun(
         if model.parent.name in encoders:
             _lbae(scratch, experiment, data_root, "encode", "-m", model.parent.name)
     for name in notebooks:
-        recorded = read_json(folder / name / RECORD_FILE, "record")
+        recorded = read_record(folder / name / RECORD_FILE, {"options.parameters": dict})
         words = [f"-P{k}={_yaml(v)}" for k, v in recorded["options"]["parameters"].items()]
         _lbae(scratch, experiment, data_root, "notebook", name, *words)
-        found = read_json(apart / name / RECORD_FILE, "record")
+        found = read_record(apart / name / RECORD_FILE)
         difference = compare_results(recorded["results"], found["results"])
         yield Check(f"{name}, run again", _described(difference), _within(difference, tolerance))
         yield compare_figures(folder / name, apart / name, root / "build/verify/differences" / name)

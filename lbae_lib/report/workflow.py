@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
+import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,13 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from lbae_lib.config import Experiment, load_experiment, project_root
-from lbae_lib.errors import ConfigError
+from lbae_lib.errors import ConfigError, LbaeError
+from lbae_lib.report.records import IMPORTED, SCORES, TABLES, belongs_beside, is_imported
 from lbae_lib.sources import module_sources, notebook_sources
 
 BOOK_INDEX = Path("build/_build/html/index.html")
-IMPORTED = "import"  # kind of the record of weights that were not trained here
-SCORES = "05_metrics"
-TABLES = "06_tables"
 # What a notebook may need -> the last file that its making leaves, in the data set's folder.
 _PRODUCTS = {
     "lbae": "lbae/latents.safetensors",
@@ -28,11 +28,13 @@ _PRODUCTS = {
     "extractor": "extractor/record.json",
     "prior": "prior/record.json",
 }
+_MINUTES_ON_TOP = 20  # of a training's time limit: to load the images, and to score the model
 _NEEDS = (*_PRODUCTS, "rates", "attributes")
 BOOK_PAGES = (
     "_config.yml",
     "book/**/*.md",
     "book/*.bib",
+    "book/images/*.png",
     "book/_static/*.css",
     "results/performance/*.json",
     "results/reliability/*.json",
@@ -71,6 +73,12 @@ class Plan:
         words += ["--data", self.data] if self.data else []
         words += ["--time-limit", self.time_limit] if self.time_limit and step == "train" else []
         return f"LBAE_STEP={name} {shlex.join(words)}"
+
+    def training_resources(self) -> dict[str, int]:
+        """A cluster's limit for a job of training, in minutes, where training has a limit."""
+        if not self.time_limit:
+            return {}
+        return {"runtime": math.ceil(parse_duration(self.time_limit) / 60) + _MINUTES_ON_TOP}
 
     def training_options(self, slug: str, model: str) -> str:
         """Everything in the configuration that training depends on, as one string."""
@@ -137,8 +145,7 @@ class Plan:
         made = [n.removesuffix(".ipynb") for n in self.executed() if SCORES in n]
         found = [str(p.parent) for p in Path("results").glob(f"*/*/{SCORES}/record.json")]
         records = {f"{folder}/record.json" for folder in [*made, *found]}
-        if self.profile != "smoke":
-            records = {r for r in records if Path(r).parts[1] != "smoke"}
+        records = {r for r in records if belongs_beside(Path(r).parts[1], self.profile)}
         return [str(path), *sorted(records), *_relative(notebook_sources(path))]
 
     def executed(self) -> list[str]:
@@ -165,13 +172,18 @@ class Plan:
         return sorted({*self.executed(), *self.tables(), *pages, *others, *code})
 
 
-def is_imported(folder: Path) -> bool:
-    """Whether a model's weights were imported, by the record in its folder."""
-    try:
-        record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(record, dict) and record.get("kind") == IMPORTED
+def parse_duration(text: str) -> float:
+    """Seconds in "[H:]MM:SS" or in plain seconds.
+
+    Raises:
+        LbaeError: if ``text`` is neither.
+    """
+    if not re.fullmatch(r"\d+(:[0-5]?\d){0,2}", text):
+        raise LbaeError(f"{text!r} is no duration: write [H:]MM:SS, e.g. 1:30:00 or 9:00")
+    seconds = 0
+    for part in text.split(":"):
+        seconds = seconds * 60 + int(part)
+    return float(seconds)
 
 
 def notebook_needs(notebook: Path) -> list[str]:
@@ -200,7 +212,7 @@ def _about(notebook: Path) -> dict[str, Any]:
 
 
 def _is_result(path: Path) -> bool:
-    return not path.name.endswith(".log.ipynb") and path.parts[1] != "smoke"
+    return not path.name.endswith(".log.ipynb") and belongs_beside(path.parts[1], "")
 
 
 def _relative(files: list[Path]) -> list[str]:

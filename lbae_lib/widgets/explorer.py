@@ -19,6 +19,7 @@ from torch import Tensor
 
 from lbae_lib.bits import hamming_distance
 from lbae_lib.config import load_experiment, project_root
+from lbae_lib.data.registry import with_home
 from lbae_lib.errors import LbaeError
 from lbae_lib.latent import inversion
 from lbae_lib.latent.attributes import PAPER_THRESHOLD, contrast, expected_bits, set_attribute
@@ -90,11 +91,11 @@ def open_explorer(profile: str, dataset: str, data_root: str = "data") -> widget
     Args:
         profile: a file in ``config/``.
         dataset: a registered name or "folder:PATH".
-        data_root: where torchvision's data sets are; relative to the project.
+        data_root: where torchvision's data sets are; relative to the project, or from "~" on.
     """
     try:
         experiment = load_experiment(profile, dataset)
-        trained = load_trained(experiment, project_root() / data_root)
+        trained = load_trained(experiment, project_root() / with_home(data_root))
     except LbaeError as error:
         return widgets.HTML(f"<p><b>Nothing to explore yet:</b> {html.escape(str(error))}</p>")
     try:

@@ -18,6 +18,8 @@ def edit_strength(
 ) -> Figure:
     """Attribute found and others kept against the share of bits changed, a column an attribute.
 
+    With classes, of which none is kept, the lower row is how far pixels change.
+
     Args:
         sweeps: attribute -> "mean" or "contrast" -> scores over thresholds.
         controls: by attribute, the share found in untouched reconstructions.
@@ -25,6 +27,7 @@ def edit_strength(
     figure, axes = new_figure(
         len(sweeps), 2, width=TWO_COLUMNS, height=4.2, sharex="col", sharey="row"
     )
+    exclusive = any(s.kept is None for k in sweeps.values() for found in k.values() for s in found)
     for column, (name, kinds) in enumerate(sweeps.items()):
         upper, lower = axes[column], axes[column + len(sweeps)]
         for kind, scores in kinds.items():
@@ -32,13 +35,14 @@ def edit_strength(
             changed = [score.bits_changed for score in scores]
             options = {"color": COLOURS[colour], "label": label, "marker": "o", "ms": 3}
             upper.plot(changed, [score.found for score in scores], **options)  # type: ignore[arg-type]
-            lower.plot(changed, [score.kept for score in scores], **options)  # type: ignore[arg-type]
+            lowest = [score.distance if exclusive else score.kept for score in scores]
+            lower.plot(changed, lowest, **options)  # type: ignore[arg-type]
         upper.axhline(controls[name], color=GREY, lw=0.8, ls=":", label="untouched")
         upper.set_title(name)
         upper.set_ylim(-0.02, 1.02)
         lower.set_xlabel("share of bits changed")
     axes[0].set_ylabel("attribute found")
-    axes[len(sweeps)].set_ylabel("other attributes kept")
+    axes[len(sweeps)].set_ylabel("RMS change of a pixel" if exclusive else "other attributes kept")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
     return figure

@@ -47,6 +47,27 @@ def error_plane(found: Mapping[str, Sampled]) -> Figure:
 
 
 @styled
+def weights_and_distances(found: Mapping[str, Sampled]) -> Figure:
+    """Two distributions of samples: positive bits, and bits from the nearest training latent.
+
+    Args:
+        found: by sampler.
+    """
+    figure, axes = new_figure(2, width=TWO_COLUMNS, height=2.5)
+    titles = ("positive bits", "bits to the nearest training latent")
+    for axis, title, name in zip(axes, titles, ("positive", "distances"), strict=True):
+        shares = {key: getattr(sampled, name).numpy() for key, sampled in found.items()}
+        there = np.flatnonzero(sum(shares.values()) > 1e-4)
+        for key, values in shares.items():
+            lines = "--" if key in ("floor", "test") else "-"
+            axis.plot(values, lines, color=COLOURS[key], lw=1.1, label=LABELS[key])
+        axis.set(xlabel=title, xlim=(there.min(), there.max()), ylim=(0, None))
+    axes[0].set_ylabel("share of the samples")
+    axes[1].legend(loc="upper left", bbox_to_anchor=(1.02, 1.0))
+    return figure
+
+
+@styled
 def margins_on_the_way(panels: Mapping[str, tuple[Tensor, Tensor]], shown: int = 40) -> Figure:
     """Products V r on the way from one normal to another: a bit flips where its line crosses 0.
 

@@ -25,6 +25,7 @@ GREY = "#8c959f"
 COLOURS = {
     "truth": INK,
     "floor": GREY,
+    "test": INK,
     "nearest": "#0072B2",
     "clip": "#56B4E9",
     "direct": "#009E73",
@@ -62,6 +63,7 @@ COLOURS = {
 LABELS = {
     "truth": "training latents",
     "floor": "training latents, resampled",
+    "test": "test latents",
     "nearest": "hyperplane, nearest correlation matrix",
     "clip": "hyperplane, clipped eigenvalues",
     "direct": "direct rounding (Eq. 3)",
