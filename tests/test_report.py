@@ -71,7 +71,7 @@ def test_the_metrics_page_scores_every_row(report):
     (judge,) = scores["judges"]
     assert judge == "digits-cnn-v1"
     assert not scores["judges"][judge]["inception"]
-    assert len(scores["rows"]) == 6 + 9 + 6  # controls, LBAE, VAE
+    assert len(scores["rows"]) == 6 + 10 + 6  # controls, LBAE, VAE
     for key, row in scores["rows"].items():
         for values in row["values"][judge].values():
             assert len(values) == 1, key
