@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from filelock import FileLock
 from torch import Tensor
 
 from lbae_lib.bits import signs
-from lbae_lib.config import NetworkConfig, TrainingConfig
+from lbae_lib.config import NetworkConfig, TrainingConfig, project_root
 
 PROJECT = Path(__file__).resolve().parent.parent
 # The files that take longest, begun first so that they end with the others. The last two wait for
@@ -31,6 +32,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first; see ``make test``."""
     order = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(item.path.name, len(LONGEST)))
+
+
+@pytest.fixture
+def as_project(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], Path]]:
+    """Makes a folder the project, for calls in this process, until the test ends."""
+
+    def move(folder: Path) -> Path:
+        monkeypatch.setenv("LBAE_ROOT", str(folder))
+        project_root.cache_clear()
+        return folder
+
+    yield move
+    project_root.cache_clear()
 
 
 @pytest.fixture

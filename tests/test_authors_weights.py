@@ -13,7 +13,7 @@ from conftest import PROJECT
 from torch import nn
 from torch.nn import functional
 
-from lbae_lib.config import NetworkConfig, load_experiment, project_root
+from lbae_lib.config import NetworkConfig, load_experiment
 from lbae_lib.errors import CheckpointError
 from lbae_lib.models.authors_weights import authors_names, read_authors_weights
 from lbae_lib.models.autoencoders import build_model
@@ -225,7 +225,7 @@ def test_what_does_not_fit_is_named(tmp_path):
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch):
+def project(tmp_path, as_project):
     """A project whose profile fits the small MNIST network above."""
     (tmp_path / "config").mkdir()
     (tmp_path / "notebooks").symlink_to(PROJECT / "notebooks")
@@ -233,10 +233,7 @@ def project(tmp_path, monkeypatch):
         "datasets: {digits: {latent_size: 20, width: 4, entry_channels: 1, epochs: 1,"
         " validation_images: 137}}"
     )
-    monkeypatch.setenv("LBAE_ROOT", str(tmp_path))
-    project_root.cache_clear()
-    yield tmp_path
-    project_root.cache_clear()
+    return as_project(tmp_path)
 
 
 def test_an_imported_model_takes_the_place_of_a_trained_one(project):

@@ -6,13 +6,10 @@ from lbae_lib.errors import ConfigError, LbaeError
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch):
+def project(tmp_path, as_project):
     (tmp_path / "config").mkdir()
     (tmp_path / "notebooks").mkdir()
-    monkeypatch.setenv("LBAE_ROOT", str(tmp_path))
-    project_root.cache_clear()
-    yield tmp_path
-    project_root.cache_clear()
+    return as_project(tmp_path)
 
 
 def write(project, text):

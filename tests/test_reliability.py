@@ -138,12 +138,9 @@ def project(tmp_path):
 
 
 @pytest.fixture
-def inside(project, monkeypatch):
+def inside(project, as_project):
     """The same project, for calls in this process."""
-    monkeypatch.setenv("LBAE_ROOT", str(project))
-    config.project_root.cache_clear()
-    yield project
-    config.project_root.cache_clear()
+    return as_project(project)
 
 
 def start(project: Path, *words: str, limit: int | None = None) -> subprocess.Popen[str]:

@@ -15,7 +15,7 @@ from conftest import PROJECT
 from matplotlib.figure import Figure
 from reports import results
 
-from lbae_lib.config import load_experiment, project_root
+from lbae_lib.config import load_experiment
 from lbae_lib.data.registry import dataset_info, dataset_slug, folder_path, load_dataset
 from lbae_lib.errors import CheckpointError, ConfigError, DataError, LbaeError, WriteError
 from lbae_lib.files import read_tensors, sha256_file
@@ -174,7 +174,7 @@ def test_names_of_attributes_make_files_of_the_page_alone(tmp_path, name):
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch):
+def project(tmp_path, as_project):
     """A project in which nothing was made yet."""
     (tmp_path / "config").mkdir()
     (tmp_path / "notebooks").symlink_to(PROJECT / "notebooks")
@@ -182,10 +182,7 @@ def project(tmp_path, monkeypatch):
         "datasets:\n  digits: &small {latent_size: 6, width: 2, epochs: 1, validation_images: 137}"
         "\n  folder: *small\n"
     )
-    monkeypatch.setenv("LBAE_ROOT", str(tmp_path))
-    project_root.cache_clear()
-    yield tmp_path
-    project_root.cache_clear()
+    return as_project(tmp_path)
 
 
 def test_a_page_names_no_home_folder(project, tmp_path_factory, monkeypatch):

@@ -9,7 +9,7 @@ from PIL import Image
 from reports import lbae, results
 
 from lbae_lib.cli import parse_parameter
-from lbae_lib.config import load_experiment, project_root
+from lbae_lib.config import load_experiment
 from lbae_lib.files import sha256_file
 from lbae_lib.report.records import read_record, write_record
 from lbae_lib.report.staleness import mark_page, notebook_parameters, stale_reasons
@@ -68,12 +68,11 @@ def test_figures_are_compared_pixel_by_pixel(tmp_path):
 
 
 @pytest.fixture
-def page(tmp_path, monkeypatch):
+def page(tmp_path, as_project):
     """An executed notebook that has the parameters of `lbae notebook 04_… -P rows=5`."""
     for part in ("config", "notebooks"):
         (tmp_path / part).symlink_to(PROJECT / part)
-    monkeypatch.setenv("LBAE_ROOT", str(tmp_path))
-    project_root.cache_clear()
+    as_project(tmp_path)
     notebook = PROJECT / "notebooks/04_interpolation.ipynb"
     folder = tmp_path / "results/smoke/digits"
     configured = load_experiment("smoke", "digits").notebooks["04_interpolation"]
@@ -86,8 +85,7 @@ def page(tmp_path, monkeypatch):
         {"verdicts": []},
         1.0,
     )
-    yield folder / "04_interpolation.ipynb"
-    project_root.cache_clear()
+    return folder / "04_interpolation.ipynb"
 
 
 def test_parameters_given_by_the_user_make_no_page_older(page):
