@@ -4,7 +4,12 @@ import torch
 from lbae_lib.bits import hamming_distance
 from lbae_lib.latent.correlation import factor
 from lbae_lib.latent.hyperplane import HyperplaneSampler, hyperplane_sampler
-from lbae_lib.latent.interpolation import hamming_path, interpolate_bits, slerp
+from lbae_lib.latent.interpolation import (
+    deviation_from_linear,
+    hamming_path,
+    interpolate_bits,
+    slerp,
+)
 from lbae_lib.latent.inversion import (
     algorithm_1,
     centroid_difference,
@@ -188,6 +193,14 @@ def test_hamming_path_leaves_out_pairs_without_distance(latents):
     to_end = [hamming_distance(path[:, k], path[:, 2]) / length for k in range(3)]
     expected = torch.stack(to_end, dim=1).double()
     torch.testing.assert_close(target, expected, rtol=1e-6, atol=0)
+
+
+def test_the_mean_path_is_held_against_a_line():
+    straight = torch.linspace(0, 1, 5, dtype=torch.float64).expand(3, 5)
+    assert deviation_from_linear(straight) == 0
+    jump = torch.tensor([[0.0, 0.0, 0.0, 1.0, 1.0]], dtype=torch.float64)
+    assert deviation_from_linear(jump) == 0.5
+    assert deviation_from_linear(torch.empty(0, 5)) is None
 
 
 def test_any_factor_will_do(correlation, generator):

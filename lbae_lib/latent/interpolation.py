@@ -103,3 +103,18 @@ def hamming_path(path: Tensor) -> tuple[Tensor, Tensor]:
     source = hamming_distance(kept, kept[:, :1]) / length
     target = hamming_distance(kept, kept[:, -1:]) / length
     return source, target
+
+
+def deviation_from_linear(distances: Tensor) -> float | None:
+    """Largest distance of the mean path from a linear one, as a share of the ends' distance.
+
+    Args:
+        distances: (K, T), the first of what :func:`hamming_path` gives.
+
+    Returns:
+        None if there is no path: no pair's ends differ.
+    """
+    if not len(distances):
+        return None
+    line = torch.linspace(0, 1, distances.shape[1], dtype=distances.dtype)
+    return float((distances.mean(0) - line).abs().max())

@@ -141,20 +141,23 @@ def manifold_precision_recall(
     reference = checked(reference, "reference", neighbours + 1)
     generated = checked(generated, "generated", neighbours + 1)
     check_same_width(reference, generated)
-    return ManifoldPrecisionRecall(
-        precision=_covered(generated, reference, neighbours, chunk),
-        recall=_covered(reference, generated, neighbours, chunk),
-    )
+    own, other = (_radii(rows, neighbours, chunk) for rows in (reference, generated))
+    covered = torch.zeros(len(generated), dtype=torch.bool, device=generated.device)
+    covering = []
+    for rows, radii in zip(reference.split(chunk), own.split(chunk), strict=True):
+        distances = torch.cdist(rows, generated)
+        covered |= (distances <= radii[:, None]).any(0)
+        covering.append((distances <= other).any(1))
+    recall = torch.cat(covering).double().mean()
+    return ManifoldPrecisionRecall(float(covered.double().mean()), float(recall))
 
 
-def _covered(points: Tensor, centres: Tensor, neighbours: int, chunk: int) -> float:
-    """Share of points inside the ball of at least one centre."""
-    radii = torch.cat(
+def _radii(centres: Tensor, neighbours: int, chunk: int) -> Tensor:
+    """Distance of each centre from its k-th neighbour; the nearest is the centre itself."""
+    return torch.cat(
         [
-            # the nearest is the centre itself
-            torch.cdist(part, centres).kthvalue(neighbours + 1, dim=1).values
-            for part in centres.split(chunk)
+            # many times as fast as kthvalue, which partitions a whole row
+            torch.cdist(rows, centres).topk(neighbours + 1, dim=1, largest=False).values[:, -1]
+            for rows in centres.split(chunk)
         ]
     )
-    inside = [(torch.cdist(part, centres) <= radii).any(1) for part in points.split(chunk)]
-    return float(torch.cat(inside).double().mean())

@@ -184,7 +184,7 @@ class _Run:
         optimizer = torch.optim.Adam(
             model.parameters(),
             lr=self.training.learning_rate,
-            fused=self.fabric.device.type in ("cpu", "cuda"),
+            fused=True,
         )
         self.model, self.optimizer = self.fabric.setup(model, optimizer)
         self.images = train_images.to(self.fabric.device)

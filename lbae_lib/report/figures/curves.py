@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,7 @@ def hamming_paths(paths: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
             mean, spread = values.mean(0).numpy(), values.std(0).numpy()
             axis.fill_between(steps, mean - spread, mean + spread, color=colour, alpha=0.2, lw=0)
             axis.plot(steps, mean, color=colour, label=f"from {end}")
-        axis.set_title(LABELS[method], fontsize=7)
+        axis.set_title(fill(LABELS[method], 22), fontsize=7)
         axis.set_xlabel("step k")
         axis.set_xticks([1, len(steps) // 2, len(steps)])
     axes[0].set_ylabel("Hamming distance (share)")
