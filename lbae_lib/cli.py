@@ -187,10 +187,9 @@ def encode(
     Example: lbae encode -d mnist -p laptop
     """
     experiment = load_experiment(profile, dataset, model)
-    from lbae_lib.models.hardware import choose_device
     from lbae_lib.report.runs import encode_experiment
 
-    typer.echo(encode_experiment(experiment, data_root(data), choose_device(device)))
+    typer.echo(encode_experiment(experiment, data_root(data), device))
 
 
 @app.command()
@@ -208,10 +207,9 @@ def extractor(
     Example: lbae extractor -d digits
     """
     experiment = load_experiment(profile, dataset)
-    from lbae_lib.models.hardware import choose_device
     from lbae_lib.report.runs import train_extractor
 
-    typer.echo(train_extractor(experiment, data_root(data), choose_device(device)))
+    typer.echo(train_extractor(experiment, data_root(data), device))
 
 
 @app.command()
@@ -244,10 +242,9 @@ def compress(
     Example: lbae compress pictures/ -o pictures.lbae -d folder:pictures
     """
     experiment = load_experiment(profile, dataset)
-    from lbae_lib.models.hardware import choose_device
     from lbae_lib.report.runs import compress_images
 
-    size, count = compress_images(experiment, images, output, coder, choose_device(device))
+    size, count = compress_images(experiment, images, output, coder, device)
     typer.echo(f"{output}: {count} images, {size} bytes, {8 * size / count:.1f} bits an image")
 
 
@@ -264,10 +261,9 @@ def decompress(
     Example: lbae decompress pictures.lbae -o decoded/ -d folder:pictures
     """
     experiment = load_experiment(profile, dataset)
-    from lbae_lib.models.hardware import choose_device
     from lbae_lib.report.runs import decompress_images
 
-    count = decompress_images(experiment, file, output, choose_device(device))
+    count = decompress_images(experiment, file, output, device)
     typer.echo(f"{count} images in {output}")
 
 

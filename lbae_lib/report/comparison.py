@@ -384,6 +384,13 @@ class AcrossPage(Page):
 
     records: list[ScoreRecord]
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._made_of |= {
+            f"{scores.dataset} ({scores.profile})": sha256_file(scores.folder / RECORD_FILE)
+            for scores in self.records
+        }
+
     @property
     def provenance(self) -> str:
         """Data sets and profiles."""
@@ -393,12 +400,6 @@ class AcrossPage(Page):
         """The PRD curves of each data set, by title and row; see ``Scoreboard.curves``."""
         return {
             scores.title: read_tensors(scores.folder / "curves.safetensors", "curves")[0]
-            for scores in self.records
-        }
-
-    def _inputs(self) -> dict[str, str]:
-        return {
-            f"{scores.dataset} ({scores.profile})": sha256_file(scores.folder / RECORD_FILE)
             for scores in self.records
         }
 

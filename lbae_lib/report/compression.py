@@ -82,14 +82,21 @@ def arithmetic(data: str) -> list[Arithmetic]:
     counted = {"LBAE (ours)": lbae.latent_size, "VAE (ours)": 32 * vae.latent_size}
     if data == "cifar10":
         counted["VQ-VAE"] = indices * math.ceil(math.log2(embeddings))
-    return [
-        Arithmetic(
-            method, _cell(method, data, "bits"), bits, _cell(method, data, "ratio"),
-            depth * values / bits, 8 * values / bits, fid if isinstance(fid, float) else None,
+    rows = []
+    for method, bits in counted.items():
+        fid = published("supplement_table_1", method, data, "fid")
+        rows.append(
+            Arithmetic(
+                method,
+                published=_cell(method, data, "bits"),
+                counted=bits,
+                published_ratio=_cell(method, data, "ratio"),
+                ratio=depth * values / bits,
+                ratio_of_bytes=8 * values / bits,
+                fid=fid if isinstance(fid, float) else None,
+            )
         )
-        for method, bits in counted.items()
-        for fid in [published("supplement_table_1", method, data, "fid")]
-    ]  # fmt: skip
+    return rows
 
 
 def _cell(method: str, data: str, column: str) -> float:

@@ -51,7 +51,7 @@ from lbae_lib.models.encoding import (
     encode_posterior,
     reconstruction_losses,
 )
-from lbae_lib.models.hardware import ONE_DEVICE, Hardware
+from lbae_lib.models.hardware import ONE_DEVICE, Hardware, choose_device
 from lbae_lib.models.resume import CHECKPOINT_FILE
 from lbae_lib.progress import progress_bar
 from lbae_lib.report.records import (
@@ -240,8 +240,10 @@ def encode_experiment(experiment: Experiment, data_root: Path, device: str = "cp
 
     Raises:
         CheckpointError: if there is no model.
+        ConfigError: if the machine has no such device.
         WriteError: if another run is at work in the model's folder.
     """
+    device = choose_device(device)
     folder = experiment.model_folder
     path = folder / LATENTS_FILE
     with locked(folder):
@@ -330,9 +332,11 @@ def train_extractor(experiment: Experiment, data_root: Path, device: str = "cpu"
         The model's file.
 
     Raises:
+        ConfigError: if the machine has no such device.
         WriteError: if another run is at work in the extractor's folder.
     """
     started, began_in = time.monotonic(), environment()
+    device = choose_device(device)
     path = experiment.extractor_folder / MODEL_FILE
     with locked(experiment.extractor_folder):
         splits = split_images(load_dataset(experiment.dataset, data_root), experiment)
@@ -446,6 +450,7 @@ def compress_images(
     Raises:
         LbaeError: if the coder is unknown, an image cannot be read, or model or priors are missing.
     """
+    device = choose_device(device)
     chosen = next((known for known in CODERS if known == coder), None)
     if chosen is None:
         raise ConfigError(f"no coder {coder!r}: there are {', '.join(CODERS)}")
@@ -469,6 +474,7 @@ def decompress_images(experiment: Experiment, file: Path, folder: Path, device: 
     Raises:
         LbaeError: if the file is missing, damaged, or of another model or other priors.
     """
+    device = choose_device(device)
     if not file.is_file():
         raise FormatError(f"there is no file {file}")
     packed = load_codec(experiment).decompress(file.read_bytes())
