@@ -1,8 +1,13 @@
-"""Figures of latents that have little in them."""
+"""Choices behind figures, also of latents that have little in them."""
 
 import torch
+from torch.nn.functional import normalize
 
-from lbae_lib.report.figures.spheres import sphere_example, sphere_figures
+from lbae_lib.report.figures.spheres import (
+    separating_normal,
+    sphere_example,
+    sphere_figures,
+)
 
 
 def test_bits_that_never_change_can_be_drawn(generator):
@@ -10,3 +15,22 @@ def test_bits_that_never_change_can_be_drawn(generator):
     assert example.vectors.shape == (4, 3)
     assert example.angle_error < 1e-3
     assert len(sphere_figures(example, torch.tensor([1.0, 2.0, 3.0])).axes) == 2
+
+
+def test_the_hyperplane_shown_gives_both_signs(generator):
+    gram = torch.eye(9, dtype=torch.float64)
+    example = sphere_example(gram, generator, tries=10)
+    for _ in range(50):
+        sides = example.vectors[:-1] @ separating_normal(example, generator) > 0
+        assert set(sides.tolist()) == {False, True}
+    never = sphere_example(torch.ones_like(gram), generator, tries=10)
+    assert separating_normal(never, generator).shape == (3,)
+
+
+def test_parallel_vectors_are_not_chosen(generator):
+    """Bits that are one and the same, up to sign, say nothing drawn beside each other."""
+    rows = normalize(torch.randn(12, 3, generator=generator, dtype=torch.float64))
+    rows[:8] = rows[0]
+    example = sphere_example(rows @ rows.T, generator, tries=500)
+    assert len(set(range(1, 9)) & {int(name.split()[1]) for name in example.names}) <= 1
+    assert (example.vectors @ example.vectors.T).tril(-1).abs().max() < 0.95

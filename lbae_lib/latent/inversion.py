@@ -135,25 +135,28 @@ def _truncated_gaussian(
         (K, D).
     """
     signs, values = start.sign().T, start.T.clone()  # a coordinate of all K is contiguous
-    spread = precision.diagonal().rsqrt()
+    diagonal = precision.diagonal()
+    weights, spreads = diagonal.reciprocal().tolist(), diagonal.rsqrt().tolist()
     blocks = torch.arange(len(values), device=values.device).split(_BLOCK)
     for _ in range(sweeps):
         for block in blocks:
-            among = precision[block][:, block]
+            among = precision[block][:, block].unbind(1)
             before = values[block]
             pull = precision[block] @ values  # Q y, kept up to date within the block
             chance = 1 - torch.rand(
                 before.shape, generator=generator, dtype=values.dtype, device=values.device
             )
-            for own, i in enumerate(block.tolist()):
+            rows = zip(block.tolist(), among, pull.unbind(), chance.unbind(), strict=True)
+            for i, column, pulled, share in rows:
+                sign, value = signs[i], values[i]
                 # Given the others, s y is Gaussian with this mean, above zero.
-                mean = signs[i] * (values[i] - pull[own] / precision[i, i])
-                least = (-mean / spread[i]).clamp(max=_FARTHEST)
-                tail = chance[own] * torch.erfc(least * math.sqrt(0.5)) / 2
-                drawn = torch.maximum(-torch.special.ndtri(tail), least)
-                moved = signs[i] * (mean + spread[i] * drawn).clamp(min=_SMALLEST)
-                pull.addr_(among[:, own], moved - values[i])
-                values[i] = moved
+                mean = torch.sub(value, pulled, alpha=weights[i]).mul_(sign)
+                least = mean.div(-spreads[i]).clamp_(max=_FARTHEST)
+                tail = least.mul(math.sqrt(0.5)).erfc_().mul_(share).mul_(0.5)
+                drawn = torch.special.ndtri(tail).neg_().maximum(least)
+                moved = mean.add_(drawn, alpha=spreads[i]).clamp_(min=_SMALLEST).mul_(sign)
+                pull.addr_(column, moved - value)
+                value.copy_(moved)
     return values.T
 
 

@@ -37,7 +37,7 @@ def architecture(stages: Sequence[Stage], image_shape: tuple[int, ...]) -> Figur
         centres.append((x, x + wide))
         label = "bits" if bits else ""
         size = f"{shape[0]}×{shape[1]}²" if len(shape) == 3 else f"{shape[0]}"
-        axis.text(centre, -1.06, f"{label} {size}".strip(), ha="center", va="top", fontsize=6)
+        axis.text(centre, -1.06, f"{size}\n{label}".strip(), ha="center", va="top", fontsize=6)
         words = name.replace("transposed conv", "tr. conv")
         axis.text(
             centre,

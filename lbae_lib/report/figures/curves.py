@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from lbae_lib.report.figures.style import (
@@ -35,15 +36,9 @@ def loss_curves(history: Sequence[Mapping[str, Any]], best_epoch: int, unit: str
         losses = [line[f"{part}_loss"] for line in history]
         axis.plot(epochs, losses, color=COLOURS[part], label=part)
     best = history[best_epoch - 1]["validation_loss"]
-    axis.plot(best_epoch, best, "o", color=COLOURS["validation"], ms=4)
-    axis.annotate(
-        f"kept: epoch {best_epoch}, {best:.1f}",
-        (best_epoch, best),
-        xytext=(0, 14),
-        textcoords="offset points",
-        ha="right",
-        fontsize=7,
-    )
+    kept = f"kept: epoch {best_epoch}, {best:.1f}"
+    axis.plot(best_epoch, best, "o", color=COLOURS["validation"], ms=4, label=kept)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     low = min(line[f"{p}_loss"] for line in history for p in ("train", "validation"))
     typical = sorted(line["validation_loss"] for line in history)[len(history) // 2]
     if history[0]["train_loss"] > 4 * typical:  # the first epochs would flatten the rest
@@ -59,7 +54,7 @@ def loss_curves(history: Sequence[Mapping[str, Any]], best_epoch: int, unit: str
 
 @styled
 def hamming_paths(paths: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
-    """Mean and standard deviation of the distance from source and target (Figure 9).
+    """Mean and standard deviation, cut at 0, of the distance from source and target (Figure 9).
 
     Args:
         paths: by method, what :func:`lbae_lib.latent.interpolation.hamming_path` returns.
@@ -73,16 +68,17 @@ def hamming_paths(paths: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
         axis.plot(steps, np.linspace(0, 1, len(steps)), color=GREY, lw=0.7, ls=":")
         axis.plot(steps, np.linspace(1, 0, len(steps)), color=GREY, lw=0.7, ls=":")
         for values, end, colour in (
-            (source, "source", COLOURS["nearest"]),
-            (target, "target", COLOURS["algorithm_1"]),
+            (source, "source", COLOURS["source"]),
+            (target, "target", COLOURS["target"]),
         ):
             mean, spread = values.mean(0).numpy(), values.std(0).numpy()
-            axis.fill_between(steps, mean - spread, mean + spread, color=colour, alpha=0.2, lw=0)
+            low = np.maximum(mean - spread, 0)
+            axis.fill_between(steps, low, mean + spread, color=colour, alpha=0.2, lw=0)
             axis.plot(steps, mean, color=colour, label=f"from {end}")
         axis.set_title(fill(LABELS[method], 22), fontsize=7)
         axis.set_xlabel("step k")
         axis.set_xticks([1, len(steps) // 2, len(steps)])
-    axes[0].set_ylabel("Hamming distance (share)")
+    axes[0].set_ylabel("distance / distance of the ends")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2)
     return figure

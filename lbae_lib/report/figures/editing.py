@@ -38,11 +38,13 @@ def edit_strength(
             lowest = [score.distance if exclusive else score.kept for score in scores]
             lower.plot(changed, lowest, **options)  # type: ignore[arg-type]
         upper.axhline(controls[name], color=GREY, lw=0.8, ls=":", label="untouched")
-        upper.set_title(name)
+        upper.set_title(f"class {name}" if exclusive else name)
         upper.set_ylim(-0.02, 1.02)
         lower.set_xlabel("share of bits changed")
     axes[0].set_ylabel("attribute found")
-    axes[len(sweeps)].set_ylabel("RMS change of a pixel" if exclusive else "other attributes kept")
+    axes[len(sweeps)].set_ylabel(
+        "RMS change of a pixel (grey levels)" if exclusive else "other attributes kept"
+    )
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
     return figure

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 from mpl_toolkits.mplot3d import Axes3D
 from torch import Tensor
 
@@ -23,6 +23,8 @@ from lbae_lib.report.figures.style import (
 )
 from lbae_lib.report.laboratory import Sampled
 
+_MARKS = {"held": "s", "favoured": "s", "fit": "^", "fit_favoured": "^"}
+
 
 @styled
 def error_plane(found: Mapping[str, Sampled]) -> Figure:
@@ -36,12 +38,18 @@ def error_plane(found: Mapping[str, Sampled]) -> Figure:
     axis.axvline(floor.first, color=GREY, lw=0.7, ls=":")
     axis.axhline(floor.pairs, color=GREY, lw=0.7, ls=":")
     for key, sampled in found.items():
-        axis.plot(sampled.first, sampled.pairs, "o", ms=5, color=COLOURS[key], label=LABELS[key])
+        axis.plot(
+            sampled.first, sampled.pairs, _MARKS.get(key, "o"), ms=5.5, mfc="none", mew=1.4,
+            color=COLOURS[key], label=LABELS[key],
+        )  # fmt: skip
     axis.set(
         xscale="log", yscale="log", xlabel="RMS error, first moments",
         ylabel="RMS error, pair moments",
     )  # fmt: skip
-    axis.xaxis.set_minor_formatter(NullFormatter())  # on a narrow span they run into each other
+    for side in (axis.xaxis, axis.yaxis):
+        side.set_major_locator(LogLocator(subs=(1, 2, 4, 7)))
+        side.set_major_formatter("{x:g}")
+        side.set_minor_formatter(NullFormatter())
     axis.legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
     return figure
 
@@ -110,7 +118,7 @@ def flips_on_spheres(examples: Mapping[str, tuple[Tensor, Tensor, Tensor]]) -> F
         axis.plot(*path[flips].numpy().T, "o", color=COLOURS["algorithm_1"], ms=5)
         for end, label in ((path[0], "source"), (path[-1], "target")):
             axis.plot(*end[:, None].numpy(), "o", color=INK, ms=3)
-            axis.text(*(1.18 * end.numpy()), label, fontsize=7, ha="center")
+            axis.text(*(1.3 * end.numpy()), label, fontsize=7, ha="center")
         middle = path[100].numpy()  # seen from in front of the path, a little to the side
         turn = float(np.degrees(np.arctan2(middle[1], middle[0]))) + 25
         axis.view_init(elev=float(np.degrees(np.arcsin(middle[2]))) + 10, azim=turn)

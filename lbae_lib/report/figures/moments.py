@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from lbae_lib.latent.moments import Moments
 from lbae_lib.report.figures.style import COLOURS, GREY, LABELS, new_figure, styled
 
 _MAX_POINTS = 20_000  # a scatter of more says no more
+_MAX_ROWS = 250  # of a matrix: more would be thinned out by chance
 
 
 @styled
@@ -34,8 +36,8 @@ def distribution(latents: Mapping[str, Tensor], found: Mapping[str, Moments]) ->
     pair_order = truth.pairs.argsort()
     every = max(1, len(pair_order) // 2000)
     for method, moments in found.items():
-        style: dict[str, Any] = {"color": COLOURS[method], "zorder": 3 if method == "truth" else 2}
-        width = 1.6 if method == "truth" else 0.6
+        style: dict[str, Any] = {"color": COLOURS[method], "zorder": 1 if method == "truth" else 2}
+        width = 2.4 if method == "truth" else 0.6
         left.plot(moments.first[bit_order], lw=width, **style)
         ranks = np.arange(0, len(pair_order), every)
         pairs = moments.pairs[pair_order][::every]
@@ -46,7 +48,9 @@ def distribution(latents: Mapping[str, Tensor], found: Mapping[str, Moments]) ->
         ones = (latents[method] > 0).sum(1).numpy()
         edges = np.arange(latents[method].shape[1] + 2) - 0.5
         density, _ = np.histogram(ones, bins=edges, density=True)
-        right.plot(np.arange(len(density)), density, lw=1.2, **style, label=LABELS[method])
+        right.plot(
+            np.arange(len(density)), density, lw=max(width, 1.0), **style, label=LABELS[method]
+        )
     totals = np.concatenate([(b > 0).sum(1).numpy() for b in latents.values()])
     right.set_xlim(*np.quantile(totals, [0.0005, 0.9995]) + np.array([-2, 2]))
     left.set(title="first moments", xlabel="bit, by truth", ylabel=r"$E[b_i]$")
@@ -86,7 +90,7 @@ def moment_scatter(found: Mapping[str, Moments], truth: Moments) -> Figure:
                 mew=0,
             )
             axis.set_aspect("equal")
-        upper.set_title(LABELS[method].replace(", ", ",\n").replace(" (", "\n("), fontsize=6.5)
+        upper.set_title(fill(LABELS[method], 19), fontsize=6.5)
         lower.set_xlabel("truth")
     axes[0].set_ylabel(r"sampled $E[b_i b_j]$")
     axes[columns].set_ylabel(r"sampled $E[b_i]$")
@@ -97,6 +101,8 @@ def moment_scatter(found: Mapping[str, Moments], truth: Moments) -> Figure:
 def moment_matrices(found: Mapping[str, Moments], truth: Moments) -> Figure:
     """The pair moments E[b_i b_j] as matrices, bits that go together side by side.
 
+    Of more bits than pixels, evenly spaced ones of that order are shown.
+
     Args:
         found: by method.
         truth: the training latents'; their average-linkage clustering of 1 - |E[b_i b_j]| orders
@@ -106,6 +112,7 @@ def moment_matrices(found: Mapping[str, Moments], truth: Moments) -> Figure:
     apart = 1 - np.abs(own[np.triu_indices(len(own), 1)])
     most = np.quantile(1 - apart, 0.999)  # one pair must not fade all others
     order = leaves_list(linkage(apart, method="average", optimal_ordering=True))
+    order = order[np.linspace(0, len(order) - 1, min(len(order), _MAX_ROWS)).round().astype(int)]
     panels = {"truth": truth, **found}
     figure, axes = new_figure(len(panels), height=2.05)
     for axis, (method, moments) in zip(axes, panels.items(), strict=True):
@@ -114,7 +121,7 @@ def moment_matrices(found: Mapping[str, Moments], truth: Moments) -> Figure:
             matrix, ax=axis, cmap="vlag", vmin=-most, vmax=most, square=True, cbar=False,
             rasterized=True, xticklabels=False, yticklabels=False,
         )  # fmt: skip
-        axis.set_title(LABELS[method].replace(", ", ",\n").replace(" (", "\n("), fontsize=6.5)
+        axis.set_title(fill(LABELS[method], 19), fontsize=6.5)
     bar = figure.colorbar(axes[0].collections[0], ax=axes, shrink=0.7, aspect=18, extend="both")
     bar.set_label(r"$E[b_i b_j]$")
     return figure

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 from torch import Tensor
 
 from lbae_lib.report.figures.style import (
@@ -29,12 +31,13 @@ def precision_recall_curves(panels: Mapping[str, Mapping[str, tuple[str, Tensor]
     """
     width = max(ONE_COLUMN * 1.1, TWO_COLUMNS / 3 * len(panels))
     figure, axes = new_figure(
-        len(panels), width=width, height=width / len(panels) + 0.5, sharex=True, sharey=True
+        len(panels), width=width, height=width / len(panels) + 1.1, sharex=True, sharey=True
     )
     for axis, (title, curves) in zip(axes, panels.items(), strict=True):
         for colour, (label, (precision, recall)) in curves.items():
             axis.plot(recall, precision, color=COLOURS[colour], label=label)
-        axis.set(title=title, xlim=(0, 1.01), ylim=(0, 1.01), xlabel="recall", aspect="equal")
+        axis.set(xlim=(0, 1.01), ylim=(0, 1.01), xlabel="recall", aspect="equal")
+        axis.set_title(fill(title, 24))
     axes[0].set_ylabel("precision")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2)
@@ -56,6 +59,9 @@ def distance_bars(rows: Sequence[tuple[str, str, Spread]], unit: str) -> Figure:
             ends = [distance.mean - distance.deviation, distance.mean + distance.deviation]
             axis.plot(ends, [place, place], color=COLOURS.get(colour, INK), lw=2, alpha=0.5)
     axis.set_xscale("log")
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.xaxis.set_minor_formatter(NullFormatter())
     axis.set_yticks(range(len(rows)), [label for label, _, _ in reversed(rows)])
     axis.grid(axis="x", color=GREY, lw=0.3, alpha=0.5)
     axis.tick_params(axis="y", length=0)

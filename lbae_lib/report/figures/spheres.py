@@ -15,6 +15,7 @@ from lbae_lib.latent.correlation import factor
 from lbae_lib.report.figures.style import COLOURS, GREY, INK, TWO_COLUMNS, styled
 
 _Array = NDArray[np.float64]
+_ELEVATION = 18.0  # of the view, in degrees
 
 
 @styled
@@ -31,6 +32,7 @@ def sphere_figures(example: SphereExample, normal: Tensor) -> Figure:
     assert isinstance(left, Axes3D) and isinstance(right, Axes3D)
     rows = example.vectors.double().numpy()
     wire_sphere(left)
+    _face(left, np.vstack([rows, _unit(normal)]))
     arrow(left, rows[-1], COLOURS["boundary"], r"$V_{N+1}$")
     for row, name in zip(rows[:-1], example.names, strict=True):
         arrow(left, row, INK, name)
@@ -53,7 +55,8 @@ def draw_rounding(
     """
     wire_sphere(axis)
     rows = example.vectors.double().numpy()
-    direction = (normal / normal.norm()).double().numpy()
+    direction = _unit(normal)
+    _face(axis, np.vstack([rows, direction]))
     boundary_side = np.sign(rows[-1] @ direction)
     arrow(axis, rows[-1], COLOURS["boundary"], r"$V_{N+1}$" if labels else "")
     for row, name in zip(rows[:-1], example.names, strict=True):
@@ -84,7 +87,7 @@ def sphere_example(gram: Tensor, generator: torch.Generator, tries: int = 4000) 
 
     Four vectors need four dimensions; of ``tries`` random triples this takes the one whose 4×4
     Gram matrix has the largest second-smallest eigenvalue (vectors well apart) less four times
-    the smallest (little lost in drawing).
+    the smallest (little lost in drawing), and no two vectors nearly parallel or opposite.
 
     Args:
         gram: H, (N+1, N+1), positive semi-definite.
@@ -94,8 +97,11 @@ def sphere_example(gram: Tensor, generator: torch.Generator, tries: int = 4000) 
     size = len(gram) - 1
     triples = torch.rand(tries, size, generator=generator).topk(3, dim=1).indices
     rows = torch.cat([triples, torch.full((tries, 1), size)], dim=1)
-    values = torch.linalg.eigvalsh(gram[rows[:, :, None], rows[:, None, :]])
-    best = rows[(values[:, 1] - 4 * values[:, 0]).argmax()]
+    small = gram[rows[:, :, None], rows[:, None, :]]
+    values = torch.linalg.eigvalsh(small)
+    cosine = small.tril(-1).abs().amax((1, 2))
+    parallel = (cosine - 0.75).clamp(min=0)
+    best = rows[(values[:, 1] - 4 * values[:, 0] - 10 * parallel).argmax()]
     small = gram[best][:, best].clamp(-1, 1)
     vectors = factor(small, rank=3)
     missing = 3 - vectors.shape[1]  # bits that never change lie on the boundary vector's line
@@ -105,6 +111,19 @@ def sphere_example(gram: Tensor, generator: torch.Generator, tries: int = 4000) 
     return SphereExample(names, vectors, float(change.abs().max().rad2deg()))
 
 
+def separating_normal(
+    example: SphereExample, generator: torch.Generator, tries: int = 100
+) -> Tensor:
+    """A random normal, (3,), whose hyperplane gives the three bits both signs.
+
+    The last of ``tries`` if none does: bits that never differ have no such hyperplane.
+    """
+    normals = torch.randn(tries, 3, generator=generator, dtype=torch.float64)
+    sides = normals @ example.vectors[:-1].T > 0
+    splits = sides.any(1) & ~sides.all(1)
+    return normals[int(splits.int().argmax()) if bool(splits.any()) else -1]
+
+
 def wire_sphere(axis: Axes3D) -> None:
     """A unit sphere in thin lines, seen from the front and above."""
     u, v = np.mgrid[0 : 2 * np.pi : 41j, 0 : np.pi : 21j]
@@ -112,13 +131,44 @@ def wire_sphere(axis: Axes3D) -> None:
     axis.plot_wireframe(x, y, z, color=GREY, lw=0.25, alpha=0.5, rstride=4, cstride=4)
     axis.set_box_aspect((1, 1, 1), zoom=1.38)
     axis.set_axis_off()
-    axis.view_init(elev=18, azim=-55)
+    axis.view_init(elev=_ELEVATION, azim=-55)
+
+
+def _face(axis: Axes3D, tips: _Array) -> None:
+    """Turn to where the tips (K, 3) are furthest apart in the picture."""
+
+    def gap(azimuth: int) -> float:
+        flat = _seen(tips, azimuth)
+        apart = np.linalg.norm(flat[:, None] - flat[None], axis=-1)
+        return float(apart[np.triu_indices(len(tips), 1)].min())
+
+    axis.view_init(elev=_ELEVATION, azim=max(range(-180, 180, 5), key=gap))
+
+
+def _seen(points: _Array, azimuth: float) -> _Array:
+    """Points (K, 3) as seen from afar: to the right and up, (K, 2)."""
+    turn, tilt = np.radians([azimuth, _ELEVATION])
+    right = [-np.sin(turn), np.cos(turn), 0.0]
+    up = [-np.cos(turn) * np.sin(tilt), -np.sin(turn) * np.sin(tilt), np.cos(tilt)]
+    return points @ np.array([right, up]).T
+
+
+def _unit(normal: Tensor) -> _Array:
+    unit: _Array = (normal / normal.norm()).double().numpy()
+    return unit
 
 
 def arrow(axis: Axes3D, tip: _Array, colour: str, label: str) -> None:
-    """A labelled vector from the centre."""
+    """A vector from the centre, labelled on the far side of its tip."""
     axis.quiver(0, 0, 0, *tip, color=colour, lw=1.6, arrow_length_ratio=0.1)
-    axis.text(*(1.13 * tip), label, color=colour, fontsize=7.5, ha="center", va="center")
+    right, up = _seen(tip[None], axis.azim)[0]
+    beside = "left" if right > 0 else "right"
+    above = "bottom" if up > 0 else "top"
+    axis.text(
+        *(1.08 * tip), label, color=colour, fontsize=7.5, zorder=9,
+        ha="center" if abs(right) < 0.4 * abs(up) else beside,
+        va="center" if abs(up) < 0.4 * abs(right) else above,
+    )  # fmt: skip
 
 
 def _plane(axis: Axes3D, normal: _Array) -> None:

@@ -50,6 +50,8 @@ COLOURS = {
     "unit_margins": "#CC79A7",
     "least_change": "#009E73",
     "exact": "#0072B2",
+    "source": "#882255",
+    "target": "#009E73",
     "positive": "#D55E00",
     "negative": "#0072B2",
     "boundary": "#B8860B",
