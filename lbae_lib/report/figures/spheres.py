@@ -135,12 +135,13 @@ def wire_sphere(axis: Axes3D) -> None:
 
 
 def _face(axis: Axes3D, tips: _Array) -> None:
-    """Turn to where the tips (K, 3) are furthest apart in the picture."""
+    """Turn to where tips (K, 3) and centre are furthest apart in the picture."""
+    points = np.vstack([tips, np.zeros(3)])
 
     def gap(azimuth: int) -> float:
-        flat = _seen(tips, azimuth)
+        flat = _seen(points, azimuth)
         apart = np.linalg.norm(flat[:, None] - flat[None], axis=-1)
-        return float(apart[np.triu_indices(len(tips), 1)].min())
+        return float(apart[np.triu_indices(len(points), 1)].min())
 
     axis.view_init(elev=_ELEVATION, azim=max(range(-180, 180, 5), key=gap))
 
