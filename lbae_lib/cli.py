@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 from itertools import chain
 from pathlib import Path
 from typing import Annotated
@@ -363,7 +364,7 @@ def report(
         )
         # It then finishes the steps under way, and starts no other.
         previous = {
-            s: signal.signal(s, lambda number, _: snakemake.send_signal(number))
+            s: signal.signal(s, lambda *_: _interrupt(snakemake))
             for s in (signal.SIGINT, signal.SIGTERM)
         }
         try:
@@ -382,6 +383,14 @@ def report(
         typer.echo("\n".join(row[0] for row in rows if row[-1] == "update pending"))
     else:
         typer.echo(f"The book: {project_root() / BOOK_INDEX}")
+
+
+def _interrupt(snakemake: subprocess.Popen[str]) -> None:
+    """Like Ctrl-C, twice: Snakemake ignores one that comes while it writes a line of its log."""
+    snakemake.send_signal(signal.SIGINT)
+    again = threading.Timer(2.0, snakemake.send_signal, [signal.SIGINT])
+    again.daemon = True
+    again.start()
 
 
 @app.command()
