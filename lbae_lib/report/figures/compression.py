@@ -42,21 +42,20 @@ def rate_distortion(points: Sequence[Point], distance: str) -> Figure:
                     axis.plot(
                         [p.bits for p in part], [getattr(p, measure) for p in part], mark, ms=4.5,
                         color=COLOURS["lbae"], mfc="white" if coder == "packed" else None,
-                        clip_on=False,
                         label=f"LBAE, {LABELS[coder]}",
                     )  # fmt: skip
                 continue
             own = sorted((p for p in own if p.error > 0 or measure != "psnr"), key=lambda p: p.bits)
             axis.plot(
                 [p.bits for p in own], [getattr(p, measure) for p in own], ".-", ms=5, lw=1,
-                color=COLOURS[method], label=LABELS[method], clip_on=False,
+                color=COLOURS[method], label=LABELS[method],
             )  # fmt: skip
         axis.set(xscale="log", xlabel="measured bits an image", ylabel=label)
         axis.xaxis.set_major_locator(LogLocator(base=10))
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.xaxis.set_minor_formatter(NullFormatter())
     axes[1].set_yscale("symlog", linthresh=0.1)
-    axes[1].set_ylim(0, 1.5 * max(point.distance for point in points))
+    axes[1].set_ylim(-0.01, 1.5 * max(point.distance for point in points))
     handles, labels = axes[1].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4)
     return figure
