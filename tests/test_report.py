@@ -343,6 +343,19 @@ def test_pages_are_accessible(report, browser):
 
 
 @pytest.mark.slow
+def test_no_page_is_wider_than_a_phone(report, browser):
+    html = report / "build/_build/html"
+    page = browser.new_page(viewport={"width": 390, "height": 900})
+    wide = {}
+    for path in [*html.glob("book/**/*.html"), *html.glob("results/**/*.html")]:
+        page.goto(path.as_uri())
+        found = page.evaluate("document.documentElement.scrollWidth")
+        if found > 390:
+            wide[str(path.relative_to(html))] = found
+    assert wide == {}
+
+
+@pytest.mark.slow
 def test_the_explorer_answers_in_jupyterlab(report, browser):
     notebook = report / "notebooks/10_explorer.ipynb"
     kept = notebook.read_text()
