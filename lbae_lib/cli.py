@@ -8,7 +8,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import threading
 from itertools import chain
 from pathlib import Path
 from typing import Annotated
@@ -364,7 +363,7 @@ def report(
         )
         # It then finishes the steps under way, and starts no other.
         previous = {
-            s: signal.signal(s, lambda *_: _interrupt(snakemake))
+            s: signal.signal(s, lambda *_: snakemake.send_signal(signal.SIGINT))
             for s in (signal.SIGINT, signal.SIGTERM)
         }
         try:
@@ -383,14 +382,6 @@ def report(
         typer.echo("\n".join(row[0] for row in rows if row[-1] == "update pending"))
     else:
         typer.echo(f"The book: {project_root() / BOOK_INDEX}")
-
-
-def _interrupt(snakemake: subprocess.Popen[str]) -> None:
-    """Like Ctrl-C, twice: Snakemake ignores one that comes while it writes a line of its log."""
-    snakemake.send_signal(signal.SIGINT)
-    again = threading.Timer(2.0, snakemake.send_signal, [signal.SIGINT])
-    again.daemon = True
-    again.start()
 
 
 @app.command()
@@ -485,7 +476,8 @@ def _describe(experiment: Experiment, values: dict[str, object]) -> None:
 
 def main() -> None:
     """Entry point: a user's error is one line and exit status 1; SIGTERM is like Ctrl-C, 130."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a script's background jobs ignore the first
+        signal.signal(number, signal.default_int_handler)
     try:
         app()
     except LbaeError as error:
