@@ -87,3 +87,16 @@ def test_a_fit_to_moments_beats_the_repair_it_starts_from(latents):
         fit_vectors(truth, start, 0)
     with pytest.raises(ValueError, match="V has 24 rows"):
         fit_vectors(truth, start[1:])
+
+
+def test_a_fit_depends_neither_on_threads_nor_on_last_bits(latents):
+    truth = moments(latents)
+    start = factor(repair(gram_matrix(truth.matrix)).matrix)
+    threads = torch.get_num_threads()
+    found = []
+    for count, change in ((1, 0.0), (2, 1e-14)):
+        torch.set_num_threads(count)
+        found.append(fit_vectors(truth, start * (1 + change), 50.0).vectors)
+        assert torch.get_num_threads() == count
+    torch.set_num_threads(threads)
+    assert torch.equal(*found)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +15,18 @@ from lbae_lib.latent.moments import Moments
 
 # The arcsine's slope is infinite at ±1.
 _LARGEST_COSINE = 1 - 1e-9
+_GRID = 2.0**24  # steps in one, of the start's numbers
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """PyTorch computes in one thread, and adds in one order, whatever it was told before."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @dataclass(frozen=True)
@@ -42,7 +56,9 @@ def fit_vectors(
     """Unit rows V that minimise the squared error of 2/π·asin(V Vᵀ) against M.
 
     A repair moves H, in cosines; what a sampler needs are moments. The problem is not convex, but
-    from the nearest correlation matrix L-BFGS ends at errors that other starts do not beat.
+    from the nearest correlation matrix L-BFGS ends at errors that other starts do not beat. It
+    makes of a difference in the last bit another path, to vectors as good but not the same: hence
+    the start is rounded and one thread used, so that results are the same with any number of them.
 
     Args:
         target: moments to reproduce.
@@ -64,7 +80,7 @@ def fit_vectors(
     weights = torch.ones_like(goal).fill_diagonal_(0.0)
     weights[-1, :-1] = weights[:-1, -1] = boundary_weight
     weights /= weights.sum()
-    free = start.detach().clone(memory_format=torch.contiguous_format).requires_grad_()
+    free = (start.detach().contiguous() * _GRID).round().div(_GRID).requires_grad_()
     optimizer = torch.optim.LBFGS(
         [free], max_iter=iterations, history_size=20, line_search_fn="strong_wolfe",
         tolerance_change=tolerance * 1e-3, tolerance_grad=1e-12,
@@ -82,7 +98,8 @@ def fit_vectors(
         value.backward()
         return value
 
-    optimizer.step(closure)
+    with one_thread():
+        optimizer.step(closure)
     steps = int(optimizer.state[free]["n_iter"])
     with torch.no_grad():
         error = float(loss().sqrt())
