@@ -46,8 +46,8 @@ def error_plane(found: Mapping[str, Sampled]) -> Figure:
         xscale="log", yscale="log", xlabel="RMS error, first moments",
         ylabel="RMS error, pair moments",
     )  # fmt: skip
-    for side in (axis.xaxis, axis.yaxis):
-        side.set_major_locator(LogLocator(subs=(1, 2, 4, 7)))
+    for side, (low, high) in ((axis.xaxis, axis.get_xlim()), (axis.yaxis, axis.get_ylim())):
+        side.set_major_locator(LogLocator(subs=(1, 2, 4, 7) if high < 8 * low else (1, 2, 5)))
         side.set_major_formatter("{x:g}")
         side.set_minor_formatter(NullFormatter())
     axis.legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
