@@ -386,7 +386,7 @@ class AcrossPage(Page):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._made_of |= {
+        self.made_of |= {
             f"{scores.dataset} ({scores.profile})": sha256_file(scores.folder / RECORD_FILE)
             for scores in self.records
         }

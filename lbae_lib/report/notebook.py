@@ -42,13 +42,11 @@ class Notebook(Page):
         experiment: what it is run on.
         trained: model, images and latents.
         data_root: where torchvision's data sets are.
-        inputs: SHA-256 of what was loaded, by role, as it was then.
     """
 
     experiment: Experiment
     trained: Trained
     data_root: Path
-    inputs: dict[str, str]
 
     @property
     def provenance(self) -> str:
@@ -67,7 +65,7 @@ class Notebook(Page):
             LbaeError: if the profile has none for it, or it is not trained and encoded.
         """
         experiment = self.baseline_experiment
-        self.inputs |= _hashes({"baseline": experiment.model_folder / MODEL_FILE})
+        self.made_of |= _hashes({"baseline": experiment.model_folder / MODEL_FILE})
         return load_baseline(experiment, self.data_root)
 
     @cached_property
@@ -82,7 +80,7 @@ class Notebook(Page):
         Raises:
             LbaeError: if it is not trained.
         """
-        self.inputs |= _hashes({"extractor": self.experiment.extractor_folder / MODEL_FILE})
+        self.made_of |= _hashes({"extractor": self.experiment.extractor_folder / MODEL_FILE})
         return load_extractor(self.experiment)
 
     @cached_property
@@ -92,7 +90,7 @@ class Notebook(Page):
         Raises:
             LbaeError: if they are not fitted.
         """
-        self.inputs |= _hashes({"prior": self.experiment.prior_folder / MODEL_FILE})
+        self.made_of |= _hashes({"prior": self.experiment.prior_folder / MODEL_FILE})
         return load_codec(self.experiment)
 
     def generator(self, offset: int = 0) -> torch.Generator:
@@ -119,9 +117,6 @@ class Notebook(Page):
 
     def _options(self) -> dict[str, Any]:
         return {"dataset": self.experiment.dataset.name, **super()._options()}
-
-    def _inputs(self) -> dict[str, str]:
-        return self.inputs
 
 
 def open_notebook(
@@ -154,7 +149,7 @@ def open_notebook(
         experiment=experiment,
         trained=trained,
         data_root=root,
-        inputs=inputs,
+        made_of=inputs,
     )
 
 

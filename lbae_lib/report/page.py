@@ -36,6 +36,7 @@ class Page:
         folder: where figures, tables and record go.
         results: JSON values for the record.
         verdicts: on the paper's claims.
+        made_of: SHA-256 of notebook, code and files, by role, as they were when read.
     """
 
     name: str
@@ -44,13 +45,12 @@ class Page:
     folder: Path
     results: dict[str, Any] = field(default_factory=dict)
     verdicts: list[Verdict] = field(default_factory=list)
+    made_of: dict[str, str] = field(default_factory=dict)
     _started: float = field(default_factory=time.monotonic)
-    _made_of: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        # Now, as files may change while a long notebook is under way.
         notebook = project_root() / "notebooks" / f"{self.name}.ipynb"
-        self._made_of = {"notebook": sha256_file(notebook), "code": code_hash(notebook)}
+        self.made_of |= {"notebook": sha256_file(notebook), "code": code_hash(notebook)}
 
     @property
     def provenance(self) -> str:
@@ -130,7 +130,7 @@ class Page:
             self.folder / RECORD_FILE,
             kind=self.name,
             options={"profile": self.profile, **self._options()},
-            inputs=self._made_of | self._inputs(),
+            inputs=self.made_of,
             results=self.results
             | {"verdicts": [vars(v) | {"verdict": v.verdict} for v in self.verdicts]},
             seconds=time.monotonic() - self._started,
@@ -138,9 +138,6 @@ class Page:
 
     def _options(self) -> dict[str, Any]:
         return {"parameters": dict(self.parameters)}
-
-    def _inputs(self) -> dict[str, str]:
-        return {}
 
 
 def file_name(name: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from lbae_lib.report.compression import Point
 from lbae_lib.report.figures.style import (
@@ -15,6 +14,7 @@ from lbae_lib.report.figures.style import (
     LABELS,
     TWO_COLUMNS,
     new_figure,
+    plain_numbers,
     styled,
 )
 
@@ -51,9 +51,7 @@ def rate_distortion(points: Sequence[Point], distance: str) -> Figure:
                 color=COLOURS[method], label=LABELS[method],
             )  # fmt: skip
         axis.set(xscale="log", xlabel="measured bits an image", ylabel=label)
-        axis.xaxis.set_major_locator(LogLocator(base=10))
-        axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axis.xaxis.set_minor_formatter(NullFormatter())
+        plain_numbers(axis.xaxis, (1,))
     axes[1].set_yscale("symlog", linthresh=0.1)
     axes[1].set_ylim(-0.01, 1.5 * max(point.distance for point in points))
     handles, labels = axes[1].get_legend_handles_labels()

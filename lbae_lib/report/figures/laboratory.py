@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
 from mpl_toolkits.mplot3d import Axes3D
 from torch import Tensor
 
@@ -19,6 +18,7 @@ from lbae_lib.report.figures.style import (
     LABELS,
     TWO_COLUMNS,
     new_figure,
+    plain_numbers,
     styled,
 )
 from lbae_lib.report.laboratory import Sampled
@@ -47,9 +47,7 @@ def error_plane(found: Mapping[str, Sampled]) -> Figure:
         ylabel="RMS error, pair moments",
     )  # fmt: skip
     for side, (low, high) in ((axis.xaxis, axis.get_xlim()), (axis.yaxis, axis.get_ylim())):
-        side.set_major_locator(LogLocator(subs=(1, 2, 4, 7) if high < 8 * low else (1, 2, 5)))
-        side.set_major_formatter("{x:g}")
-        side.set_minor_formatter(NullFormatter())
+        plain_numbers(side, (1, 2, 4, 7) if high < 8 * low else (1, 2, 5))
     axis.legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
     return figure
 

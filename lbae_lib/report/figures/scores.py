@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from textwrap import fill
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
 from torch import Tensor
 
 from lbae_lib.report.figures.style import (
@@ -16,6 +15,7 @@ from lbae_lib.report.figures.style import (
     ONE_COLUMN,
     TWO_COLUMNS,
     new_figure,
+    plain_numbers,
     styled,
 )
 from lbae_lib.report.tables import Spread
@@ -59,9 +59,7 @@ def distance_bars(rows: Sequence[tuple[str, str, Spread]], unit: str) -> Figure:
             ends = [distance.mean - distance.deviation, distance.mean + distance.deviation]
             axis.plot(ends, [place, place], color=COLOURS.get(colour, INK), lw=2, alpha=0.5)
     axis.set_xscale("log")
-    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.xaxis.set_major_formatter("{x:g}")
-    axis.xaxis.set_minor_formatter(NullFormatter())
+    plain_numbers(axis.xaxis)
     axis.set_yticks(range(len(rows)), [label for label, _, _ in reversed(rows)])
     axis.grid(axis="x", color=GREY, lw=0.3, alpha=0.5)
     axis.tick_params(axis="y", length=0)

@@ -125,13 +125,12 @@ def separating_normal(
 
 
 def wire_sphere(axis: Axes3D) -> None:
-    """A unit sphere in thin lines, seen from the front and above."""
+    """A unit sphere in thin lines; the caller turns it."""
     u, v = np.mgrid[0 : 2 * np.pi : 41j, 0 : np.pi : 21j]
     x, y, z = np.cos(u) * np.sin(v), np.sin(u) * np.sin(v), np.cos(v)
     axis.plot_wireframe(x, y, z, color=GREY, lw=0.25, alpha=0.5, rstride=4, cstride=4)
     axis.set_box_aspect((1, 1, 1), zoom=1.38)
     axis.set_axis_off()
-    axis.view_init(elev=_ELEVATION, azim=-55)
 
 
 def _face(axis: Axes3D, tips: _Array) -> None:
