@@ -9,7 +9,7 @@ from lbae_lib.latent.attributes import (
     set_attribute,
     threshold_for,
 )
-from lbae_lib.report.editing import best_threshold
+from lbae_lib.report.editing import AttributeJudge, _found_rates, best_threshold
 
 
 @pytest.fixture
@@ -80,3 +80,13 @@ def test_the_best_threshold_tells_the_attribute_apart():
     # Above -3.25 are both that have it and one of the four that do not: no cut does better.
     assert float(best_threshold(logits, has)) == pytest.approx(-3.25)
     assert float(best_threshold(logits, torch.ones(6, dtype=torch.bool))) == 0
+
+
+def test_an_attribute_of_no_test_image_cannot_be_judged():
+    has = torch.tensor([[True, False], [True, False], [False, False], [False, False]])
+    seen = torch.tensor([[True, True], [False, False], [False, False], [False, False]])
+    rates = _found_rates(seen, has)
+    assert rates[0].tolist() == [0.5, 0.0]
+    assert rates[1, 0].isnan() and float(rates[1, 1]) == 0.25
+    judge = AttributeJudge(None, torch.zeros(2), {"their reconstructions": rates})
+    assert judge.measurable.tolist() == [True, False]

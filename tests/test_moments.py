@@ -8,6 +8,7 @@ from lbae_lib.latent.moments import (
     moment_errors,
     moments,
     moments_of_packed,
+    sampling_noise,
     upper_triangle,
 )
 
@@ -54,3 +55,15 @@ def test_moment_errors_are_root_mean_squares(latents):
 def test_marginal_entropy_of_known_coins():
     entropy = marginal_entropy(torch.tensor([0.0, 1.0, -1.0, 0.5]))
     assert entropy.tolist() == pytest.approx([1, 0, 0, 0.8112781244591328])
+
+
+def test_the_noise_of_samples_is_that_of_drawing_them(latents, generator):
+    truth = moments(latents)
+    draws = []
+    for _ in range(200):
+        rows = torch.randint(len(latents), (500,), generator=generator)
+        draws.append(moment_errors(moments(latents[rows]), truth))
+    expected = sampling_noise(truth, 500)
+    for name in ("first", "pairs"):
+        found = torch.tensor([getattr(errors, name) for errors in draws]).square().mean().sqrt()
+        assert float(found) == pytest.approx(getattr(expected, name), rel=0.05)

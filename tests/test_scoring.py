@@ -20,6 +20,7 @@ from lbae_lib.report.comparison import (
     ScoreRecord,
     across,
     beside_published,
+    claims,
     claims_by_published_numbers,
     published_table,
 )
@@ -156,6 +157,20 @@ def test_records_of_scores_stand_beside_the_papers(trained, parts, tmp_path):
     assert len(kernel["standard_errors"]) == 2
     for metric in METRICS:
         assert len(record.content["rows"]["lbae_clip"]["values"][judge.key][metric]) == 2
+
+
+def test_no_verdict_of_a_record_is_lost():
+    content = {"judges": {}, "rows": {}}
+    verdicts = tuple(
+        {"claim": claim, "evidence": "", "verdict": verdict}
+        for claim, verdict in (("a", "holds"), ("b", "holds"), ("a", "does not hold"))
+    )
+    records = [
+        ScoreRecord("digits", "smoke", content, verdicts),
+        ScoreRecord("photos", "smoke", content, verdicts[1:2]),
+    ]
+    _, rows = claims(records)
+    assert rows == [["a", "holds; does not hold", None], ["b", "holds", "holds"]]
 
 
 def test_the_papers_tables_judge_its_claims():

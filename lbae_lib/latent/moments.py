@@ -140,6 +140,21 @@ def moment_errors(found: Moments, target: Moments) -> MomentErrors:
     )
 
 
+def sampling_noise(truth: Moments, samples: int) -> MomentErrors:
+    """RMS errors that samples of the very distribution have, by their number alone.
+
+    A product of bits with mean m has variance 1 - m², its mean over K samples a K-th of that.
+
+    Args:
+        truth: moments of the distribution.
+        samples: K, drawn independently.
+    """
+    return MomentErrors(
+        first=float(((1 - truth.first.square()).mean() / samples).sqrt()),
+        pairs=float(((1 - truth.pairs.square()).mean() / samples).sqrt()),
+    )
+
+
 def marginal_entropy(first: Tensor) -> Tensor:
     """Entropy in bits of coins with first moments E[b], shape (N,), values in [0, 1].
 

@@ -16,7 +16,7 @@ from lbae_lib.files import read_tensors, sha256_file
 from lbae_lib.report.page import Page
 from lbae_lib.report.published import Value, published, published_cells, table_rows
 from lbae_lib.report.records import RECORD_FILE, SCORES, TABLES, belongs_beside, read_record
-from lbae_lib.report.tables import Spread
+from lbae_lib.report.tables import Spread, shown
 from lbae_lib.report.verdicts import Verdict
 
 COLUMNS = {
@@ -38,6 +38,7 @@ SCORED = {
     },
     "vae": {"reco": "vae_reco", "n01": "vae_n01"},
 }
+LOSS_UNITS = {"bce": "nats", "mse": "squared error"}
 # Scored here for VAE (ours), without a cell in the paper's tables.
 BEYOND = {"sampled": "vae_sampled", "interp": "vae_interp"}
 # Columns of samples; a method's best counts.
@@ -94,6 +95,15 @@ class ScoreRecord:
     def judges(self) -> list[str]:
         """Keys of the ways of scoring; the first decided the verdicts."""
         return list(self.content["judges"])
+
+    @property
+    def curve_facts(self) -> str:
+        """What the PRD curves were made of, for captions."""
+        judge = self.content["judges"][self.judges[0]]
+        count, runs = self.content["reference_images"], judge["protocol"]["runs"]
+        return (
+            f"{self.title}: {count:,} images, features of {judge['extractor']}, {runs} clusterings"
+        )
 
     def column_title(self, judge: str, metric: str) -> str:
         """A metric's name, with the network's unless that is Inception."""
@@ -184,7 +194,8 @@ def across(
 
 def mixtures(records: Iterable[ScoreRecord]) -> tuple[Header, TableRows]:
     """Table 5 over all results here: mixtures of Gaussians against random hyperplanes."""
-    header = ["data", "images from", "measure here", "paper: FID", "distance here"]
+    header = ["data", "images from", "measure here", "images", "seeds", "paper: FID"]
+    header += ["distance here"]
     header += ["paper: precision / recall", "precision here", "recall here"]
     drawn = {
         "lbae_clip": ("LBAE, random hyperplanes (clipped)", "LBAE (ours)"),
@@ -211,6 +222,8 @@ def mixtures(records: Iterable[ScoreRecord]) -> tuple[Header, TableRows]:
                         scores.title,
                         label,
                         scores.column_title(judge, "frechet"),
+                        scores.content["reference_images"],
+                        len(scores.content["seeds"]),
                         _shown(paper[0]),
                         found[0],
                         _shown(paper[1]),
@@ -221,12 +234,15 @@ def mixtures(records: Iterable[ScoreRecord]) -> tuple[Header, TableRows]:
 
 
 def claims(records: Iterable[ScoreRecord]) -> tuple[Header, TableRows]:
-    """Each claim, and how it fared on each data set."""
+    """Each claim, and how it fared on each data set; all verdicts if there are several."""
     records = list(records)
     header = ["claim of the paper", *(scores.title for scores in records)]
     texts = dict.fromkeys(v["claim"] for scores in records for v in scores.verdicts)
-    found = [{v["claim"]: v["verdict"] for v in scores.verdicts} for scores in records]
-    return header, [[text, *(verdicts.get(text) for verdicts in found)] for text in texts]
+    rows: TableRows = []
+    for text in texts:
+        found = [[v["verdict"] for v in s.verdicts if v["claim"] == text] for s in records]
+        rows.append([text, *("; ".join(verdicts) or None for verdicts in found)])
+    return header, rows
 
 
 def claims_by_published_numbers() -> list[Verdict]:
@@ -299,7 +315,7 @@ def _wins_table_5(dataset: str) -> bool:
 def schedules(records: Iterable[ScoreRecord]) -> tuple[Header, TableRows]:
     """Table 3 over all results here: sizes and epochs, the published value then ours."""
     header = ["data", "model", "latent: paper", "latent: here", "epochs: paper", "epochs: here"]
-    header += ["image: here", "training images", "test loss an image"]
+    header += ["image: here", "training images", "reconstruction loss of a test image"]
     units = {"lbae": "bits", "vae": "floats"}
     rows: TableRows = []
     for scores in records:
@@ -307,6 +323,7 @@ def schedules(records: Iterable[ScoreRecord]) -> tuple[Header, TableRows]:
             record = _training_record(scores, model)
             shape, results = record["options"]["network"], record["results"]
             column = f"latent_{units[model]}"
+            unit = LOSS_UNITS[record["options"]["training"]["loss"]]
             data = scores.counterpart
             rows.append(
                 [
@@ -318,7 +335,7 @@ def schedules(records: Iterable[ScoreRecord]) -> tuple[Header, TableRows]:
                     results["epochs"],
                     f"{shape['image_size']}×{shape['image_size']}×{shape['channels']}",
                     results["images"]["train"],
-                    results["reconstruction_loss"]["test"],
+                    f"{shown(results['reconstruction_loss']['test'])} {unit}",
                 ]
             )
     return header, rows

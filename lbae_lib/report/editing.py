@@ -26,6 +26,8 @@ from lbae_lib.metrics.classifier import FeatureClassifier, logits_of, presence
 from lbae_lib.models.encoding import decode
 from lbae_lib.report.runs import Trained, attribute_table
 
+# An attribute is judged if it is found so much more often where it is than where it is not.
+MEASURABLE = 0.3
 _OF_THE_PAPER = ("Eyeglasses", "Goatee")
 
 
@@ -59,10 +61,14 @@ class AttributeJudge:
     Attributes:
         classifier: trained on training images.
         thresholds: of its logits, (A,); None for classes, which exclude each other.
+        found_rates: how far it is to be trusted, for "test images" and "their reconstructions":
+            the shares in which each attribute is found where it is and where it is not, (A, 2);
+            NaN where no test image is such.
     """
 
     classifier: FeatureClassifier
     thresholds: Tensor | None
+    found_rates: Mapping[str, Tensor]
 
     @classmethod
     def fit(cls, classifier: FeatureClassifier, trained: Trained) -> AttributeJudge:
@@ -71,17 +77,33 @@ class AttributeJudge:
         A classifier of real images all but never finds a rare attribute in blurred ones. Each
         threshold has the largest share found where the attribute is, less that where it is not.
         """
-        if not classifier.several:
-            return cls(classifier, None)
-        _, has = attribute_table(trained.dataset, trained.images["validation"])
-        logits = logits_of(classifier, decode(trained.model, trained.bits("validation")))
-        columns = zip(logits.T, has.T, strict=True)
-        return cls(classifier, torch.stack([best_threshold(*column) for column in columns]))
+        thresholds = None
+        if classifier.several:
+            _, has = attribute_table(trained.dataset, trained.images["validation"])
+            logits = logits_of(classifier, decode(trained.model, trained.bits("validation")))
+            columns = zip(logits.T, has.T, strict=True)
+            thresholds = torch.stack([best_threshold(*column) for column in columns])
+        _, has = attribute_table(trained.dataset, trained.images["test"])
+        sets = {
+            "test images": trained.images["test"].images,
+            "their reconstructions": decode(trained.model, trained.bits("test")),
+        }
+        rates = {
+            name: _found_rates(presence(classifier, images, thresholds), has)
+            for name, images in sets.items()
+        }
+        return cls(classifier, thresholds, rates)
 
     @property
     def exclusive(self) -> bool:
         """Whether an image has one attribute alone, as with classes."""
         return self.thresholds is None
+
+    @property
+    def measurable(self) -> Tensor:
+        """Which attributes it tells apart in reconstructions of test images, bool (A,)."""
+        there, absent = self.found_rates["their reconstructions"].T
+        return there - absent >= MEASURABLE
 
     def find(self, images: Tensor) -> Tensor:
         """Which attributes images uint8 (K, C, S, S) have, bool (K, A)."""
@@ -118,8 +140,8 @@ class EditScore:
         bits_set: how many bits the threshold decides.
         bits_changed: share of an image's bits that differ afterwards.
         found: share of images in which the classifier finds the attribute.
-        kept: share of the other attributes that the classifier finds as before; None of classes,
-            where the one must go for the other.
+        kept: share of the other attributes that can be judged which the classifier finds as
+            before; None if there are none, and of classes, where the one must go for the other.
         distance: root-mean-square difference of the pixels, in grey levels.
     """
 
@@ -226,16 +248,22 @@ def _compared(
     """Other latents beside a subject's own."""
     before, after = of.reconstructions, decode(trained.model, latents)
     was, now = judge.find(before), judge.find(after)
-    others = torch.arange(was.shape[1]) != of.index
+    others = judged_others(judge, of)
+    has_others = bool(others.any()) and not judge.exclusive
     difference = (after.double() - before.double()).square().mean((1, 2, 3)).sqrt()
     return EditScore(
         threshold=threshold,
         bits_set=bits,
         bits_changed=float((latents != of.latents).double().mean()),
         found=float(now[:, of.index].double().mean()),
-        kept=None if judge.exclusive else float((was == now)[:, others].double().mean()),
+        kept=float((was == now)[:, others].double().mean()) if has_others else None,
         distance=float(difference.mean()),
     )
+
+
+def judged_others(judge: AttributeJudge, of: Subject) -> Tensor:
+    """The attributes beside a subject's own that can be judged, bool (A,)."""
+    return judge.measurable & (torch.arange(len(judge.measurable)) != of.index)
 
 
 def edit_path(
@@ -281,23 +309,7 @@ def compare(trained: Trained, judge: AttributeJudge, of: Subject) -> dict[str, E
     return found | {"another image": other}
 
 
-def found_rates(
-    trained: Trained, judge: AttributeJudge, index: int
-) -> dict[str, tuple[float, float]]:
-    """How far the judge is to be trusted with an attribute.
-
-    Returns:
-        For "test images" and "their reconstructions": share found among those that have the
-        attribute, and among those that do not.
-    """
-    _, has = attribute_table(trained.dataset, trained.images["test"])
-    truth = has[:, index]
-    sets = {
-        "test images": trained.images["test"].images,
-        "their reconstructions": decode(trained.model, trained.bits("test")),
-    }
-    rates = {}
-    for name, images in sets.items():
-        seen = judge.find(images)[:, index].double()
-        rates[name] = (float(seen[truth].mean()), float(seen[~truth].mean()))
-    return rates
+def _found_rates(seen: Tensor, has: Tensor) -> Tensor:
+    """Shares of what is seen, bool (K, A), where it is and where it is not, (A, 2)."""
+    pairs = zip(seen.double().T, has.T, strict=True)
+    return torch.stack([torch.stack([s[h].mean(), s[~h].mean()]) for s, h in pairs])

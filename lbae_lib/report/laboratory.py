@@ -27,13 +27,24 @@ from lbae_lib.latent.higher import third_moments, total_variation, weight_distri
 from lbae_lib.latent.hyperplane import HyperplaneSampler
 from lbae_lib.latent.interpolation import slerp
 from lbae_lib.latent.moment_fit import fit_vectors
-from lbae_lib.latent.moments import Moments, moment_errors, moments
+from lbae_lib.latent.moments import (
+    MomentErrors,
+    Moments,
+    moment_errors,
+    moments,
+    sampling_noise,
+)
 from lbae_lib.latent.priors import GaussianMixture, Signed
 
 FAVOURED = 50.0  # how many times first moments weigh where they are favoured
 # Alternating projections take hundreds of eigenvalue decompositions; above this size they would
 # take an hour to find what Newton's method finds.
 PROJECTIONS_UP_TO = 700
+NEIGHBOURS = 2000  # samples whose nearest training latent is looked for
+NEAREST = f"bits to the nearest training latent, first {NEIGHBOURS:,}"
+# Moments count as right within so many times the noise of so many samples, on all pages and for all
+# data sets: a sampler's own error is compared, whatever number of samples a page draws.
+RIGHT_WITHIN, RIGHT_SAMPLES = 2, 20_000
 
 
 @dataclass(frozen=True)
@@ -108,6 +119,22 @@ def fits(truth: Moments, rank: int = 64) -> dict[str, Fitted]:
         made = _fitted(label, result.vectors, result.iterations, seconds, truth)
         found[key] = replace(made, settled=result.settled)
     return found
+
+
+def moments_right(errors: MomentErrors, truth: Moments) -> tuple[bool, str]:
+    """Whether a sampler's moments, free of noise, are those of the latents, and by which limits.
+
+    Args:
+        errors: of the sampler's moments in expectation.
+        truth: moments of the training latents.
+    """
+    noise = sampling_noise(truth, RIGHT_SAMPLES)
+    pairs, first = (RIGHT_WITHIN * error for error in (noise.pairs, noise.first))
+    limits = (
+        f"Right is taken as within {RIGHT_WITHIN} times the noise of {RIGHT_SAMPLES:,} samples, "
+        f"{pairs:.4f} for pair and {first:.4f} for first moments"
+    )
+    return errors.pairs < pairs and errors.first < first, limits
 
 
 def least_error(truth: Moments) -> float:
@@ -191,17 +218,16 @@ class Yardstick:
         """Third-order moments of the training latents."""
         return third_moments(self.latents, self.triples)
 
-    def measure(self, bits: Tensor, neighbours: int = 2000) -> Sampled:
+    def measure(self, bits: Tensor) -> Sampled:
         """Measure samples.
 
         Args:
-            bits: (K, N) in {-1, +1}.
-            neighbours: samples whose nearest training latent is looked for.
+            bits: (K, N) in {-1, +1}; distances are those of the first ``NEIGHBOURS``.
         """
         errors = moment_errors(moments(bits), self.truth)
         difference = third_moments(bits, self.triples) - self.third
         positive = weight_distribution(bits)
-        nearest_ones = nearest_distance(bits[:neighbours], self.latents)
+        nearest_ones = nearest_distance(bits[:NEIGHBOURS], self.latents)
         return Sampled(
             pairs=errors.pairs,
             first=errors.first,
