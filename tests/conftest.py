@@ -13,8 +13,10 @@ from filelock import FileLock
 from torch import Tensor
 
 from lbae_lib.bits import signs
+from lbae_lib.cli import _skip_iri_grammar
 from lbae_lib.config import NetworkConfig, TrainingConfig, project_root
 
+_skip_iri_grammar()
 PROJECT = Path(__file__).resolve().parent.parent
 # The files that take longest, begun first so that they end with the others. The last two wait for
 # the report that the first one makes.

@@ -55,7 +55,7 @@ def test_trainings_alone_are_submitted_again(tmp_path):
     (tmp_path / "cluster").mkdir()
     target = "results/tiny/digits/11_gallery.ipynb"
     command = [sys.executable, "-m", "snakemake", "--workflow-profile", "profiles/slurm"]
-    command += ["--cores", "2", "--latency-wait", "5", "--seconds-between-status-checks", "1"]
+    command += ["--cores", "1", "--latency-wait", "5", "--seconds-between-status-checks", "1"]
     command += [target, "--config", "profile=tiny", "datasets=digits", "time_limit=0:00"]
     environment = os.environ | {
         "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",

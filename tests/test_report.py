@@ -275,7 +275,7 @@ def test_notebooks_that_were_not_run_to_the_end_are_refused(tmp_path):
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def browser():
     """Chromium, driven by Playwright."""
     if CHROMIUM is None:
