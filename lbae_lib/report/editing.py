@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -307,6 +308,11 @@ def compare(trained: Trained, judge: AttributeJudge, of: Subject) -> dict[str, E
     size = of.latents.shape[1]
     other = _compared(trained, judge, of, of.latents.roll(1, 0), 0.0, size)
     return found | {"another image": other}
+
+
+def percent(share: float) -> str:
+    """A share of images for people; a dash for a share of none."""
+    return "–" if math.isnan(share) else f"{share:.1%}"
 
 
 def _found_rates(seen: Tensor, has: Tensor) -> Tensor:
