@@ -7,7 +7,8 @@ from lbae_lib.report.workflow import BOOK_INDEX, Plan
 config.setdefault("profile", "quick")
 config.setdefault("datasets", "digits photos faces")
 plan = Plan(config)
-# Threads of a step that computes. Models have priority, as notebooks wait for them.
+# Threads of a step that computes. Models come first, as notebooks wait for them; then the notebooks
+# that take longest, so that all cores have work to the end.
 many = plan.threads(workflow.cores)
 COMPUTE = "OMP_NUM_THREADS={threads} {params.command}"
 
@@ -18,7 +19,6 @@ FOLDER = RESULTS + "/{slug}"
 wildcard_constraints:
     slug="|".join(plan.slugs),
     model="lbae(-[0-9]+)?|vae",
-    notebook="[0-9][0-9a-z_]+",
 
 
 # The pages by name: Snakemake would not miss them while the book that was made of them is there.
@@ -41,7 +41,7 @@ rule train:
         options=lambda w: plan.training_options(w.slug, w.model),
     resources: **plan.training_resources()
     threads: many
-    priority: 1
+    priority: 2
     shell: COMPUTE
 
 
@@ -51,7 +51,7 @@ rule encode:
     params:
         command=lambda w: plan.command("encode", w.slug, w.model),
     threads: many
-    priority: 1
+    priority: 2
     shell: COMPUTE
 
 
@@ -62,7 +62,7 @@ rule extractor:
         command=lambda w: plan.command("extractor", w.slug),
         options=lambda w: plan.extractor_options(w.slug),
     threads: many
-    priority: 1
+    priority: 2
     shell: COMPUTE
 
 
@@ -72,18 +72,24 @@ rule prior:
     params:
         command=lambda w: plan.command("prior", w.slug),
     threads: many
-    priority: 1
+    priority: 2
     shell: COMPUTE
 
 
 rule notebook:
+    wildcard_constraints: notebook="|".join(plan.notebooks(computing=False))
     input: lambda w: plan.notebook_inputs(w.slug, w.notebook)
     output: FOLDER + "/{notebook}.ipynb", FOLDER + "/{notebook}/record.json"
     params:
         command=lambda w: plan.command("notebook " + w.notebook, w.slug),
         options=lambda w: plan.notebook_options(w.slug, w.notebook),
-    threads: lambda w: many if plan.computes(w.notebook) else 1
     shell: COMPUTE
+
+
+use rule notebook as computing_notebook with:
+    wildcard_constraints: notebook="|".join(plan.notebooks(computing=True))
+    threads: many
+    priority: 1
 
 
 rule tables:

@@ -135,9 +135,13 @@ class Plan:
         """
         return 1 if self.profile == "smoke" else max(1, cores // 2)
 
-    def computes(self, notebook: str) -> bool:
-        """Whether a notebook computes for minutes, by its metadata."""
-        return _about(Path("notebooks") / f"{notebook}.ipynb").get("threads") == "many"
+    def notebooks(self, computing: bool) -> list[str]:
+        """The notebooks that compute for minutes, by their metadata, or all others."""
+        return [
+            path.stem
+            for path in sorted(Path("notebooks").glob("[0-9]*.ipynb"))
+            if (_about(path).get("threads") == "many") == computing
+        ]
 
     def tables_inputs(self) -> list[str]:
         """What the page across data sets is made of: the scores of every result there is."""
