@@ -139,7 +139,7 @@ class Plan:
         """The notebooks that compute for minutes, by their metadata, or all others."""
         return [
             path.stem
-            for path in sorted(Path("notebooks").glob("[0-9]*.ipynb"))
+            for path in _notebooks()
             if (_about(path).get("threads") == "many") == computing
         ]
 
@@ -157,7 +157,7 @@ class Plan:
         return [
             f"results/{self.profile}/{slug}/{path.stem}.ipynb"
             for slug, experiment in self._experiments.items()
-            for path in sorted(Path("notebooks").glob("[0-9]*.ipynb"))
+            for path in _notebooks()
             if path.stem != TABLES
             and not _about(path).get("interactive")
             and _suits(experiment, notebook_needs(path))
@@ -208,6 +208,10 @@ def _suits(experiment: Experiment, needs: Sequence[str]) -> bool:
     """Whether the data set and its profile have what a notebook needs."""
     baseline = "vae" not in needs or experiment.has_baseline
     return baseline and ("attributes" not in needs or experiment.dataset.named)
+
+
+def _notebooks() -> list[Path]:
+    return sorted(Path("notebooks").glob("[0-9]*.ipynb"))
 
 
 def _about(notebook: Path) -> dict[str, Any]:
