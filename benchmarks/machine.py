@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from lbae_lib.files import write_json
-from lbae_lib.models.hardware import choose_device
+from lbae_lib.models.hardware import choose_device, choose_precision
 from lbae_lib.report.records import commit
 
 OUTPUT = Path("results/performance")
@@ -25,10 +25,14 @@ def machine() -> str:
 
 
 def processor() -> str:
-    """Its name."""
+    """Its name, and what it computes with: a virtual machine's name alone says little."""
     text = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     names = re.findall(r"model name\s*: (.*)", text)
-    return names[0] if names else platform.processor()
+    name = names[0] if names else platform.processor()
+    units = torch.backends.cpu.get_cpu_capability()
+    if choose_precision("auto", "cpu") == "bf16-mixed":
+        units += " with bfloat16"
+    return f"{name}, {units}"
 
 
 def write_record(folder: Path, benchmark: str, on: str, found: dict[str, Any]) -> Path:

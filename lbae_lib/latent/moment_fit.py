@@ -36,13 +36,11 @@ class MomentFit:
     Attributes:
         vectors: V, unit rows, float64 (N+1, R).
         iterations: of L-BFGS.
-        error: root-mean-square error of a moment, weighted as it was fitted.
         settled: whether it ended by its tolerance; if not, by its limit of iterations.
     """
 
     vectors: Tensor
     iterations: int
-    error: float
     settled: bool
 
 
@@ -101,6 +99,4 @@ def fit_vectors(
     with one_thread():
         optimizer.step(closure)
     steps = int(optimizer.state[free]["n_iter"])
-    with torch.no_grad():
-        error = float(loss().sqrt())
-        return MomentFit(normalize(free, dim=1), steps, error, steps < iterations)
+    return MomentFit(normalize(free.detach(), dim=1), steps, steps < iterations)

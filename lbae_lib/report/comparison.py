@@ -195,8 +195,7 @@ def across(
 def mixtures(records: Iterable[ScoreRecord]) -> tuple[Header, TableRows]:
     """Table 5 over all results here: mixtures of Gaussians against random hyperplanes."""
     header = ["data", "images from", "measure here", "images", "seeds", "paper: FID"]
-    header += ["distance here"]
-    header += ["paper: precision / recall", "precision here", "recall here"]
+    header += ["distance here", "paper: precision / recall", "precision here", "recall here"]
     drawn = {
         "lbae_clip": ("LBAE, random hyperplanes (clipped)", "LBAE (ours)"),
         "lbae_nearest": ("LBAE, random hyperplanes (nearest)", None),

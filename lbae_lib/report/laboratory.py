@@ -56,8 +56,7 @@ class Fitted:
         vectors: V, (N+1, R).
         iterations: of the method.
         seconds: wall time on the processor.
-        pairs: RMS error of the pair moments in expectation, without Monte-Carlo noise.
-        first: the same of the first moments.
+        errors: of the moments in expectation, without Monte-Carlo noise.
         smallest: smallest eigenvalue of V Vᵀ.
         settled: whether the method ended by itself; if not, by its limit of iterations.
     """
@@ -66,8 +65,7 @@ class Fitted:
     vectors: Tensor
     iterations: int
     seconds: float
-    pairs: float
-    first: float
+    errors: MomentErrors
     smallest: float
     settled: bool = True
 
@@ -131,7 +129,7 @@ def moments_right(errors: MomentErrors, truth: Moments) -> tuple[bool, str]:
     noise = sampling_noise(truth, RIGHT_SAMPLES)
     pairs, first = (RIGHT_WITHIN * error for error in (noise.pairs, noise.first))
     limits = (
-        f"Right is taken as within {RIGHT_WITHIN} times the noise of {RIGHT_SAMPLES:,} samples, "
+        f"Allowed is {RIGHT_WITHIN} times the noise of {RIGHT_SAMPLES:,} samples, "
         f"{pairs:.4f} for pair and {first:.4f} for first moments"
     )
     return errors.pairs < pairs and errors.first < first, limits
@@ -243,7 +241,7 @@ class Yardstick:
 def _fitted(label: str, vectors: Tensor, iterations: int, seconds: float, truth: Moments) -> Fitted:
     errors = moment_errors(Moments(rounding_moments(vectors), truth.count), truth)
     smallest = float(torch.linalg.eigvalsh(vectors @ vectors.T)[0])
-    return Fitted(label, vectors, iterations, seconds, errors.pairs, errors.first, smallest)
+    return Fitted(label, vectors, iterations, seconds, errors, smallest)
 
 
 def margins_along(
