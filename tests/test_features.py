@@ -1,3 +1,4 @@
+import dataclasses
 import socket
 
 import pytest
@@ -16,6 +17,8 @@ from lbae_lib.metrics.features import (
     find_inception_weights,
     jpeg_round_trip,
 )
+from lbae_lib.report.image_sets import ImageSource
+from lbae_lib.report.scoring import Scoreboard, judges
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +137,29 @@ def test_inception_from_a_local_file_without_a_network(random_weights, no_networ
     assert found.shape == (3, 2048)
     assert bool(found.isfinite().all())
     assert torch.equal(extract(extractor, grey.expand(-1, 3, -1, -1).contiguous()), found)
+
+
+@pytest.mark.slow
+def test_fid_and_kid_by_both_protocols(random_weights, no_network, digits, classifier, monkeypatch):
+    """All the way, with random weights instead of the published ones."""
+    digest = sha256_file(random_weights)
+    monkeypatch.setattr(InceptionFeatures.__init__, "__defaults__", ("cpu", digest))
+    monkeypatch.setenv(INCEPTION_VARIABLE, str(random_weights))
+    found = [  # passes of 20 images, so that 24 have a remainder to be dropped
+        dataclasses.replace(judge, protocol=dataclasses.replace(judge.protocol, feature_batch=20))
+        for judge in judges(ClassifierFeatures(classifier, "digits"), True, clusterings=1)
+    ]
+    assert [judge.is_inception for judge in found] == [True, True, False]
+    board = Scoreboard(found, digits.test.images[:24], [0])
+    images = digits.train.images
+    board.score({"train": ImageSource("training images", lambda count, _: images[:count])})
+    titles = board.results()["judges"]
+    assert titles[found[0].key]["titles"]["frechet"] == "FID"
+    paper = titles[found[1].key]["titles"]["kernel"]
+    assert paper == "KID ×10³ (LBAE protocol, re-implemented)"
+    plain, jpeg, _ = (board.rows["train"].scores[judge.key][0] for judge in found)
+    assert plain.frechet > 0 and jpeg.frechet > 0
+    assert plain.frechet != jpeg.frechet  # 20 of the 24 images, saved as JPEG
 
 
 def test_another_file_is_no_inception(random_weights, tmp_path):

@@ -12,6 +12,7 @@ from lbae_lib.latent.interpolation import (
 )
 from lbae_lib.latent.inversion import (
     algorithm_1,
+    both_halves,
     centroid_difference,
     exact,
     full_rank,
@@ -52,6 +53,18 @@ def test_algorithm_1_as_published(latents, sampler):
         normal, wrong = transcription_of_algorithm_1(s, sampler.vectors)
         torch.testing.assert_close(found.normals[index], normal)
         assert int(found.wrong_bits[index]) == wrong
+
+
+def test_both_halves_are_algorithm_1_of_a_latent_and_its_opposite(latents, sampler):
+    chosen = latents[:20].double()
+    found = both_halves(chosen, sampler)
+    for index, s in enumerate(chosen):
+        positive, _ = transcription_of_algorithm_1(s, sampler.vectors)
+        negative, _ = transcription_of_algorithm_1(-s, sampler.vectors)
+        normal = positive / positive.norm() - negative / negative.norm()
+        torch.testing.assert_close(found.normals[index], normal)
+        wrong = hamming_distance(sampler.bits(normal[None]), s[None])
+        assert int(found.wrong_bits[index]) == int(wrong)
 
 
 def test_algorithm_1_of_a_batch_is_that_of_its_latents(latents, sampler):

@@ -71,7 +71,7 @@ def test_the_metrics_page_scores_every_row(report):
     (judge,) = scores["judges"]
     assert judge == "digits-cnn-v1"
     assert not scores["judges"][judge]["inception"]
-    assert len(scores["rows"]) == 6 + 10 + 6  # controls, LBAE, VAE
+    assert len(scores["rows"]) == 7 + 11 + 6  # controls, LBAE, VAE
     for key, row in scores["rows"].items():
         for values in row["values"][judge].values():
             assert len(values) == 1, key
@@ -80,7 +80,9 @@ def test_the_metrics_page_scores_every_row(report):
     for table in ("controls", "lbae", "vae", "published"):
         name = f"{table}_digits-cnn-v1"  # a table for each way of scoring
         assert (folder / f"{name}.csv").read_text().count("\n") > 3
-        assert r"\bottomrule" in (folder / f"{name}.tex").read_text()
+        latex = (folder / f"{name}.tex").read_text()
+        assert latex.startswith("% Against 360 test images, features of digits-cnn-v1, protocol")
+        assert r"\bottomrule" in latex
 
 
 @pytest.mark.slow
@@ -168,7 +170,7 @@ def test_names_of_attributes_make_files_of_the_page_alone(tmp_path, name):
     page = Page(name="03_sampling", profile="smoke", parameters={}, folder=folder)
     page.show(Figure(), f"fig11_{name}_mean", "A figure.", "a figure")
     page.play(torch.zeros(2, 1, 1, 8, 8, dtype=torch.uint8), 1, "ab", f"player_{name}", "", "")
-    page.table(("a",), [(1,)], name)
+    page.table(("a",), [(1,)], name, caption="Of 7 <images>.")
     written = [p for p in tmp_path.rglob("*") if p.is_file()]
     assert {p.parent for p in written} == {folder}
     assert sorted(p.suffix for p in written) == [".csv", ".png", ".png", ".svg", ".tex"]

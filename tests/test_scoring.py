@@ -34,7 +34,7 @@ from lbae_lib.report.workflow import notebook_needs
 FAST = dataclasses.replace(DEFAULT, name="fast", kernel_subsets=2, clusters=4, angles=51, runs=1)
 LBAE_ROWS = {
     "reco", "n01", "independent", "direct", "clip", "nearest", "gmm", "interp", "interp_eq14",
-    "interp_exact",
+    "interp_halves", "interp_exact",
 }  # fmt: skip
 
 
@@ -82,7 +82,7 @@ def test_every_source_draws_as_many_images_as_asked_and_by_its_seed(trained, bas
     assert set(vae) == {"reco", "posterior", "n01", "sampled", "gmm", "interp"}
     controls = control_sources(parts)
     assert set(controls) == {
-        "train", "validation", "blur_0.7", "blur_1.5", "noise", "class_dropped",
+        "train", "validation", "blur_0.7", "blur_1.5", "noise", "repeated", "class_dropped",
     }  # fmt: skip
     for key, source in [*lbae.items(), *vae.items(), *controls.items()]:
         images = source.draw(24, generator_of(1))
@@ -91,6 +91,11 @@ def test_every_source_draws_as_many_images_as_asked_and_by_its_seed(trained, bas
         assert torch.equal(images, source.draw(24, generator_of(1))), key
         other = source.draw(24, generator_of(2))
         assert source.random or torch.equal(images, other), key
+
+
+def test_the_control_that_repeats_has_few_images(parts):
+    drawn = control_sources(parts)["repeated"].draw(40, generator_of(1))
+    assert len({image.numpy().tobytes() for image in drawn}) == 2  # 40 / 20
 
 
 def test_reconstructions_are_of_the_test_images(trained):
@@ -121,12 +126,37 @@ def test_the_board_scores_seeds_and_names_the_network(trained, parts, tmp_path):
     assert board.rows["control_noise"].mean(judge, "frechet") > 2 * board.rows[
         "control_train"
     ].mean(judge, "frechet")
+    text = board.caption(judge)
+    assert text.startswith("Against 24 test images, features of blobs-cnn-v1, protocol fast: ")
+    assert "sampling seeds 0, 1, 2; kernel distance over 2 subsets of 12" in text
     header, rows = board.table(["control_train"], judge)
     assert "FD[blobs-cnn-v1]" in header
     assert not any("FID" in title or "KID" in title for title in header)
     assert rows[0][:2] == ["training images", 24]
     assert len(list((tmp_path / "cache").iterdir())) == 1  # the reference alone
     assert board.curves()["control_noise"].shape == (2, 51)
+
+
+@pytest.mark.parametrize(
+    ("blurs", "right"), [((2.0, 3.0), True), ((3.0, 2.0), False), ((0.5, 3.0), False)]
+)
+def test_controls_are_in_order_or_not(trained, parts, blurs, right):
+    network = ClassifierFeatures(
+        train_classifier(
+            parts["train"].images, parts["train"].labels, epochs=1, batch_size=16,
+            show_progress=False,
+        ), "blobs",
+    )  # fmt: skip
+    judge = Judge(network, FAST)
+    board = Scoreboard([judge], parts["test"].images, [0])
+    board.score({"train": control_sources(parts)["train"]}, "control")
+    row = board.rows["control_train"]
+    distances = {"train": 1.0, "validation": 9.0, "blur_0.7": blurs[0], "blur_1.5": blurs[1]}
+    for name, value in distances.items():
+        (score,) = row.scores[judge.key]
+        scores = {judge.key: [dataclasses.replace(score, frechet=value)]}
+        board.rows[f"control_{name}"] = dataclasses.replace(row, scores=scores)
+    assert board.controls_in_order(judge, "frechet") is right
 
 
 def test_records_of_scores_stand_beside_the_papers(trained, parts, tmp_path):
@@ -148,10 +178,17 @@ def test_records_of_scores_stand_beside_the_papers(trained, parts, tmp_path):
     assert reco[3] == board.rows["lbae_reco"].spread(judge, "frechet")
     assert uniform[2:4] == ["88.13", None]  # not scored here: empty, not invented
     _, rows = across([record], "table_1", ("frechet",))
-    assert rows[0][3:7] == [24, 2, "8.11", board.rows["lbae_reco"].spread(judge, "frechet")]
+    assert rows[0][3:7] == [24, "2 seeds", "8.11", board.rows["lbae_reco"].spread(judge, "frechet")]
     header, rows = across([record], "table_4", ("precision_f8", "recall_f8"))
     assert header[6:8] == ["reconstruction: here, precision", "reconstruction: here, recall"]
+    assert rows[0][2:5] == [
+        "PRD[digits-cnn-v1] precision / recall (F1/8 / F8)", 24, "2 seeds, 1 clusterings",
+    ]  # fmt: skip
+    assert record.effort(judge.key, "kernel") == "2 seeds, 2 subsets of 12"
     assert all(len(row) == len(header) for row in rows)
+    doubtful = dataclasses.replace(record, trusted=False)
+    _, rows = across([doubtful], "table_1", ("frechet",))
+    assert rows[0][2] == "FD[digits-cnn-v1], but its controls are out of order"
     kernel = record.content["rows"]["lbae_clip"]["kernel"][judge.key]
     assert kernel["subset_size"] == 12  # half of 24 images, fewer than the protocol's
     assert len(kernel["standard_errors"]) == 2
@@ -174,10 +211,15 @@ def test_no_verdict_of_a_record_is_lost():
 
 
 def test_the_papers_tables_judge_its_claims():
-    reco, kernel, samples, mixtures = claims_by_published_numbers()
-    assert reco.holds is kernel.holds is mixtures.holds is True
+    reco, kernel, samples, mixtures, high, overfits = claims_by_published_numbers()
+    assert reco.holds is kernel.holds is mixtures.holds is high.holds is overfits.holds is True
+    assert "reconstructions of 6 methods" in reco.evidence
+    assert "reconstructions of 2 methods" in kernel.evidence
+    assert "MNIST: 0.92 / 0.97, median of 6 methods 0.92 / 0.93" in high.evidence
+    assert "MNIST: 8.69 against 10.53" in overfits.evidence
     assert samples.holds is False  # a GAN on MNIST and LPGA on CelebA have lower FIDs
     assert "LPGA 14.53, VPGA 24.73, LBAE (ours) 34.95" in samples.evidence
+    assert "the LBAE's on MNIST, CIFAR-10, CelebA" in samples.evidence
 
 
 def test_a_difference_within_the_deviations_decides_nothing():
@@ -185,7 +227,9 @@ def test_a_difference_within_the_deviations_decides_nothing():
     assert lower(near, far) is True
     assert lower(far, near) is False
     assert lower(near, Spread(1.2, 0.1)) is None
-    assert lower(Spread(1.0, None), Spread(1.2, None)) is True
+    assert lower(near, Spread(1.6, 0.3)) is None  # within twice the deviation of the difference
+    assert lower(Spread(1.0, None), Spread(2.0, None)) is None  # a single seed
+    assert lower(Spread(1.0, None), Spread(2.0, None), noise=0.1) is True
     assert lower(Spread(1.0, None), Spread(1.2, None), noise=0.5) is None
     assert all_hold(True, None) is None
     assert all_hold(True, None, False) is False

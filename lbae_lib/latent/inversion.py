@@ -74,6 +74,22 @@ def centroid_difference(latents: Tensor, sampler: HyperplaneSampler) -> Inversio
     return _judged(normals, latents, sampler)
 
 
+def both_halves(latents: Tensor, sampler: HyperplaneSampler) -> Inversion:
+    """Eq. 14 of normals by Algorithm 1: of s for the positive, of -s for the negative vectors.
+
+    The fullest reading of Section 3.3, which tilts r_p towards the vectors behind it, makes r_n
+    «similarly», and takes their difference. Steps are those of both.
+
+    Args:
+        latents: s, (K, N) in {-1, +1}.
+        sampler: gives V.
+    """
+    positive, negative = algorithm_1(latents, sampler), algorithm_1(-latents, sampler)
+    normals = normalize(positive.normals, dim=1) - normalize(negative.normals, dim=1)
+    steps = positive.steps + negative.steps
+    return _judged(normals, _prepared(latents, sampler), sampler, steps)
+
+
 def exact(
     latents: Tensor,
     sampler: HyperplaneSampler,

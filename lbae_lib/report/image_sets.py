@@ -12,7 +12,13 @@ from lbae_lib.data.images import ImageSet
 from lbae_lib.latent.comparators import DirectRounding, IndependentBits, Sampler, UniformBits
 from lbae_lib.latent.hyperplane import HyperplaneSampler, hyperplane_sampler
 from lbae_lib.latent.interpolation import interpolate_bits, slerp
-from lbae_lib.latent.inversion import algorithm_1, centroid_difference, exact, full_rank
+from lbae_lib.latent.inversion import (
+    algorithm_1,
+    both_halves,
+    centroid_difference,
+    exact,
+    full_rank,
+)
 from lbae_lib.latent.moments import moments
 from lbae_lib.latent.priors import Gaussian, GaussianMixture, Prior, Signed
 from lbae_lib.metrics.controls import blurred, noisy, without_class
@@ -20,6 +26,7 @@ from lbae_lib.models.autoencoders import LBAE, VAE
 from lbae_lib.models.encoding import decode
 from lbae_lib.report.runs import Baseline, Trained
 
+REPEATS = 20  # of each image, in a set that has few
 STEPS = 10  # of an interpolation, as in the paper's Figure 10
 
 
@@ -72,14 +79,18 @@ def lbae_sources(trained: Trained, components: int = 10) -> dict[str, ImageSourc
         }
         | {
             "interp": ImageSource(
-                "interpolation, Algorithm 1",
+                "interpolation, Algorithm 1 alone",
                 _bit_interpolations(model, ends, clip, lambda s, _: algorithm_1(s, clip).normals),
             ),
             "interp_eq14": ImageSource(
-                "interpolation, Eq. 14",
+                "interpolation, Eq. 14 alone",
                 _bit_interpolations(
                     model, ends, clip, lambda s, _: centroid_difference(s, clip).normals
                 ),
+            ),
+            "interp_halves": ImageSource(
+                "interpolation, Eq. 14 of Algorithm 1",
+                _bit_interpolations(model, ends, clip, lambda s, _: both_halves(s, clip).normals),
             ),
             "interp_exact": exact_interpolations(trained, nearest),
         }
@@ -161,6 +172,10 @@ def control_sources(images: Mapping[str, ImageSet]) -> dict[str, ImageSource]:
     def drawn(count: int, generator: torch.Generator) -> Tensor:
         return train.images[_chosen(len(train), count, generator)]
 
+    def repeated(count: int, generator: torch.Generator) -> Tensor:
+        few = _chosen(len(train), max(1, count // REPEATS), generator)
+        return train.images[few[torch.randint(len(few), (count,), generator=generator)]]
+
     sources = {
         "train": ImageSource("training images", drawn),
         "validation": ImageSource(
@@ -169,6 +184,7 @@ def control_sources(images: Mapping[str, ImageSet]) -> dict[str, ImageSource]:
         "blur_0.7": ImageSource("blur, σ = 0.7 px", lambda c, g: blurred(drawn(c, g), 0.7)),
         "blur_1.5": ImageSource("blur, σ = 1.5 px", lambda c, g: blurred(drawn(c, g), 1.5)),
         "noise": ImageSource("noise, σ = 0.15", lambda c, g: noisy(drawn(c, g), 0.15, g)),
+        "repeated": ImageSource(f"training images, each about {REPEATS} times", repeated),
     }
     labels, left_out, title = train.labels, 0, "one class dropped"
     if labels is not None:

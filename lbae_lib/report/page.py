@@ -97,20 +97,25 @@ class Page:
             scratch.write_bytes(png)
         display(HTML(player))
 
-    def table(self, header: Sequence[str], rows: Rows, name: str | None = None) -> None:
+    def table(
+        self, header: Sequence[str], rows: Rows, name: str | None = None, caption: str = ""
+    ) -> None:
         """Display a table; floats in four significant digits.
 
         Args:
             header: column titles.
             rows: of cells.
-            name: of a CSV and a LaTeX file, which are written and offered for download.
+            name: of a CSV and a LaTeX file, which are written and offered for download; the
+                table then has a caption.
+            caption: what the numbers are; the provenance is added.
         """
         page = html_table(header, rows)
         if name is not None:
-            name = file_name(name)
+            name, caption = file_name(name), f"{caption} {self.provenance}.".lstrip()
+            page += f'<p class="lbae-caption">{html.escape(caption)}</p>'
             files = {
                 f"{name}.csv": csv_table(header, rows),
-                f"{name}.tex": latex_table(header, rows),
+                f"{name}.tex": f"% {caption}\n{latex_table(header, rows)}",
             }
             for file, content in files.items():
                 write_text(self.folder / file, content)

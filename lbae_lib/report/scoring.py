@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import fmean
 
 import torch
 from torch import Tensor
@@ -220,14 +221,42 @@ class Scoreboard:
 
     def table(self, keys: Sequence[str], judge: Judge) -> tuple[list[str], list[list[object]]]:
         """Header and rows of a table of scores under one judge."""
-        header = ["images", "number", *judge.titles().values()]
+        titles = judge.titles()
+        header = ["images", "number", *titles.values()]
+        header.insert(header.index(titles["kernel"]) + 1, "standard error over subsets")
         rows: list[list[object]] = []
         for key in keys:
             row = self.rows[key]
             cells: list[object] = [row.label, row.images]
             cells += [row.spread(judge, metric) for metric in METRICS]
+            errors = [1000 * score.kernel.standard_error for score in row.scores[judge.key]]
+            cells.insert(2 + METRICS.index("kernel") + 1, fmean(errors))
             rows.append(cells)
         return header, rows
+
+    def controls_in_order(self, judge: Judge, metric: str) -> bool:
+        """Whether all spoilt images are farther than training images, and the stronger blur more.
+
+        Args:
+            judge: whose distance.
+            metric: "frechet" or "kernel".
+        """
+        controls = [key for key in self.rows if key.startswith("control_")]
+        mean = {key: self.rows[key].mean(judge, metric) for key in controls}
+        floor = mean.pop("control_train")
+        del mean["control_validation"]
+        return min(mean.values()) > floor and mean["control_blur_0.7"] < mean["control_blur_1.5"]
+
+    def caption(self, judge: Judge) -> str:
+        """What the numbers of a table under one judge are made of."""
+        size = next(iter(self.rows.values())).scores[judge.key][0].kernel.subset_size
+        return (
+            f"Against {len(self.reference):,} test images, features of {judge.extractor.name}, "
+            f"protocol {judge.protocol.name}: mean ± standard deviation over sampling seeds "
+            f"{', '.join(map(str, self.seeds))}; kernel distance over "
+            f"{judge.protocol.kernel_subsets} subsets of {size:,}; PRD of {judge.protocol.runs} "
+            "clusterings."
+        )
 
     def _judged(self, judge: Judge, images: Tensor, seed: int) -> Scores:
         known = self._reference_features

@@ -55,9 +55,13 @@ def stale_reasons(executed: Path) -> list[str]:
         scores = executed.parent.parent.glob(f"*/*/{SCORES}/{RECORD_FILE}")
         known = list(inputs.values())
         own = executed.parent.name
-        scores = (p for p in scores if belongs_beside(p.parents[2].name, own))
-        changed = any(sha256_file(p) not in known for p in scores)
-        return [*reasons, "scores have changed"] if changed else reasons
+        kept = [p for p in scores if belongs_beside(p.parents[2].name, own)]
+        if any(sha256_file(p) not in known for p in kept):
+            reasons.append("scores have changed")
+        older = [p.parents[1].name for p in kept if stale_reasons(p.parent.with_suffix(".ipynb"))]
+        if older:
+            reasons.append(f"what the scores of {', '.join(older)} are made of has changed")
+        return reasons
     try:
         experiment = load_experiment(options["profile"], options["dataset"])
     except ConfigError as error:
