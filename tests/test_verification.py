@@ -73,31 +73,57 @@ def page(tmp_path, as_project):
     for part in ("config", "notebooks"):
         (tmp_path / part).symlink_to(PROJECT / part)
     as_project(tmp_path)
-    notebook = PROJECT / "notebooks/04_interpolation.ipynb"
-    folder = tmp_path / "results/smoke/digits"
-    configured = load_experiment("smoke", "digits").notebooks["04_interpolation"]
-    parameters = notebook_parameters(notebook) | dict(configured) | {"rows": 5}
+    return executed(tmp_path / "results/smoke/digits", "04_interpolation", rows=5)
+
+
+def executed(folder, name, **given):
+    """The record of a notebook that ran just now; returns the path of the notebook itself."""
+    notebook = PROJECT / f"notebooks/{name}.ipynb"
+    configured = load_experiment("smoke", "digits").notebooks.get(name, {})
+    parameters = notebook_parameters(notebook) | dict(configured) | given
     write_record(
-        folder / "04_interpolation/record.json",
-        "04_interpolation",
+        folder / name / "record.json",
+        name,
         {"profile": "smoke", "dataset": "digits", "parameters": parameters},
         {"notebook": sha256_file(notebook), "code": code_hash(notebook)},
         {"verdicts": []},
         1.0,
     )
-    return folder / "04_interpolation.ipynb"
+    return folder / f"{name}.ipynb"
+
+
+def overridden(page, **overrides):
+    """Write an executed notebook that was given these parameters."""
+    about = {"papermill": {"overrides": overrides}}
+    page.write_text(json.dumps({"cells": [], "metadata": about}))
 
 
 def test_parameters_given_by_the_user_make_no_page_older(page):
-    def given(**overrides):
-        about = {"papermill": {"overrides": overrides}}
-        page.write_text(json.dumps({"cells": [], "metadata": about}))
-
-    given(rows=5)
+    overridden(page, rows=5)
     assert stale_reasons(page) == []
     for overrides in ({}, {"pairs": 5}, {"rows": 6}):
-        given(**overrides)
+        overridden(page, **overrides)
         assert stale_reasons(page) == ["its parameters have changed"]
+
+
+def test_tables_of_older_scores_are_older(page):
+    scores = executed(page.parent, "05_metrics", seeds=2)
+    overridden(scores, seeds=2)
+    notebook = PROJECT / "notebooks/06_tables.ipynb"
+    made_of = {
+        "notebook": sha256_file(notebook),
+        "code": code_hash(notebook),
+        "digits (smoke)": sha256_file(page.parent / "05_metrics/record.json"),
+    }
+    folder = page.parent.parent
+    options = {"profile": "smoke", "parameters": {}}
+    write_record(folder / "06_tables/record.json", "06_tables", options, made_of, {}, 1.0)
+    tables = folder / "06_tables.ipynb"
+    assert stale_reasons(tables) == []
+    overridden(scores, seeds=3)
+    assert stale_reasons(tables) == ["what the scores of digits are made of has changed"]
+    executed(page.parent, "05_metrics", seeds=3)
+    assert stale_reasons(tables) == ["scores have changed"]
 
 
 def test_an_older_page_says_so_below_its_title():
