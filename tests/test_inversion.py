@@ -26,15 +26,15 @@ def sampler(latents):
     return hyperplane_sampler(moments(latents))[0]
 
 
-def transcription_of_algorithm_1(s, vectors):
-    """The published pseudo-code, line by line, for one latent."""
+def transcription_of_algorithm_1(s, vectors, half=1):
+    """The published pseudo-code, line by line, for one latent; from its negative half with -1."""
 
     def rounded(r):
         sides = [1 if float(v @ r) >= 0 else -1 for v in vectors]
         return [side * sides[-1] for side in sides[:-1]]
 
     n = len(s)
-    r = sum((1 + s[i]) / 2 * vectors[i] for i in range(n))
+    r = sum((1 + half * s[i]) / 2 * vectors[i] for i in range(n))
     best = n
     while True:
         e = [1 if a != b else 0 for a, b in zip(rounded(r), s.tolist(), strict=True)]
@@ -55,16 +55,18 @@ def test_algorithm_1_as_published(latents, sampler):
         assert int(found.wrong_bits[index]) == wrong
 
 
-def test_both_halves_are_algorithm_1_of_a_latent_and_its_opposite(latents, sampler):
+def test_both_halves_are_algorithm_1_from_both_ends(latents, sampler):
     chosen = latents[:20].double()
     found = both_halves(chosen, sampler)
     for index, s in enumerate(chosen):
         positive, _ = transcription_of_algorithm_1(s, sampler.vectors)
-        negative, _ = transcription_of_algorithm_1(-s, sampler.vectors)
+        negative, _ = transcription_of_algorithm_1(s, sampler.vectors, half=-1)
         normal = positive / positive.norm() - negative / negative.norm()
         torch.testing.assert_close(found.normals[index], normal)
         wrong = hamming_distance(sampler.bits(normal[None]), s[None])
         assert int(found.wrong_bits[index]) == int(wrong)
+    alone = algorithm_1(chosen, sampler).wrong_bits.double().mean()
+    assert float(found.wrong_bits.double().mean()) < float(alone)
 
 
 def test_algorithm_1_of_a_batch_is_that_of_its_latents(latents, sampler):

@@ -170,10 +170,23 @@ def test_names_of_attributes_make_files_of_the_page_alone(tmp_path, name):
     page = Page(name="03_sampling", profile="smoke", parameters={}, folder=folder)
     page.show(Figure(), f"fig11_{name}_mean", "A figure.", "a figure")
     page.play(torch.zeros(2, 1, 1, 8, 8, dtype=torch.uint8), 1, "ab", f"player_{name}", "", "")
-    page.table(("a",), [(1,)], name, caption="Of 7 <images>.")
+    page.table(("a",), [(1,)], name)
     written = [p for p in tmp_path.rglob("*") if p.is_file()]
     assert {p.parent for p in written} == {folder}
     assert sorted(p.suffix for p in written) == [".csv", ".png", ".png", ".svg", ".tex"]
+
+
+def test_a_table_says_what_it_is_of(tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr("lbae_lib.report.page.display", lambda page: shown.append(page.data))
+    page = Page(name="03_sampling", profile="smoke", parameters={}, folder=tmp_path)
+    page.table(("a",), [(1,)], "made", caption="Of 7 <images>.")
+    page.table(("a",), [(1,)], "quoted", caption="As published.", measured=False)
+    made, quoted = shown
+    assert '<p class="lbae-caption">Of 7 &lt;images&gt;. Profile smoke.</p>' in made
+    assert '<p class="lbae-caption">As published.</p>' in quoted
+    assert (tmp_path / "made.tex").read_text().startswith("% Of 7 <images>. Profile smoke.\n")
+    assert (tmp_path / "made.csv").read_text() == "a\n1\n"
 
 
 @pytest.fixture

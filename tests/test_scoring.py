@@ -21,14 +21,14 @@ from lbae_lib.report.comparison import (
     across,
     beside_published,
     claims,
-    claims_by_published_numbers,
     published_table,
 )
 from lbae_lib.report.image_sets import control_sources, lbae_sources, vae_sources
+from lbae_lib.report.published_claims import claims_by_published_numbers
 from lbae_lib.report.runs import Baseline, Trained
 from lbae_lib.report.scoring import METRICS, Judge, Scoreboard
 from lbae_lib.report.tables import Spread
-from lbae_lib.report.verdicts import all_hold, lower
+from lbae_lib.report.verdicts import all_hold, head_start, lower, undecided
 from lbae_lib.report.workflow import notebook_needs
 
 FAST = dataclasses.replace(DEFAULT, name="fast", kernel_subsets=2, clusters=4, angles=51, runs=1)
@@ -128,7 +128,9 @@ def test_the_board_scores_seeds_and_names_the_network(trained, parts, tmp_path):
     ].mean(judge, "frechet")
     text = board.caption(judge)
     assert text.startswith("Against 24 test images, features of blobs-cnn-v1, protocol fast: ")
-    assert "sampling seeds 0, 1, 2; kernel distance over 2 subsets of 12" in text
+    assert "sampling seeds 0, 1, 2; kernel distance over 2 subsets of at most 12" in text
+    alone = dataclasses.replace(board, seeds=[4])
+    assert "protocol fast: sampling seed 4; kernel" in alone.caption(judge)
     header, rows = board.table(["control_train"], judge)
     assert "FD[blobs-cnn-v1]" in header
     assert not any("FID" in title or "KID" in title for title in header)
@@ -138,9 +140,19 @@ def test_the_board_scores_seeds_and_names_the_network(trained, parts, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("blurs", "right"), [((2.0, 3.0), True), ((3.0, 2.0), False), ((0.5, 3.0), False)]
+    ("seeds", "blurs", "noise", "right"),
+    [
+        (1, (2.0, 3.0), 0.0, True),
+        (1, (3.0, 2.0), 0.0, False),
+        (1, (0.5, 3.0), 0.0, False),
+        (3, (2.0, 3.0), 0.1, True),
+        (3, (0.9, 3.0), 0.1, True),  # nearer by no more than noise
+        (3, (0.5, 3.0), 0.1, False),
+        (3, (3.0, 2.0), 0.1, False),
+        (3, (2.0, 3.0), 1.0, False),  # not clearly farther
+    ],
 )
-def test_controls_are_in_order_or_not(trained, parts, blurs, right):
+def test_controls_are_in_order_or_not(trained, parts, seeds, blurs, noise, right):
     network = ClassifierFeatures(
         train_classifier(
             parts["train"].images, parts["train"].labels, epochs=1, batch_size=16,
@@ -148,15 +160,21 @@ def test_controls_are_in_order_or_not(trained, parts, blurs, right):
         ), "blobs",
     )  # fmt: skip
     judge = Judge(network, FAST)
-    board = Scoreboard([judge], parts["test"].images, [0])
+    board = Scoreboard([judge], parts["test"].images, range(seeds))
     board.score({"train": control_sources(parts)["train"]}, "control")
     row = board.rows["control_train"]
-    distances = {"train": 1.0, "validation": 9.0, "blur_0.7": blurs[0], "blur_1.5": blurs[1]}
+    distances = {"train": 1.0, "validation": 0.1, "blur_0.7": blurs[0], "blur_1.5": blurs[1]}
     for name, value in distances.items():
-        (score,) = row.scores[judge.key]
-        scores = {judge.key: [dataclasses.replace(score, frechet=value)]}
-        board.rows[f"control_{name}"] = dataclasses.replace(row, scores=scores)
+        scores = [
+            dataclasses.replace(score, frechet=value + (index - 1) * noise)
+            for index, score in enumerate(row.scores[judge.key])
+        ]
+        board.rows[f"control_{name}"] = dataclasses.replace(row, scores={judge.key: scores})
     assert board.controls_in_order(judge, "frechet") is right
+    row = board.rows["control_train"]
+    flat = dict.fromkeys(board.rows, row)
+    other = dataclasses.replace(board, rows=flat)
+    assert other.controls_in_order(judge, "kernel") is False
 
 
 def test_records_of_scores_stand_beside_the_papers(trained, parts, tmp_path):
@@ -182,13 +200,17 @@ def test_records_of_scores_stand_beside_the_papers(trained, parts, tmp_path):
     header, rows = across([record], "table_4", ("precision_f8", "recall_f8"))
     assert header[6:8] == ["reconstruction: here, precision", "reconstruction: here, recall"]
     assert rows[0][2:5] == [
-        "PRD[digits-cnn-v1] precision / recall (F1/8 / F8)", 24, "2 seeds, 1 clusterings",
+        "PRD[digits-cnn-v1] precision / recall (F1/8 / F8)", 24, "2 seeds, 1 clustering",
     ]  # fmt: skip
     assert record.effort(judge.key, "kernel") == "2 seeds, 2 subsets of 12"
     assert all(len(row) == len(header) for row in rows)
-    doubtful = dataclasses.replace(record, trusted=False)
+    doubtful = dataclasses.replace(record, trusted={"frechet": False, "kernel": True})
     _, rows = across([doubtful], "table_1", ("frechet",))
     assert rows[0][2] == "FD[digits-cnn-v1], but its controls are out of order"
+    _, rows = across([doubtful], "table_2", ("kernel",))
+    assert rows[0][2] == "KD[digits-cnn-v1] ×10³"
+    _, rows = across([doubtful], "table_4", ("precision_f8", "recall_f8"))
+    assert rows[0][2].endswith("(F1/8 / F8), but its controls are out of order")
     kernel = record.content["rows"]["lbae_clip"]["kernel"][judge.key]
     assert kernel["subset_size"] == 12  # half of 24 images, fewer than the protocol's
     assert len(kernel["standard_errors"]) == 2
@@ -234,6 +256,20 @@ def test_a_difference_within_the_deviations_decides_nothing():
     assert all_hold(True, None) is None
     assert all_hold(True, None, False) is False
     assert all_hold(True, True) is True
+
+
+def test_why_nothing_is_decided():
+    assert undecided(False, 3) == "the judge fails on the controls"
+    assert "single seed" in undecided(True, 1)
+    assert undecided(True, 3) == "the difference may be noise"
+
+
+def test_the_better_of_two_models_must_not_have_been_trained_longer():
+    assert head_start(True, 20, 20) == head_start(False, 20, 20) == ""
+    assert head_start(True, 10, 20) == head_start(False, 20, 10) == ""
+    assert head_start(True, 20, 10) == head_start(False, 10, 20) != ""
+    assert "not known" in head_start(True, None, 20)
+    assert head_start(None, None, 20) == ""
 
 
 def test_the_published_table_is_whole():

@@ -121,7 +121,7 @@ def test_tables_of_older_scores_are_older(page):
     tables = folder / "06_tables.ipynb"
     assert stale_reasons(tables) == []
     overridden(scores, seeds=3)
-    assert stale_reasons(tables) == ["what the scores of digits are made of has changed"]
+    assert stale_reasons(tables) == ["what the scores of digits (smoke) are made of has changed"]
     executed(page.parent, "05_metrics", seeds=3)
     assert stale_reasons(tables) == ["scores have changed"]
 

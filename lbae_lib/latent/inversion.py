@@ -46,8 +46,15 @@ def algorithm_1(latents: Tensor, sampler: HyperplaneSampler, max_steps: int = 10
         max_steps: a bound; each step lowers an integer, so N steps always suffice.
     """
     latents = _prepared(latents, sampler)
+    start = _positive_part(latents) @ sampler.vectors[:-1]
+    return _tilted(start, latents, sampler, max_steps)
+
+
+def _tilted(
+    normals: Tensor, latents: Tensor, sampler: HyperplaneSampler, max_steps: int
+) -> Inversion:
+    """Algorithm 1 from given normals (K, R)."""
     rows = sampler.vectors[:-1]
-    normals = _positive_part(latents) @ rows
     best = torch.full((len(latents),), sampler.latent_size, device=latents.device)
     active = torch.ones(len(latents), dtype=torch.bool, device=latents.device)
     steps = torch.zeros_like(best)
@@ -74,20 +81,26 @@ def centroid_difference(latents: Tensor, sampler: HyperplaneSampler) -> Inversio
     return _judged(normals, latents, sampler)
 
 
-def both_halves(latents: Tensor, sampler: HyperplaneSampler) -> Inversion:
-    """Eq. 14 of normals by Algorithm 1: of s for the positive, of -s for the negative vectors.
+def both_halves(latents: Tensor, sampler: HyperplaneSampler, max_steps: int = 1000) -> Inversion:
+    """Eq. 14 of normals by Algorithm 1, begun at the positive and at the negative vectors.
 
     The fullest reading of Section 3.3, which tilts r_p towards the vectors behind it, makes r_n
-    «similarly», and takes their difference. Steps are those of both.
+    «similarly», and takes their difference. A normal and its opposite generate the same bits
+    (Eq. 12), so that r_n, too, is judged by s. Steps are those of both.
 
     Args:
         latents: s, (K, N) in {-1, +1}.
         sampler: gives V.
+        max_steps: a bound, for each.
     """
-    positive, negative = algorithm_1(latents, sampler), algorithm_1(-latents, sampler)
+    latents = _prepared(latents, sampler)
+    rows = sampler.vectors[:-1]
+    positive, negative = (
+        _tilted(_positive_part(half) @ rows, latents, sampler, max_steps)
+        for half in (latents, -latents)
+    )
     normals = normalize(positive.normals, dim=1) - normalize(negative.normals, dim=1)
-    steps = positive.steps + negative.steps
-    return _judged(normals, _prepared(latents, sampler), sampler, steps)
+    return _judged(normals, latents, sampler, positive.steps + negative.steps)
 
 
 def exact(

@@ -110,6 +110,10 @@ def build_model(config: NetworkConfig) -> LBAE | VAE:
     return VAE(config) if config.kind == "vae" else LBAE(config)
 
 
+# Of a loss, for tables and figures.
+LOSS_UNITS = {"bce": "nats", "mse": "squared error"}
+
+
 def reconstruction_loss(logits: Tensor, images: Tensor, loss: Loss) -> Tensor:
     """Sum over the pixels, per image: shape (B,), in nats for "bce", squared units for "mse".
 

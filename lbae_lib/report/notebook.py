@@ -22,7 +22,7 @@ from lbae_lib.files import sha256_file
 from lbae_lib.metrics.features import ClassifierFeatures
 from lbae_lib.models.checkpoints import MODEL_FILE, PROGRESS_FILE
 from lbae_lib.report.page import Page
-from lbae_lib.report.records import RECORD_FILE, read_record
+from lbae_lib.report.records import RECORD_FILE, is_imported, read_record
 from lbae_lib.report.runs import (
     LATENTS_FILE,
     Baseline,
@@ -51,10 +51,13 @@ class Notebook(Page):
     @property
     def provenance(self) -> str:
         """Data, profile and seeds."""
+        imported = is_imported(self.experiment.model_folder)
+        trained = f"training seed {self.experiment.training.seed}"
         return (
             f"{self.trained.dataset.title}, profile {self.profile}, "
-            f"{self.experiment.network.latent_size} bits, training seed "
-            f"{self.experiment.training.seed}, seed {self.parameters.get('seed', 0)}"
+            f"{self.experiment.network.latent_size} bits, "
+            f"{'imported weights' if imported else trained}, "
+            f"seed {self.parameters.get('seed', 0)}"
         )
 
     @cached_property

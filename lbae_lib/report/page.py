@@ -98,7 +98,12 @@ class Page:
         display(HTML(player))
 
     def table(
-        self, header: Sequence[str], rows: Rows, name: str | None = None, caption: str = ""
+        self,
+        header: Sequence[str],
+        rows: Rows,
+        name: str | None = None,
+        caption: str = "",
+        measured: bool = True,
     ) -> None:
         """Display a table; floats in four significant digits.
 
@@ -107,11 +112,13 @@ class Page:
             rows: of cells.
             name: of a CSV and a LaTeX file, which are written and offered for download; the
                 table then has a caption.
-            caption: what the numbers are; the provenance is added.
+            caption: what the numbers are.
+            measured: whether they were made here; the provenance is then added to the caption.
         """
         page = html_table(header, rows)
         if name is not None:
-            name, caption = file_name(name), f"{caption} {self.provenance}.".lstrip()
+            name = file_name(name)
+            caption = f"{caption} {self.provenance}.".lstrip() if measured else caption
             page += f'<p class="lbae-caption">{html.escape(caption)}</p>'
             files = {
                 f"{name}.csv": csv_table(header, rows),

@@ -24,6 +24,7 @@ from lbae_lib.metrics.precision_recall import PrecisionRecallCurve
 from lbae_lib.progress import progress_bar
 from lbae_lib.report.image_sets import ImageSource
 from lbae_lib.report.tables import Spread
+from lbae_lib.report.verdicts import lower
 
 # What a score is made of, in the order of the columns.
 METRICS = (
@@ -223,7 +224,7 @@ class Scoreboard:
         """Header and rows of a table of scores under one judge."""
         titles = judge.titles()
         header = ["images", "number", *titles.values()]
-        header.insert(header.index(titles["kernel"]) + 1, "standard error over subsets")
+        header.insert(header.index(titles["kernel"]) + 1, f"standard error of {titles['kernel']}")
         rows: list[list[object]] = []
         for key in keys:
             row = self.rows[key]
@@ -235,27 +236,40 @@ class Scoreboard:
         return header, rows
 
     def controls_in_order(self, judge: Judge, metric: str) -> bool:
-        """Whether all spoilt images are farther than training images, and the stronger blur more.
+        """Whether a distance knows spoilt images from training images.
+
+        None of them is nearer, and the stronger blur neither nearer than the weaker, by more than
+        noise; and the stronger blur is farther by more than that. Of a single seed, means decide.
 
         Args:
             judge: whose distance.
             metric: "frechet" or "kernel".
         """
-        controls = [key for key in self.rows if key.startswith("control_")]
-        mean = {key: self.rows[key].mean(judge, metric) for key in controls}
-        floor = mean.pop("control_train")
-        del mean["control_validation"]
-        return min(mean.values()) > floor and mean["control_blur_0.7"] < mean["control_blur_1.5"]
+        keys = [key for key in self.rows if key.startswith("control_")]
+        found = {key: self.rows[key].spread(judge, metric) for key in keys}
+        floor = found.pop("control_train")
+        del found["control_validation"]
+        weak, strong = found["control_blur_0.7"], found["control_blur_1.5"]
+        if len(self.seeds) == 1:
+            return floor.mean < weak.mean < strong.mean
+        nearer = any(lower(spoilt, floor) for spoilt in found.values())
+        return not nearer and not lower(strong, weak) and lower(floor, strong) is True
 
     def caption(self, judge: Judge) -> str:
         """What the numbers of a table under one judge are made of."""
-        size = next(iter(self.rows.values())).scores[judge.key][0].kernel.subset_size
+        rows = self.rows.values()
+        size = max(row.scores[judge.key][0].kernel.subset_size for row in rows)
+        if len(self.seeds) > 1:
+            seeds = (
+                f"mean ± standard deviation over sampling seeds {', '.join(map(str, self.seeds))}"
+            )
+        else:
+            seeds = f"sampling seed {self.seeds[0]}"
         return (
             f"Against {len(self.reference):,} test images, features of {judge.extractor.name}, "
-            f"protocol {judge.protocol.name}: mean ± standard deviation over sampling seeds "
-            f"{', '.join(map(str, self.seeds))}; kernel distance over "
-            f"{judge.protocol.kernel_subsets} subsets of {size:,}; PRD of {judge.protocol.runs} "
-            "clusterings."
+            f"protocol {judge.protocol.name}: {seeds}; kernel distance over "
+            f"{judge.protocol.kernel_subsets} subsets of at most {size:,}; clusterings of PRD: "
+            f"{judge.protocol.runs}."
         )
 
     def _judged(self, judge: Judge, images: Tensor, seed: int) -> Scores:

@@ -58,7 +58,7 @@ def stale_reasons(executed: Path) -> list[str]:
         kept = [p for p in scores if belongs_beside(p.parents[2].name, own)]
         if any(sha256_file(p) not in known for p in kept):
             reasons.append("scores have changed")
-        older = [p.parents[1].name for p in kept if stale_reasons(p.parent.with_suffix(".ipynb"))]
+        older = [f"{p.parents[1].name} ({p.parents[2].name})" for p in kept if _is_older(p)]
         if older:
             reasons.append(f"what the scores of {', '.join(older)} are made of has changed")
         return reasons
@@ -76,6 +76,11 @@ def stale_reasons(executed: Path) -> list[str]:
         if role in inputs and product.exists() and inputs[role] != sha256_file(product):
             reasons.append(f"the {role} has changed")
     return reasons
+
+
+def _is_older(record: Path) -> bool:
+    page = record.parent.with_suffix(".ipynb")
+    return page.exists() and bool(stale_reasons(page))
 
 
 def notebook_parameters(notebook: Path) -> dict[str, Any]:
