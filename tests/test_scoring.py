@@ -71,6 +71,13 @@ def baseline(parts):
     )
 
 
+def judged_by(name, parts, epochs=1):
+    """A judge with a stand-in of this name, trained on the training part."""
+    images, labels = parts["train"].images, parts["train"].labels
+    network = train_classifier(images, labels, epochs=epochs, batch_size=16, show_progress=False)
+    return Judge(ClassifierFeatures(network, name), FAST)
+
+
 def generator_of(seed):
     return torch.Generator().manual_seed(seed)
 
@@ -112,11 +119,7 @@ def test_interpolations_by_the_exact_inverse_end_at_test_reconstructions(trained
 
 
 def test_the_board_scores_seeds_and_names_the_network(trained, parts, tmp_path):
-    images, labels = parts["train"].images, parts["train"].labels
-    network = ClassifierFeatures(
-        train_classifier(images, labels, epochs=2, batch_size=16, show_progress=False), "blobs"
-    )
-    judge = Judge(network, FAST)
+    judge = judged_by("blobs", parts, epochs=2)
     board = Scoreboard([judge], parts["test"].images, range(3), tmp_path / "cache")
     sources = control_sources(parts)
     board.score({k: sources[k] for k in ("train", "validation", "noise")}, "control")
@@ -153,13 +156,7 @@ def test_the_board_scores_seeds_and_names_the_network(trained, parts, tmp_path):
     ],
 )
 def test_controls_are_in_order_or_not(trained, parts, seeds, blurs, noise, right):
-    network = ClassifierFeatures(
-        train_classifier(
-            parts["train"].images, parts["train"].labels, epochs=1, batch_size=16,
-            show_progress=False,
-        ), "blobs",
-    )  # fmt: skip
-    judge = Judge(network, FAST)
+    judge = judged_by("blobs", parts)
     board = Scoreboard([judge], parts["test"].images, range(seeds))
     board.score({"train": control_sources(parts)["train"]}, "control")
     row = board.rows["control_train"]
@@ -178,11 +175,7 @@ def test_controls_are_in_order_or_not(trained, parts, seeds, blurs, noise, right
 
 
 def test_records_of_scores_stand_beside_the_papers(trained, parts, tmp_path):
-    images, labels = parts["train"].images, parts["train"].labels
-    network = ClassifierFeatures(
-        train_classifier(images, labels, epochs=1, batch_size=16, show_progress=False), "digits"
-    )
-    judge = Judge(network, FAST)
+    judge = judged_by("digits", parts)
     board = Scoreboard([judge], parts["test"].images, range(2))
     sources = lbae_sources(trained, components=3)
     board.score({k: sources[k] for k in ("reco", "clip")}, "lbae")

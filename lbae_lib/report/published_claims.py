@@ -6,10 +6,11 @@ import statistics
 from collections.abc import Iterable
 
 from lbae_lib.data.registry import PAPER_DATASETS
+from lbae_lib.report.comparison import MODELS
 from lbae_lib.report.published import published, table_rows
 from lbae_lib.report.verdicts import Verdict
 
-_OWN = "LBAE (ours)"
+_OWN = MODELS["lbae"]
 # Columns of samples; a method's best counts.
 _GENERATIVE = ("sampled", "n01", "span")
 
@@ -19,8 +20,8 @@ def claims_by_published_numbers() -> list[Verdict]:
     found = []
     for table, measure in (("table_1", "FID"), ("table_2", "KID")):
         ranks = {d: _ranking(table, d, ("reco",)) for d in PAPER_DATASETS}
-        best = {d: found[0] for d, found in ranks.items()}
-        compared = {len(found) for found in ranks.values()}
+        best = {d: methods[0] for d, methods in ranks.items()}
+        compared = {len(methods) for methods in ranks.values()}
         counted = f"reconstructions of {' or '.join(map(str, sorted(compared)))} methods"
         told = "; ".join(f"{PAPER_DATASETS[d]}: {m} {v:g}" for d, (v, m) in best.items())
         found.append(
