@@ -1,8 +1,8 @@
 # The companion's steps as a graph: data set × notebook × profile. Each rule is one `lbae` command.
 # Run it through `lbae report`, or directly:
 #   snakemake --workflow-profile profiles/default --config profile=quick datasets=digits
-from lbae_lib.report.records import TABLES
-from lbae_lib.report.workflow import BOOK_INDEX, Plan
+from companion.experiments.records import TABLES
+from companion.workflow.plan import BOOK_INDEX, Plan
 
 config.setdefault("profile", "quick")
 config.setdefault("datasets", "digits photos faces")
@@ -29,7 +29,7 @@ rule report:
 rule book:
     input: plan.book_sources()
     output: str(BOOK_INDEX)
-    shell: f"{sys.executable} -m lbae_lib.cli book -p {plan.profile}"
+    shell: f"{sys.executable} -m companion.cli book -p {plan.profile}"
 
 
 # The checkpoint in the same folder is no output: Snakemake would delete it when a run fails.
@@ -95,4 +95,4 @@ use rule notebook as computing_notebook with:
 rule tables:
     input: plan.tables_inputs()
     output: RESULTS + f"/{TABLES}.ipynb", RESULTS + f"/{TABLES}/record.json"
-    shell: f"OMP_NUM_THREADS=1 {sys.executable} -m lbae_lib.cli tables -p {plan.profile}"
+    shell: f"OMP_NUM_THREADS=1 {sys.executable} -m companion.cli tables -p {plan.profile}"

@@ -20,18 +20,18 @@ from pathlib import Path
 import torch
 from machine import OUTPUT, processor, write_record
 
+from companion.experiments.profiles import load_experiment
+from companion.experiments.runs import LATENTS_FILE, load_codec
 from lbae_lib.bits import unpack_bits
 from lbae_lib.coding.container import CODERS, OVERHEAD
-from lbae_lib.config import load_experiment
 from lbae_lib.files import read_tensors
 from lbae_lib.latent.bit_models import entropy
-from lbae_lib.report.runs import LATENTS_FILE, load_codec
 
 ELSEWHERE = """
 import hashlib, sys, torch
 from pathlib import Path
-from lbae_lib.config import load_experiment
-from lbae_lib.report.runs import load_codec
+from companion.experiments.profiles import load_experiment
+from companion.experiments.runs import load_codec
 torch.set_num_threads(2)
 codec = load_codec(load_experiment(sys.argv[2], sys.argv[3]))
 packed = codec.decompress(Path(sys.argv[1]).read_bytes())

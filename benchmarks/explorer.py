@@ -17,9 +17,9 @@ from pathlib import Path
 import ipywidgets
 from machine import OUTPUT, machine, write_record
 
-from lbae_lib.config import load_experiment
-from lbae_lib.report.runs import load_trained
-from lbae_lib.widgets.explorer import Space, explorer
+from companion.experiments.profiles import load_experiment
+from companion.experiments.runs import load_trained
+from companion.widgets.explorer import Space, explorer
 
 
 def main() -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
+from companion.experiments.records import commit
 from lbae_lib.files import write_json
 from lbae_lib.models.hardware import choose_device, choose_precision
-from lbae_lib.report.records import commit
 
 OUTPUT = Path("results/performance")
 

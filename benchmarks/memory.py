@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from machine import OUTPUT, machine, write_record
 
-from lbae_lib.config import NetworkConfig, TrainingConfig
+from lbae_lib.models.config import NetworkConfig, TrainingConfig
 from lbae_lib.models.training import train
 
 NETWORK = NetworkConfig(image_size=64, channels=3, latent_size=1500)

@@ -23,7 +23,7 @@ from sklearn.cluster import MiniBatchKMeans
 from torch_fidelity.metric_fid import fid_statistics_to_metric
 
 from lbae_lib.metrics.frechet import Statistics, feature_statistics, frechet_distance
-from lbae_lib.metrics.precision_recall import precision_recall_curve
+from lbae_lib.metrics.prd import precision_recall_curve
 
 
 def timed(function: Callable[[], object], repeat: int) -> tuple[float, object]:

@@ -19,11 +19,11 @@ from pathlib import Path
 
 from machine import OUTPUT, machine, write_record
 
-from lbae_lib.config import load_experiment
+from companion.experiments.profiles import load_experiment
+from companion.experiments.runs import split_images
 from lbae_lib.data.registry import load_dataset
 from lbae_lib.models.hardware import Hardware, choose_device, choose_precision
 from lbae_lib.models.training import train
-from lbae_lib.report.runs import split_images
 
 PRECISIONS = ("32-true", "bf16-mixed")
 

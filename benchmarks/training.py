@@ -30,12 +30,12 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.data import DataLoader, TensorDataset
 from torch.utils.flop_counter import FlopCounterMode
 
-from lbae_lib.config import NetworkConfig, TrainingConfig
+from companion.figures.performance import roofline
+from companion.figures.style import save_figure
 from lbae_lib.models.autoencoders import build_model, reconstruction_loss
+from lbae_lib.models.config import NetworkConfig, TrainingConfig
 from lbae_lib.models.hardware import Hardware, choose_device, choose_precision
 from lbae_lib.models.training import train
-from lbae_lib.report.figures.performance import roofline
-from lbae_lib.report.figures.style import save_figure
 
 RATE = 1e-3
 

@@ -12,9 +12,10 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
+from companion.cli import _skip_iri_grammar
+from companion.project import project_root
 from lbae_lib.bits import signs
-from lbae_lib.cli import _skip_iri_grammar
-from lbae_lib.config import NetworkConfig, TrainingConfig, project_root
+from lbae_lib.models.config import NetworkConfig, TrainingConfig
 
 _skip_iri_grammar()
 PROJECT = Path(__file__).resolve().parent.parent

@@ -9,14 +9,23 @@ from pathlib import Path
 from conftest import PROJECT
 
 INDEX = "build/_build/html/index.html"
-PARTS = ("lbae_lib", "notebooks", "config", "profiles", "book", "Snakefile", "_config.yml")
+PARTS = (
+    "lbae_lib",
+    "companion",
+    "notebooks",
+    "config",
+    "profiles",
+    "book",
+    "Snakefile",
+    "_config.yml",
+)
 
 
 def lbae(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
     # The copy's library, not the installed one.
     environment = os.environ | {"PYTHONPATH": str(project), "LBAE_ROOT": str(project)}
     return subprocess.run(
-        [sys.executable, "-m", "lbae_lib.cli", *words],
+        [sys.executable, "-m", "companion.cli", *words],
         cwd=project, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
 

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from companion.analysis.editing import AttributeJudge, _found_rates, best_threshold
 from lbae_lib.bits import signs
 from lbae_lib.latent.attributes import (
     bits_set,
@@ -9,7 +10,6 @@ from lbae_lib.latent.attributes import (
     set_attribute,
     threshold_for,
 )
-from lbae_lib.report.editing import AttributeJudge, _found_rates, best_threshold
 
 
 @pytest.fixture

@@ -13,13 +13,14 @@ from conftest import PROJECT
 from torch import nn
 from torch.nn import functional
 
-from lbae_lib.config import NetworkConfig, load_experiment
+from companion.experiments.profiles import load_experiment
+from companion.experiments.runs import encode_experiment, import_authors_weights, train_experiment
+from companion.workflow.execute import run_notebook
 from lbae_lib.errors import CheckpointError
 from lbae_lib.models.authors_weights import authors_names, read_authors_weights
 from lbae_lib.models.autoencoders import build_model
-from lbae_lib.models.checkpoints import load_autoencoder, save_model
-from lbae_lib.report.execute import run_notebook
-from lbae_lib.report.runs import encode_experiment, import_authors_weights, train_experiment
+from lbae_lib.models.config import NetworkConfig
+from lbae_lib.models.model_files import load_autoencoder, save_model
 
 NETWORKS = {
     "mnist": NetworkConfig(32, 1, 20, width=4, entry_channels=1),

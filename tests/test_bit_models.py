@@ -18,7 +18,7 @@ from lbae_lib.latent.bit_models import (
     draw,
     entropy,
 )
-from lbae_lib.latent.dependence import (
+from lbae_lib.latent.chow_liu import (
     binary_entropy,
     chow_liu_tree,
     mutual_information,

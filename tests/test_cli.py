@@ -5,8 +5,8 @@ import sys
 import pytest
 from PIL import Image
 
-from lbae_lib.cli import dataset_name, main
-from lbae_lib.config import project_root
+from companion.cli import dataset_name, main
+from companion.project import project_root
 from lbae_lib.data.registry import dataset_info, load_dataset
 
 

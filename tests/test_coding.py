@@ -11,9 +11,9 @@ import torch
 from test_bit_models import chain, random_model
 
 from lbae_lib.bits import pack_bits, signs, unpack_bits
+from lbae_lib.coding.codec import Codec, load_priors, save_priors
 from lbae_lib.coding.coders import decode_bits, encode_bits
 from lbae_lib.coding.container import CODERS, HASH_BYTES, OVERHEAD, Container
-from lbae_lib.coding.priors import Codec, load_priors, save_priors
 from lbae_lib.errors import CheckpointError, FormatError
 from lbae_lib.latent.bit_models import ONE, Factorised, code_lengths
 from lbae_lib.latent.moments import moments
@@ -64,7 +64,7 @@ def test_a_stream_does_not_depend_on_threads_or_process(codec, bits, tmp_path):
         "import sys, torch; torch.set_num_threads(1)\n"
         "from pathlib import Path\n"
         "from lbae_lib.coding.coders import decode_bits\n"
-        "from lbae_lib.coding.priors import load_priors\n"
+        "from lbae_lib.coding.codec import load_priors\n"
         "folder = Path(sys.argv[1])\n"
         "model = load_priors(folder / 'p.safetensors')[1]\n"
         f"found = decode_bits((folder / 'file.lbae').read_bytes(), {len(bits)}, {WIDTH}, model)\n"

@@ -3,13 +3,14 @@
 import pytest
 import torch
 
+from companion.analysis.rate_distortion import FORMATS, Originals, Point, format_points
+from companion.analysis.scoring import Judge
+from companion.figures.rate_distortion import entropy_ladder, rate_distortion
+from companion.paper.supplement_table import arithmetic
 from lbae_lib.coding.quantised import decode_quantised, encode_quantised, quantise
 from lbae_lib.data.registry import PAPER_DATASETS
 from lbae_lib.metrics.classifier import FeatureClassifier
 from lbae_lib.metrics.features import ClassifierFeatures
-from lbae_lib.report.compression import FORMATS, Originals, Point, arithmetic, format_points
-from lbae_lib.report.figures.compression import entropy_ladder, rate_distortion
-from lbae_lib.report.scoring import Judge
 
 
 @pytest.mark.parametrize("step", [0.01, 0.3, 5.0])

@@ -1,7 +1,8 @@
 import pytest
 
-from lbae_lib.cli import parse_duration, parse_parameter
-from lbae_lib.config import load_experiment, load_profile, profile_names, project_root
+from companion.cli import parse_duration, parse_parameter
+from companion.experiments.profiles import load_experiment, load_profile, profile_names
+from companion.project import project_root
 from lbae_lib.errors import ConfigError, LbaeError
 
 
@@ -29,11 +30,11 @@ def test_every_profile_loads_for_each_of_its_data_sets():
 
 
 def test_a_folders_own_entry_stands_before_the_common_one():
-    named = load_experiment("laptop", "folder:data/cifar10_jpeg")
-    assert named.dataset.title == "CIFAR-10 (JPEG)"
+    named = load_experiment("laptop", "folder:data/cifar10")
+    assert named.dataset.title == "CIFAR-10"
     assert (named.network.image_size, named.network.latent_size) == (32, 600)
     assert named.dataset.stands_for == "CIFAR-10"
-    assert named.folder.name == "folder-cifar10-jpeg"
+    assert named.folder.name == "folder-cifar10"
     other = load_experiment("paper", "folder:data/holidays")
     assert other.dataset.title == "holidays (own images)"
 

@@ -9,7 +9,7 @@ from lbae_lib.metrics.classifier import (
     save_classifier,
     train_classifier,
 )
-from lbae_lib.metrics.controls import blurred, noisy, sharpness, without_class
+from lbae_lib.metrics.corruptions import blurred, noisy, sharpness, without_class
 
 
 def test_blur_spreads_a_point_and_keeps_its_light():

@@ -14,7 +14,7 @@ from lbae_lib.latent.correlation import (
     rounding_moments,
 )
 from lbae_lib.latent.moments import moments
-from lbae_lib.latent.newton import nearest_psd
+from lbae_lib.latent.nearest_correlation import nearest_psd
 
 
 @pytest.fixture

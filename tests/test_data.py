@@ -6,14 +6,14 @@ import pytest
 import torch
 from PIL import Image
 
-from lbae_lib.data import embedded, faces, folder, photos, samples, torchvision_sets
+from companion.workflow.plan import Plan
+from lbae_lib.data import embedded, faces, folder, photos, sklearn_files, torchvision_sets
 from lbae_lib.data.faces import ATTRIBUTES, draw_attributes, draw_face, draw_faces
 from lbae_lib.data.images import ImageSet
 from lbae_lib.data.photos import draw_photos
 from lbae_lib.data.registry import DATASETS, dataset_info, dataset_slug, load_dataset
 from lbae_lib.errors import ConfigError, DataError
 from lbae_lib.files import write_tensors
-from lbae_lib.report.workflow import Plan
 
 
 def save_image(path, width=40, height=48, mode="RGB", seed=0):
@@ -432,15 +432,15 @@ def test_a_truncated_mnist_is_refused(mnist_root, tmp_path, offline):
 def test_samples_are_read_as_scikit_learn_reads_them():
     from sklearn.datasets import load_digits, load_sample_images
 
-    images, labels = samples.digits()
+    images, labels = sklearn_files.digits()
     theirs = load_digits()
     assert np.array_equal(images, theirs.images)
     assert np.array_equal(labels, theirs.target)
-    for mine, other in zip(samples.photographs(), load_sample_images().images, strict=True):
+    for mine, other in zip(sklearn_files.photographs(), load_sample_images().images, strict=True):
         assert np.array_equal(mine, other)
 
 
 def test_a_missing_sample_file_is_named(monkeypatch):
-    monkeypatch.setattr(samples, "PHOTOGRAPHS", ("harbour.jpg",))
+    monkeypatch.setattr(sklearn_files, "PHOTOGRAPHS", ("harbour.jpg",))
     with pytest.raises(DataError, match=r"harbour\.jpg.*constraints\.txt"):
-        samples.photographs()
+        sklearn_files.photographs()

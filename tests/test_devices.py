@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import PROJECT
 
-from lbae_lib.cli import STOPPED_EARLY
+from companion.cli import STOPPED_EARLY
 from lbae_lib.errors import ConfigError
 from lbae_lib.models.hardware import Hardware, choose_device, own_part, start_fabric
 
@@ -44,7 +44,7 @@ def start(project: Path, epochs: int, *words: str, batch: int = 64) -> subproces
     environment = os.environ | {"PYTHONPATH": str(project), "LBAE_ROOT": str(project)}
     environment |= {"OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        [sys.executable, "-m", "lbae_lib.cli", "train", "-d", "digits", "-p", "small",
+        [sys.executable, "-m", "companion.cli", "train", "-d", "digits", "-p", "small",
          "--device", "cpu", *words],
         cwd=project, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip

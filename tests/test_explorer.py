@@ -7,15 +7,15 @@ import pytest
 import torch
 from PIL import Image
 
+from companion.experiments.runs import Trained
+from companion.widgets.explorer import Space, explorer, open_explorer
+from companion.widgets.pictures import bits_png, path_svg, png
 from lbae_lib.bits import pack_bits
-from lbae_lib.config import NetworkConfig
 from lbae_lib.data.images import Dataset, ImageSet
 from lbae_lib.latent.bit_models import Factorised
 from lbae_lib.latent.moments import moments
 from lbae_lib.models.autoencoders import build_model
-from lbae_lib.report.runs import Trained
-from lbae_lib.widgets.explorer import Space, explorer, open_explorer
-from lbae_lib.widgets.pictures import bits_png, path_svg, png
+from lbae_lib.models.config import NetworkConfig
 
 WIDTH = 24
 
@@ -98,7 +98,7 @@ def test_a_pressed_bit_flips_and_reset_restores(space):
 
 
 def test_many_bits_come_in_pages(space, monkeypatch):
-    monkeypatch.setattr("lbae_lib.widgets.explorer._BUTTONS", 10)
+    monkeypatch.setattr("companion.widgets.explorer._BUTTONS", 10)
     panel = explorer(space).panels["Bits"]
     assert panel.page.max == 2
     panel.page.value = 2
@@ -143,7 +143,7 @@ def test_what_is_missing_is_said_with_its_command(tmp_path, monkeypatch):
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LBAE_ROOT", raising=False)
-    from lbae_lib.config import project_root
+    from companion.project import project_root
 
     project_root.cache_clear()
     try:

@@ -4,6 +4,8 @@ import socket
 import pytest
 import torch
 
+from companion.analysis.image_sources import ImageSource
+from companion.analysis.scoring import Scoreboard, judges
 from lbae_lib.data.registry import DATASETS, load_dataset
 from lbae_lib.errors import DataError
 from lbae_lib.files import sha256_file
@@ -17,8 +19,6 @@ from lbae_lib.metrics.features import (
     find_inception_weights,
     jpeg_round_trip,
 )
-from lbae_lib.report.image_sets import ImageSource
-from lbae_lib.report.scoring import Scoreboard, judges
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import torch
 from torch.nn.functional import normalize
 
-from lbae_lib.report.figures.spheres import (
+from companion.figures.spheres import (
     separating_normal,
     sphere_example,
     sphere_figures,

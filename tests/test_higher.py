@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from lbae_lib.bits import signs
-from lbae_lib.latent.higher import (
+from lbae_lib.latent.higher_order import (
     random_triples,
     third_moments,
     total_variation,

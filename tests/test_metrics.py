@@ -9,10 +9,8 @@ from sklearn.cluster import MiniBatchKMeans
 
 from lbae_lib.metrics.frechet import Statistics, feature_statistics, frechet_distance
 from lbae_lib.metrics.kernel import kernel_distance
-from lbae_lib.metrics.precision_recall import (
-    manifold_precision_recall,
-    precision_recall_curve,
-)
+from lbae_lib.metrics.knn_precision_recall import manifold_precision_recall
+from lbae_lib.metrics.prd import precision_recall_curve
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from lbae_lib.config import NetworkConfig
+from companion.analysis.network_stages import sizes, stages
 from lbae_lib.errors import ConfigError
 from lbae_lib.models.autoencoders import LBAE, VAE, build_model, reconstruction_loss
 from lbae_lib.models.binarization import bernoulli_bottleneck, straight_through_sign
+from lbae_lib.models.config import NetworkConfig
 from lbae_lib.models.networks import ResidualBlock, parameter_count
-from lbae_lib.models.summary import sizes, stages
 
 # Read from the authors' public code.
 PUBLISHED = {

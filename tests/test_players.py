@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from lbae_lib.report.players import player_html
+from companion.pages.player import player_html
 
 
 class Tags(HTMLParser):

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from lbae_lib.latent.priors import Gaussian, GaussianMixture, Signed
+from lbae_lib.latent.gaussians import Gaussian, GaussianMixture, Signed
 
 
 def test_standard_gaussian_has_its_moments(generator):
@@ -53,7 +53,7 @@ def test_mixture_says_when_latents_are_too_few_for_full_covariances(generator):
 
 
 def test_mixture_of_bits_keeps_their_correlation_better_than_one_gaussians_sign(latents, generator):
-    from lbae_lib.latent.comparators import DirectRounding
+    from lbae_lib.latent.baselines import DirectRounding
     from lbae_lib.latent.moments import moment_errors, moments
 
     truth = moments(latents)

@@ -11,27 +11,36 @@ import pytest
 import yaml
 from conftest import PROJECT
 
-from lbae_lib import sources
-from lbae_lib.report.summaries import ATLAS
-from lbae_lib.sources import module_sources, notebook_sources
+from companion.experiments import sources
+from companion.experiments.sources import module_sources, notebook_sources
+from companion.site.listings import ATLAS
 
+LIBRARY_FILES = [p for name in ("lbae_lib", "companion") for p in (PROJECT / name).rglob("*.py")]
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
 
-# Who may import whom: a room may use those before it, and `base` is everybody's.
-ROOMS = {
-    "data": set(),
-    "models": {"data"},
-    "latent": set(),
-    "metrics": set(),
-    "coding": {"latent"},
-    "report": {"data", "models", "latent", "metrics", "coding"},
-    "widgets": {"data", "models", "latent", "metrics", "coding", "report"},
+# Who may import whom, by package: each may use those named and itself. `lbae_lib` is everybody's
+# in `companion`, and `.` stands for the modules beside the packages.
+LIBRARY = {
+    ".": set(),
+    "data": {"."},
+    "models": {".", "data"},
+    "latent": {"."},
+    "metrics": {"."},
+    "coding": {".", "latent"},
 }
-BASE = {
-    "bits", "config", "errors", "files", "interrupts", "locks", "progress", "sources", "__init__",
-}  # fmt: skip
-# The configuration names data sets, so the light registry is part of the base.
-LIGHT = {"lbae_lib.data.registry"}
+COMPANION = {
+    ".": {"experiments", "workflow", "site"},  # project.py and the command line
+    "experiments": {"."},
+    "analysis": {".", "experiments"},
+    "figures": {".", "analysis"},
+    "paper": {".", "experiments", "analysis"},
+    "pages": {".", "experiments", "analysis", "figures", "paper"},
+    "widgets": {".", "experiments", "analysis", "figures"},
+    "workflow": {".", "experiments"},
+    "site": {".", "experiments", "workflow"},
+}
+# Other modules beside the packages are for all; the command line is for nobody.
+TOP = {"lbae_lib": set(), "companion": {"cli"}}
 
 
 def imported(path):
@@ -42,18 +51,20 @@ def imported(path):
             yield from (alias.name for alias in node.names)
 
 
-def test_imports_run_one_way():
-    for path in (PROJECT / "lbae_lib").rglob("*.py"):
-        parts = path.relative_to(PROJECT / "lbae_lib").with_suffix("").parts
-        room = parts[0]
-        if room == "cli":
-            continue
-        allowed = ROOMS[room] | {room} if room in ROOMS else set()
+@pytest.mark.parametrize(("name", "allowed"), [("lbae_lib", LIBRARY), ("companion", COMPANION)])
+def test_imports_run_one_way(name, allowed):
+    for path in (PROJECT / name).rglob("*.py"):
+        parts = path.relative_to(PROJECT / name).with_suffix("").parts
+        own = parts[0] if len(parts) > 1 else "."
         for module in imported(path):
-            if not module.startswith("lbae_lib.") or module in LIGHT:
+            package, *rest = module.split(".")
+            if package == "companion" and name == "lbae_lib":
+                raise AssertionError(f"{path} imports {module}")
+            if package != name or not rest:
                 continue
-            target = module.split(".")[1]
-            assert target in allowed | BASE, f"{'.'.join(parts)} imports {module}"
+            target = rest[0] if (PROJECT / name / rest[0]).is_dir() else "."
+            assert target in allowed[own] | {own}, f"{path} imports {module}"
+            assert rest[0] not in TOP[name], f"{path} imports {module}"
 
 
 def test_the_latent_mathematics_knows_no_networks_files_or_plots():
@@ -65,12 +76,12 @@ def test_the_latent_mathematics_knows_no_networks_files_or_plots():
 
 def test_the_command_line_starts_without_torch():
     heavy = {"torch", "numpy", "lightning_fabric"}
-    code = f"import sys, lbae_lib.cli; assert not {heavy} & set(sys.modules)"
+    code = f"import sys, companion.cli; assert not {heavy} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=PROJECT)
 
 
 def test_no_pickle_is_loaded_and_no_global_seed_set():
-    for path in [*(PROJECT / "lbae_lib").rglob("*.py"), *NOTEBOOKS]:
+    for path in [*LIBRARY_FILES, *NOTEBOOKS]:
         text = path.read_text()
         assert "import pickle" not in text
         assert "torch.load(" not in text or "weights_only=True" in text, path
@@ -134,27 +145,20 @@ def test_the_atlas_names_notebooks_that_exist():
     assert {notebook for _, _, notebook in ATLAS if notebook} <= names
 
 
-def test_prose_speaks_of_the_project_alone():
-    files = subprocess.run(
-        ["git", "ls-files"], cwd=PROJECT, capture_output=True, text=True, check=False
-    ).stdout.split()
-    words = re.compile(r"/work/|/root/|pypi\.org|registry\.npmjs|deb\.debian", re.IGNORECASE)
-    for name in files:
-        path = PROJECT / name
-        if path.suffix in {".md", ".py", ".ipynb", ".yml", ".yaml", ".toml", ".txt", ".json"}:
-            if path == PROJECT / "tests/test_project.py" or not path.exists():
-                continue
-            assert not words.search(path.read_text()), name
-
-
 def test_sources_follow_imports(tmp_path):
     names = {p.name for p in module_sources("lbae_lib.latent.hyperplane")}
-    assert names == {"hyperplane.py", "correlation.py", "newton.py", "moments.py", "bits.py"}
+    assert names == {
+        "hyperplane.py",
+        "correlation.py",
+        "nearest_correlation.py",
+        "moments.py",
+        "bits.py",
+    }
     assert "networks.py" in {p.name for p in module_sources("lbae_lib.models.training")}
     assert "hyperplane.py" not in {p.name for p in module_sources("lbae_lib.models.training")}
     found = {p.name for p in notebook_sources(PROJECT / "notebooks/04_interpolation.ipynb")}
     assert {"inversion.py", "interpolation.py", "curves.py", "notebook.py"} <= found
-    assert "comparators.py" not in found
+    assert "baselines.py" not in found
     with pytest.raises(ValueError, match="no module"):
         module_sources("lbae_lib.nothing")
 
@@ -162,16 +166,13 @@ def test_sources_follow_imports(tmp_path):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_pages_do_not_depend_on_what_runs_them(path):
     """A change there makes no page older than what it is made of."""
-    running = {"cli.py", *(f"report/{n}.py" for n in ("workflow", "staleness", "book", "execute"))}
-    library = PROJECT / "lbae_lib"
-    assert all((library / name).exists() for name in running)
-    found = {f.relative_to(library).as_posix() for f in notebook_sources(path)}
-    assert "report/runs.py" in found or path.stem == "06_tables"
-    assert not running & found
+    found = {f.relative_to(PROJECT).as_posix() for f in notebook_sources(path)}
+    assert any(name.startswith("companion/experiments/") for name in found)
+    assert not any(re.match("companion/(workflow|site|cli)", name) for name in found)
 
 
 def test_the_hash_of_sources_sees_code_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "_PACKAGE", tmp_path)
+    monkeypatch.setattr(sources, "_ROOT", tmp_path)
     file = tmp_path / "a.py"
 
     def hashed(text):

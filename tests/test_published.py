@@ -2,8 +2,8 @@ from collections import Counter
 
 import pytest
 
-from lbae_lib.config import load_experiment
-from lbae_lib.report.published import published, published_cells, table_title
+from companion.experiments.profiles import load_experiment
+from companion.paper.tables import published, published_cells, table_title
 
 
 def test_every_cell_is_there():

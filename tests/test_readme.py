@@ -7,8 +7,9 @@ import pytest
 from conftest import PROJECT
 from typer.main import get_command
 
-from lbae_lib.cli import app
-from lbae_lib.config import load_experiment, project_root
+from companion.cli import app
+from companion.experiments.profiles import load_experiment
+from companion.project import project_root
 
 PAGES = ("README.md", "book/library.md")
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from companion.experiments.records import IMPORTED, is_imported, read_record, write_record
 from lbae_lib.errors import CheckpointError
-from lbae_lib.report.records import IMPORTED, is_imported, read_record, write_record
 
 
 @pytest.fixture

@@ -32,11 +32,26 @@ from papermill.translators import PythonTranslator
 from PIL import Image
 from test_authors_weights import content as published_content
 
-from lbae_lib import cli, config
+from companion import cli
+from companion.analysis.score_records import ScoreRecord
+from companion.experiments.profiles import load_experiment
+from companion.experiments.records import read_record, write_record
+from companion.experiments.runs import (
+    encode_experiment,
+    fit_priors,
+    import_authors_weights,
+    load_trained,
+    train_experiment,
+    train_extractor,
+)
+from companion.paper.decisions import Verdict
+from companion.project import project_root
+from companion.site.listings import atlas_table, find_results, verdict_tables
+from companion.workflow.execute import check_parameters, run_notebook
+from companion.workflow.staleness import stale_reasons
 from lbae_lib.bits import pack_bits
+from lbae_lib.coding.codec import Codec
 from lbae_lib.coding.container import CODERS
-from lbae_lib.coding.priors import Codec
-from lbae_lib.config import MODELS, NetworkConfig, load_experiment
 from lbae_lib.data.folder import load_folder, read_images
 from lbae_lib.errors import CheckpointError, ConfigError, DataError, LbaeError, WriteError
 from lbae_lib.files import read_tensors, sha256_file, write_json, write_tensors
@@ -46,23 +61,10 @@ from lbae_lib.latent.moments import moments
 from lbae_lib.locks import locked
 from lbae_lib.models.authors_weights import read_authors_weights
 from lbae_lib.models.autoencoders import build_model
-from lbae_lib.models.checkpoints import load_autoencoder, save_model
+from lbae_lib.models.config import MODELS, NetworkConfig
 from lbae_lib.models.encoding import encode
-from lbae_lib.models.resume import CHECKPOINT_FILE
-from lbae_lib.report.comparison import ScoreRecord
-from lbae_lib.report.execute import check_parameters, run_notebook
-from lbae_lib.report.records import read_record, write_record
-from lbae_lib.report.runs import (
-    encode_experiment,
-    fit_priors,
-    import_authors_weights,
-    load_trained,
-    train_experiment,
-    train_extractor,
-)
-from lbae_lib.report.staleness import stale_reasons
-from lbae_lib.report.summaries import atlas_table, find_results, verdict_tables
-from lbae_lib.report.verdicts import Verdict
+from lbae_lib.models.model_files import load_autoencoder, save_model
+from lbae_lib.models.training_state import CHECKPOINT_FILE
 
 TRIES = int(os.environ.get("LBAE_TRIES", "1"))
 pytestmark = pytest.mark.slow
@@ -112,7 +114,7 @@ datasets:
 # A checkpoint every few steps, so that there is something to be caught half-written.
 COMMAND = (
     "from lbae_lib.models import training; training.CHECKPOINT_SECONDS = 0.05; "
-    "from lbae_lib.cli import main; main()"
+    "from companion.cli import main; main()"
 )
 STEPS = {
     "training": (("train",), "lbae/model.safetensors", 5),
@@ -125,7 +127,7 @@ STEPS = {
 @pytest.fixture
 def project(tmp_path):
     """A project with one small data set and two notebooks."""
-    for part in ("lbae_lib", "profiles", "book"):
+    for part in ("lbae_lib", "companion", "profiles", "book"):
         (tmp_path / part).symlink_to(PROJECT / part)
     for part in ("Snakefile", "_config.yml"):
         shutil.copy2(PROJECT / part, tmp_path / part)
@@ -471,7 +473,7 @@ def test_profiles(tmp_path, outcomes, monkeypatch):
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "config").mkdir()
     monkeypatch.setenv("LBAE_ROOT", str(tmp_path))
-    config.project_root.cache_clear()
+    project_root.cache_clear()
     rng = random.Random(0)
     profile = yaml.safe_load((PROJECT / "config/smoke.yaml").read_text())
     text = (PROJECT / "config/smoke.yaml").read_bytes()
@@ -486,7 +488,7 @@ def test_profiles(tmp_path, outcomes, monkeypatch):
             for model in MODELS:
                 happened[judged(lambda model=model: load_experiment("own", "digits", model))] += 1
     finally:
-        config.project_root.cache_clear()
+        project_root.cache_clear()
     assert happened["refused"] > 50 * TRIES
     outcomes.add("broken input", "profiles in config/", happened)
 
@@ -778,8 +780,8 @@ def test_weights_of_others(tmp_path, outcomes):
 
 
 def test_names_are_text_in_the_book(outcomes):
-    from lbae_lib.report.page import figure_html
-    from lbae_lib.report.tables import html_table
+    from companion.pages.page import figure_html
+    from companion.pages.tables import html_table
 
     trap = '<script>alert(1)</script><img src=x onerror=alert(1)>" onload="x'
     for page in (

@@ -15,18 +15,19 @@ from conftest import PROJECT
 from matplotlib.figure import Figure
 from reports import results
 
-from lbae_lib.config import load_experiment
+from companion.experiments import runs
+from companion.experiments.profiles import load_experiment
+from companion.pages.notebook import open_notebook
+from companion.pages.page import Page
+from companion.site.build import check_executed
+from companion.workflow import execute
+from companion.workflow.execute import check_parameters
 from lbae_lib.data.registry import dataset_info, dataset_slug, folder_path, load_dataset
 from lbae_lib.errors import CheckpointError, ConfigError, DataError, LbaeError, WriteError
 from lbae_lib.files import read_tensors, sha256_file
 from lbae_lib.locks import locked
 from lbae_lib.models.autoencoders import build_model
-from lbae_lib.models.checkpoints import save_model
-from lbae_lib.report import execute, runs
-from lbae_lib.report.book import check_executed
-from lbae_lib.report.execute import check_parameters
-from lbae_lib.report.notebook import open_notebook
-from lbae_lib.report.page import Page
+from lbae_lib.models.model_files import save_model
 
 
 @pytest.fixture
@@ -179,7 +180,7 @@ def test_names_of_attributes_make_files_of_the_page_alone(tmp_path, name):
 
 def test_a_table_says_what_it_is_of(tmp_path, monkeypatch):
     shown = []
-    monkeypatch.setattr("lbae_lib.report.page.display", lambda page: shown.append(page.data))
+    monkeypatch.setattr("companion.pages.page.display", lambda page: shown.append(page.data))
     page = Page(name="03_sampling", profile="smoke", parameters={}, folder=tmp_path)
     page.table(("a",), [(1,)], "made", caption="Of 7 <images>.")
     page.table(("a",), [(1,)], "quoted", caption="As published.", measured=False)
@@ -224,7 +225,7 @@ def test_a_page_names_no_home_folder(project, tmp_path_factory, monkeypatch):
         load_dataset(dataset_info("folder:~nobody-at-all/x"), project)
 
     taken = []
-    monkeypatch.setattr("lbae_lib.report.notebook.load_trained", lambda _, root: taken.append(root))
+    monkeypatch.setattr("companion.pages.notebook.load_trained", lambda _, root: taken.append(root))
     open_notebook("03_sampling", "own", "digits", "~/data")
     open_notebook("03_sampling", "own", "digits", "data")
     assert taken == [home / "data", project / "data"]

@@ -42,7 +42,7 @@ def test_a_second_run_does_nothing_and_a_change_reruns_what_depends_on_it(report
     assert outdated(report) == set()
 
     # A function that one notebook uses.
-    module = report / "lbae_lib/report/figures/bottleneck.py"
+    module = report / "companion/figures/bottleneck.py"
     kept_module = module.read_text()
     module.write_text(kept_module + "\nCHANGED = True\n")
     assert outdated(report) == outputs("01_training", ".ipynb") | {INDEX}

@@ -4,7 +4,7 @@ import math
 import pytest
 import torch
 
-from lbae_lib.latent.comparators import DirectRounding, IndependentBits, Resampling, UniformBits
+from lbae_lib.latent.baselines import DirectRounding, IndependentBits, Resampling, UniformBits
 from lbae_lib.latent.correlation import factor, rounding_moments
 from lbae_lib.latent.hyperplane import HyperplaneSampler, hyperplane_sampler
 from lbae_lib.latent.moments import Moments, moment_errors, moments

@@ -7,29 +7,24 @@ import pytest
 import torch
 from conftest import PROJECT
 
+from companion.analysis.image_sources import control_sources, lbae_sources, vae_sources
+from companion.analysis.score_records import ScoreRecord
+from companion.analysis.scoring import METRICS, Judge, Scoreboard
+from companion.analysis.spread import Spread, lower
+from companion.experiments.runs import Baseline, Trained
+from companion.paper.beside_published import across, beside_published, claims, published_table
+from companion.paper.claims import claims_by_published_numbers
+from companion.paper.decisions import all_hold, head_start, undecided
+from companion.workflow.plan import notebook_needs
 from lbae_lib.bits import pack_bits
-from lbae_lib.config import NetworkConfig
 from lbae_lib.data.images import Dataset, ImageSet
 from lbae_lib.errors import ConfigError
 from lbae_lib.metrics.classifier import train_classifier
 from lbae_lib.metrics.evaluate import DEFAULT
 from lbae_lib.metrics.features import ClassifierFeatures
 from lbae_lib.models.autoencoders import build_model
+from lbae_lib.models.config import NetworkConfig
 from lbae_lib.models.encoding import decode, encode_posterior
-from lbae_lib.report.comparison import (
-    ScoreRecord,
-    across,
-    beside_published,
-    claims,
-    published_table,
-)
-from lbae_lib.report.image_sets import control_sources, lbae_sources, vae_sources
-from lbae_lib.report.published_claims import claims_by_published_numbers
-from lbae_lib.report.runs import Baseline, Trained
-from lbae_lib.report.scoring import METRICS, Judge, Scoreboard
-from lbae_lib.report.tables import Spread
-from lbae_lib.report.verdicts import all_hold, head_start, lower, undecided
-from lbae_lib.report.workflow import notebook_needs
 
 FAST = dataclasses.replace(DEFAULT, name="fast", kernel_subsets=2, clusters=4, angles=51, runs=1)
 LBAE_ROWS = {

@@ -11,7 +11,7 @@ from conftest import PROJECT
 from lbae_lib.errors import CheckpointError
 from lbae_lib.models import sharing
 from lbae_lib.models.autoencoders import build_model
-from lbae_lib.models.checkpoints import load_autoencoder, save_model
+from lbae_lib.models.model_files import load_autoencoder, save_model
 
 
 @pytest.fixture(params=["lbae", "vae"])

@@ -8,9 +8,9 @@ import pytest
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
-from lbae_lib.report.page_links import links
-from lbae_lib.report.records import write_record
-from lbae_lib.report.summaries import (
+from companion.experiments.records import write_record
+from companion.paper.decisions import VERDICTS
+from companion.site.listings import (
     atlas_table,
     counts_table,
     find_results,
@@ -19,7 +19,7 @@ from lbae_lib.report.summaries import (
     reliability_table,
     verdict_tables,
 )
-from lbae_lib.report.verdicts import VERDICTS
+from companion.site.page_links import links
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from lbae_lib.report.tables import Spread, csv_table, download_links, html_table, latex_table
+from companion.analysis.spread import Spread
+from companion.pages.tables import csv_table, download_links, html_table, latex_table
 
 HEADER = ("method", "FD[digits-cnn-v1]", "n")
 ROWS = [("LBAE & <co>", Spread.of([1.0, 1.5, 2.0]), 3), ("VAE_x", None, 4)]

@@ -13,12 +13,12 @@ import torch
 from lbae_lib.errors import CheckpointError, ConfigError, WriteError
 from lbae_lib.files import read_tensors
 from lbae_lib.locks import locked
-from lbae_lib.models import training
-from lbae_lib.models.checkpoints import MODEL_FILE, PROGRESS_FILE, load_model, load_vae, save_model
+from lbae_lib.models import model_files, training
 from lbae_lib.models.encoding import encode_posterior
 from lbae_lib.models.hardware import Hardware
-from lbae_lib.models.resume import CHECKPOINT_FILE
+from lbae_lib.models.model_files import MODEL_FILE, PROGRESS_FILE, load_model, load_vae, save_model
 from lbae_lib.models.training import train
+from lbae_lib.models.training_state import CHECKPOINT_FILE
 
 CPU = Hardware("cpu")
 
@@ -148,7 +148,7 @@ def test_a_finished_run_starts_over_when_its_code_has_changed(run, tmp_path, mon
     before = (tmp_path / PROGRESS_FILE).stat().st_mtime_ns
     run(tmp_path)
     assert (tmp_path / PROGRESS_FILE).stat().st_mtime_ns == before  # nothing was trained
-    monkeypatch.setattr(training, "sources_hash", lambda _: "other")
+    monkeypatch.setattr(training, "VERSION", 2)
     run(tmp_path)
     assert (tmp_path / PROGRESS_FILE).stat().st_mtime_ns > before
     assert "training starts over" in caplog.text
@@ -271,11 +271,10 @@ def test_models_that_are_not_ours_are_refused(tmp_path, network):
 
 
 def test_a_newer_format_is_refused(tmp_path, network, monkeypatch):
-    from lbae_lib.models import checkpoints
     from lbae_lib.models.autoencoders import LBAE
 
-    monkeypatch.setattr(checkpoints, "VERSION", 2)
+    monkeypatch.setattr(model_files, "VERSION", 2)
     save_model(tmp_path / MODEL_FILE, LBAE(network).state_dict(), network, {})
-    monkeypatch.setattr(checkpoints, "VERSION", 1)
+    monkeypatch.setattr(model_files, "VERSION", 1)
     with pytest.raises(CheckpointError, match="update lbae_lib"):
         load_model(tmp_path / MODEL_FILE)

@@ -8,13 +8,14 @@ from conftest import PROJECT
 from PIL import Image
 from reports import lbae, results
 
-from lbae_lib.cli import parse_parameter
-from lbae_lib.config import load_experiment
+from companion.cli import parse_parameter
+from companion.experiments.profiles import load_experiment
+from companion.experiments.records import read_record, write_record
+from companion.experiments.sources import code_hash
+from companion.site.stale_note import mark_page
+from companion.workflow.staleness import notebook_parameters, stale_reasons
+from companion.workflow.verify import _yaml, compare_figures, compare_results
 from lbae_lib.files import sha256_file
-from lbae_lib.report.records import read_record, write_record
-from lbae_lib.report.staleness import mark_page, notebook_parameters, stale_reasons
-from lbae_lib.report.verification import _yaml, compare_figures, compare_results
-from lbae_lib.sources import code_hash
 
 
 def test_numbers_are_compared_and_times_are_not():

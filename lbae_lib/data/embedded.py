@@ -8,10 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lbae_lib.data import faces, photos, samples
+from lbae_lib.data import faces, photos, sklearn_files
 from lbae_lib.data.images import Dataset, ImageSet
 from lbae_lib.files import read_tensors, write_tensors
-from lbae_lib.sources import module_sources, sources_hash
 
 _TEST_DIGITS = 360  # a fifth
 _DIGIT_SPLIT_SEED = 1797
@@ -30,7 +29,7 @@ def load_digits(title: str) -> Dataset:
         E. Alpaydin and C. Kaynak (1998), *Optical recognition of handwritten digits*, UCI
         Machine Learning Repository.
     """
-    greys, classes = samples.digits()
+    greys, classes = sklearn_files.digits()
     small = torch.from_numpy(greys).unsqueeze(1) / 16.0
     large = functional.interpolate(small, size=(28, 28), mode="bicubic", align_corners=False)
     padded = functional.pad(large.clamp(0, 1), (2, 2, 2, 2))
@@ -56,15 +55,14 @@ def load_photos(title: str) -> Dataset:
 def load_faces(root: Path, title: str) -> Dataset:
     """6,000 + 1,000 drawn faces; see :mod:`lbae_lib.data.faces`.
 
-    Drawing them takes half a minute, so they are kept under ``root``, in a file whose name changes
-    with the code that drew them.
+    Drawing them takes half a minute, so they are cached under ``root``, in a file named after
+    :data:`lbae_lib.data.faces.VERSION`.
 
     Args:
         root: where data sets are kept.
         title: for captions.
     """
-    drawn_by = sources_hash(module_sources("lbae_lib.data.faces"))
-    kept = root / f"faces-{drawn_by[:16]}.safetensors"
+    kept = root / f"faces-v{faces.VERSION}.safetensors"
     if not kept.exists():
         tensors: dict[str, Tensor] = {}
         for part, count in _FACES.items():

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from lbae_lib.progress import progress_bar
 
+VERSION = 1  # raise it when the drawings change: cached ones are then drawn again
 SIZE = 64
 _SCALE = 4
 _CANVAS = SIZE * _SCALE

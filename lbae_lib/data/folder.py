@@ -15,8 +15,8 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
+from lbae_lib.data.folder_layout import ATTRIBUTES_FILE, IMAGE_SUFFIXES, OTHER_COLUMNS
 from lbae_lib.data.images import Dataset, ImageSet
-from lbae_lib.data.layout import ATTRIBUTES_FILE, IMAGE_SUFFIXES, OTHER_COLUMNS
 from lbae_lib.errors import DataError
 from lbae_lib.files import read_tensors, write_tensors
 from lbae_lib.progress import progress_bar

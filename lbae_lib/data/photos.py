@@ -15,7 +15,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from PIL import Image
 
-from lbae_lib.data import samples
+from lbae_lib.data import sklearn_files
 from lbae_lib.data.images import ImageSet
 
 SIZE = 32
@@ -53,7 +53,7 @@ def draw_photos(part: str, count: int, seed: int) -> ImageSet:
 def _regions(part: str) -> list[list[NDArray[np.uint8]]]:
     """The regions of each photograph at each size, in the order of the classes."""
     found = []
-    for photograph in samples.photographs():
+    for photograph in sklearn_files.photographs():
         start, end = (round(photograph.shape[1] * share) for share in _TEST_BAND)
         # Cut before reducing: a reduced pixel must not mix both parts.
         train = [photograph[:, :start], photograph[:, end:]]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lbae_lib.data.layout import is_named
+from lbae_lib.data.folder_layout import is_named
 from lbae_lib.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -118,12 +119,12 @@ DATASETS = {
 }
 
 
-def dataset_info(name: str, **known: Any) -> DatasetInfo:
+def dataset_info(name: str, base: Callable[[], Path] = Path.cwd, **known: Any) -> DatasetInfo:
     """What is known of a data set by name, or of ``folder:PATH``.
 
     Args:
-        name: a registered name, or "folder:PATH". A relative PATH begins at the project's folder;
-            the command line also takes one that begins where it is called.
+        name: a registered name, or "folder:PATH".
+        base: gives the folder at which a relative PATH begins.
         **known: for folders, any attribute of :class:`DatasetInfo` but the name; by default
             64×64 colour images, scored by their squared error, and named if there is an
             attributes.csv or class folders.
@@ -132,7 +133,7 @@ def dataset_info(name: str, **known: Any) -> DatasetInfo:
         ConfigError: if there is no such data set; names the closest.
     """
     if name.startswith(FOLDER_PREFIX):
-        folder = folder_path(name)
+        folder = folder_path(name, base)
         defaults: dict[str, Any] = {
             "title": f"{folder.name} (own images)",
             "image_size": 64,
@@ -160,12 +161,10 @@ def dataset_slug(name: str) -> str:
     return "folder-" + (re.sub(r"[^a-z0-9]+", "-", base).strip("-") or "images")
 
 
-def folder_path(name: str) -> Path:
-    """Where the images of "folder:PATH" are; a relative PATH begins at the project's folder."""
-    from lbae_lib.config import project_root  # which imports this module
-
+def folder_path(name: str, base: Callable[[], Path] = Path.cwd) -> Path:
+    """Where the images of "folder:PATH" are; a relative PATH begins at the base."""
     path = _own_path(name)
-    return path if path.is_absolute() else project_root() / path
+    return path if path.is_absolute() else base() / path
 
 
 def with_home(path: str) -> Path:
@@ -196,12 +195,13 @@ def paper_counterpart(info: DatasetInfo) -> str | None:
     return next((key for key, title in PAPER_DATASETS.items() if info.stands_for == title), None)
 
 
-def load_dataset(info: DatasetInfo, root: Path) -> Dataset:
+def load_dataset(info: DatasetInfo, root: Path, base: Callable[[], Path] = Path.cwd) -> Dataset:
     """Load a data set's images into memory.
 
     Args:
         info: from :func:`dataset_info`.
         root: where torchvision's data sets are, or are downloaded to.
+        base: gives the folder at which a folder's relative path begins.
 
     Raises:
         DataError: if images are missing, damaged or of the wrong size.
@@ -209,7 +209,7 @@ def load_dataset(info: DatasetInfo, root: Path) -> Dataset:
     from lbae_lib.data import embedded, folder, torchvision_sets
 
     if info.name.startswith(FOLDER_PREFIX):
-        path = folder_path(info.name)
+        path = folder_path(info.name, base)
         return folder.load_folder(path, info.image_size, info.channels, info.title, cache=root)
     if info.name == "digits":
         return embedded.load_digits(info.title)

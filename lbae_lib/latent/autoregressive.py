@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from lbae_lib.bits import check_bits
 from lbae_lib.latent.bit_models import Autoregressive, Factorised, entropy, masks
-from lbae_lib.latent.dependence import chow_liu_tree
+from lbae_lib.latent.chow_liu import chow_liu_tree
 from lbae_lib.latent.moments import moments
 from lbae_lib.progress import progress_bar
 

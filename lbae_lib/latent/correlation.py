@@ -14,7 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from lbae_lib.latent.newton import nearest_psd
+from lbae_lib.latent.nearest_correlation import nearest_psd
 
 Method = Literal["clip", "nearest"]
 
@@ -120,7 +120,7 @@ def nearest(
     Args:
         gram: symmetric, unit diagonal.
         boundary_weight: of squared errors in the last row, above 0.
-        tolerance: see :func:`lbae_lib.latent.newton.nearest_psd`.
+        tolerance: see :func:`lbae_lib.latent.nearest_correlation.nearest_psd`.
 
     Returns:
         The matrix and the number of Newton steps.

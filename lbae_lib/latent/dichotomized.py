@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lbae_lib.latent.comparators import rounded_gaussian
+from lbae_lib.latent.baselines import rounded_gaussian
 from lbae_lib.latent.correlation import Method, Repair, factor, repair
 from lbae_lib.latent.moments import Moments
 

@@ -8,12 +8,11 @@ from torch import Tensor
 
 from lbae_lib.metrics.frechet import feature_statistics, frechet_distance
 from lbae_lib.metrics.kernel import KernelDistance, kernel_distance
-from lbae_lib.metrics.precision_recall import (
+from lbae_lib.metrics.knn_precision_recall import (
     ManifoldPrecisionRecall,
-    PrecisionRecallCurve,
     manifold_precision_recall,
-    precision_recall_curve,
 )
+from lbae_lib.metrics.prd import PrecisionRecallCurve, precision_recall_curve
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lbae_lib.config import Model, NetworkConfig
 from lbae_lib.errors import CheckpointError
 from lbae_lib.models.autoencoders import build_model
+from lbae_lib.models.config import Model, NetworkConfig
 
 CHECKPOINT = "last.cp"
 _LARGEST = 2**30  # bytes of a checkpoint; the largest network has 19 million weights

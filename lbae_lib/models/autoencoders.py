@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lbae_lib.config import Loss, NetworkConfig
 from lbae_lib.models.binarization import bernoulli_bottleneck
+from lbae_lib.models.config import Loss, NetworkConfig
 from lbae_lib.models.networks import Decoder, EncoderTrunk
 
 

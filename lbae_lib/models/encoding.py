@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from lbae_lib.bits import hamming_distance, pack_bits, unpack_bits
-from lbae_lib.config import Loss
 from lbae_lib.errors import LbaeError
 from lbae_lib.models.autoencoders import LBAE, VAE, reconstruction_loss
+from lbae_lib.models.config import Loss
 from lbae_lib.progress import progress_bar
 
 BATCH_SIZE = 64  # on a processor larger activations leave the heap, and pages are mapped anew

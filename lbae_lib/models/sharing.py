@@ -16,7 +16,6 @@ import torch
 from huggingface_hub import ModelHubMixin, snapshot_download
 from torch import Tensor, nn
 
-from lbae_lib.config import NetworkConfig, project_root
 from lbae_lib.data.registry import dataset_slug
 from lbae_lib.errors import CheckpointError
 from lbae_lib.files import (
@@ -29,7 +28,8 @@ from lbae_lib.files import (
 )
 from lbae_lib.models.autoencoders import LBAE, VAE
 from lbae_lib.models.binarization import bernoulli_bottleneck
-from lbae_lib.models.checkpoints import MODEL_FILE, load_autoencoder, save_model
+from lbae_lib.models.config import NetworkConfig
+from lbae_lib.models.model_files import MODEL_FILE, load_autoencoder, save_model
 
 FORMAT = "lbae-shared-model"
 VERSION = 1
@@ -72,7 +72,7 @@ def pretrained(
     Raises:
         CheckpointError: if results has no such model; says which there are.
     """
-    results = (root or project_root()) / "results"
+    results = (root or Path(__file__).resolve().parents[2]) / "results"
     path = results / profile / dataset_slug(dataset) / model / MODEL_FILE
     if not path.exists():
         found = sorted(results.glob(f"*/*/*/{MODEL_FILE}"))

@@ -25,13 +25,11 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from lbae_lib.config import NetworkConfig, TrainingConfig
 from lbae_lib.errors import CheckpointError, ConfigError, LbaeError
 from lbae_lib.files import write_text
-from lbae_lib.interrupts import stop_signals
 from lbae_lib.locks import locked
 from lbae_lib.models.autoencoders import build_model, reconstruction_loss
-from lbae_lib.models.checkpoints import MODEL_FILE, PROGRESS_FILE, save_model
+from lbae_lib.models.config import NetworkConfig, TrainingConfig
 from lbae_lib.models.encoding import is_out_of_memory, to_unit_range
 from lbae_lib.models.hardware import (
     ONE_DEVICE,
@@ -41,10 +39,14 @@ from lbae_lib.models.hardware import (
     own_part,
     start_fabric,
 )
-from lbae_lib.models.resume import Identity, restore_checkpoint, save_checkpoint
+from lbae_lib.models.interrupts import stop_signals
+from lbae_lib.models.model_files import MODEL_FILE, PROGRESS_FILE, save_model
+from lbae_lib.models.training_state import Identity, restore_checkpoint, save_checkpoint
 from lbae_lib.progress import progress_bar
-from lbae_lib.sources import module_sources, sources_hash
 
+# Raise it when the same configuration, images and seed give other weights than before: runs that
+# an earlier version finished then start over. Moving or rewording code is no reason.
+VERSION = 1
 CHECKPOINT_SECONDS = 180.0
 _REFRESH_SECONDS = 2.0
 _STEPS_TO_AGREE = 10  # and an epoch's last: asking other devices costs a synchronisation
@@ -123,8 +125,7 @@ def train(
             f"{len(train_images)} training and {len(validation_images)} validation images: at "
             "least 2 and 1 are needed"
         )
-    code = sources_hash(module_sources(__name__))
-    identity = Identity.of(network, training, train_images, validation_images, code)
+    identity = Identity.of(network, training, train_images, validation_images, VERSION)
     fabric = start_fabric(hardware)
     alone = locked(folder) if fabric.is_global_zero else nullcontext()
     with alone, stop_signals() as stop, _explained(fabric, training.batch_size, folder):

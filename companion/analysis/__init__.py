@@ -1,0 +1,1 @@
+"""Samplers, image sources and scores: the numbers behind the figures."""

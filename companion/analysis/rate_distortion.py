@@ -1,0 +1,223 @@
+"""Rate and distortion: bits an image in real files, against what comes back."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from companion.analysis.scoring import Judge
+from companion.experiments.profiles import Experiment, load_experiment
+from companion.experiments.runs import Baseline, Trained, load_trained
+from lbae_lib.bits import pack_bits
+from lbae_lib.coding.codec import Codec
+from lbae_lib.coding.coders import encode_bits
+from lbae_lib.coding.container import CODERS
+from lbae_lib.coding.quantised import decode_quantised, encode_quantised
+from lbae_lib.latent.autoregressive import fit_autoregressive
+from lbae_lib.latent.baselines import Resampling, Sampler
+from lbae_lib.latent.bit_models import BitModel, entropy
+from lbae_lib.latent.chow_liu import tree_code_length
+from lbae_lib.latent.dichotomized import DichotomizedGaussian
+from lbae_lib.latent.gaussians import GaussianMixture, Signed
+from lbae_lib.latent.hyperplane import hyperplane_sampler
+from lbae_lib.latent.moments import moments
+from lbae_lib.metrics.features import extract, file_round_trip
+from lbae_lib.metrics.frechet import Statistics, feature_statistics, frechet_distance
+from lbae_lib.models.encoding import decode
+
+# Everyday formats, each image a file of its own, headers included.
+FORMATS: Mapping[str, tuple[str, Sequence[dict[str, object]]]] = {
+    "jpeg": ("JPEG", [{"quality": q} for q in (5, 20, 50, 75, 90)]),
+    "webp": ("WebP", [{"quality": q} for q in (1, 20, 50, 75, 90)]),
+    "png": ("PNG", [{"optimize": True}]),
+}
+# A VAE's latents on grids of this many posterior-mean standard deviations.
+VAE_STEPS = (8.0, 4.0, 2.0, 1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125)
+
+
+def ladder(
+    codec: Codec, logistic: BitModel, train: Tensor, test: Tensor
+) -> dict[str, dict[str, float]]:
+    """Cross-entropy in bits a latent under better and better models, of training and test latents.
+
+    Args:
+        codec: gives the factorised and the autoregressive model.
+        logistic: autoregressive, without hidden layers.
+        train: latents that all models are fitted to.
+        test: others.
+    """
+    truth = moments(train)
+    scores: dict[str, Callable[[Tensor], float]] = {
+        "factorised": partial(entropy, codec.factorised),
+        "tree": partial(tree_code_length, truth),
+        "logistic": partial(entropy, logistic),
+        "autoregressive": partial(entropy, codec.autoregressive),
+    }
+    return {name: {"train": score(train), "test": score(test)} for name, score in scores.items()}
+
+
+def file_lengths(codec: Codec, latents: Tensor) -> dict[str, float]:
+    """Bits a latent in a file of all of them, by coder; each file is read back and compared.
+
+    Raises:
+        AssertionError: if a file does not give back the latents.
+    """
+    found: dict[str, float] = {}
+    for coder in CODERS:
+        content = codec.compress(latents, coder)
+        if not torch.equal(codec.decompress(content), pack_bits(latents)):
+            raise AssertionError(f"the {coder} coder does not give back what it was given")
+        found[coder] = 8 * len(content) / len(latents)
+    return found
+
+
+def prior_samplers(codec: Codec, logistic: Sampler, train: Tensor) -> dict[str, Sampler]:
+    """Samplers to set beside the autoregressive prior, and the floor of error."""
+    truth = moments(train)
+    return {
+        "floor": Resampling(train),
+        "nearest": hyperplane_sampler(truth)[0],
+        "clip": hyperplane_sampler(truth, "clip")[0],
+        "dichotomized": DichotomizedGaussian.fit(truth)[0],
+        "mixture": Signed(GaussianMixture.fit(train)),
+        "logistic": logistic,
+        "autoregressive": codec.autoregressive,
+    }
+
+
+@dataclass(frozen=True)
+class Point:
+    """A way of storing images.
+
+    Attributes:
+        method: "lbae", "vae", "jpeg", "webp" or "png".
+        setting: e.g. "200 bits, autoregressive".
+        bits: an image, measured.
+        error: mean squared error of a pixel's value in [0, 255].
+        distance: Fréchet distance to the originals in the judge's features.
+    """
+
+    method: str
+    setting: str
+    bits: float
+    error: float
+    distance: float
+
+    @property
+    def psnr(self) -> float:
+        """Peak signal-to-noise ratio of the mean squared error, in decibels."""
+        return 10 * math.log10(255**2 / self.error) if self.error else math.inf
+
+
+@dataclass
+class Originals:
+    """The images that are stored, and how what comes back is judged.
+
+    Attributes:
+        images: uint8 (K, C, S, S).
+        judge: gives the features.
+    """
+
+    images: Tensor
+    judge: Judge
+
+    def __post_init__(self) -> None:
+        self._statistics = self._of(self.images)
+
+    def point(self, method: str, setting: str, bits: float, decoded: Tensor) -> Point:
+        """Judge what came back."""
+        error = (decoded.double() - self.images.double()).square().mean()
+        distance = frechet_distance(self._of(decoded), self._statistics)
+        return Point(method, setting, bits, float(error), distance)
+
+    def _of(self, images: Tensor) -> Statistics:
+        return feature_statistics(extract(self.judge.extractor, images), "images")
+
+
+def lbae_points(
+    originals: Originals, trained: Trained, chosen: Tensor, models: Mapping[str, BitModel | None]
+) -> list[Point]:
+    """One reconstruction, judged once, under each coder; all images in one stream.
+
+    Args:
+        originals: the test images chosen.
+        trained: the model and its latents.
+        chosen: which test images.
+        models: coder -> distribution; None packs bits.
+    """
+    bits = trained.bits("test")[chosen]
+    size = bits.shape[1]
+    raw = originals.point("lbae", f"{size} bits", size, decode(trained.model, bits))
+    return [
+        dataclasses.replace(
+            raw,
+            setting=f"{raw.setting}, {coder}",
+            bits=8 * len(encode_bits(bits, model)) / len(bits),
+        )
+        for coder, model in models.items()
+    ]
+
+
+def vae_points(originals: Originals, baseline: Baseline, chosen: Tensor) -> list[Point]:
+    """Posterior means on finer and finer grids, all images in one stream; last, not rounded.
+
+    Each number is coded under the Gaussian of its training means, which is never worse than N(0, 1)
+    by more than the fit's noise.
+    """
+    train, means = baseline.means["train"].double(), baseline.means["test"][chosen]
+    prior = train.mean(0), train.std(0, correction=0).clamp(min=1e-6)
+    found = []
+    for share in VAE_STEPS:
+        step = share * float(prior[1].mean())
+        payload = encode_quantised(means, step, *prior)
+        back = decode_quantised(payload, len(means), step, *prior)
+        decoded = decode(baseline.model, back)
+        setting = f"{means.shape[1]} numbers, step {share:g} σ"
+        found.append(originals.point("vae", setting, 8 * len(payload) / len(means), decoded))
+    size = means.shape[1]
+    whole = decode(baseline.model, means)
+    return [*found, originals.point("vae", f"{size} numbers, 32 bits each", 32 * size, whole)]
+
+
+def size_points(
+    originals: Originals, experiment: Experiment, data_root: Path, chosen: Tensor
+) -> list[Point]:
+    """LBAEs of the other latent sizes, each under an autoregressive prior of its own."""
+    found = []
+    for size in experiment.rates:
+        other = load_experiment(experiment.profile, experiment.dataset.name, f"lbae-{size}")
+        trained = load_trained(other, data_root)
+        fitted = fit_autoregressive(trained.bits("train"), trained.bits("validation"))
+        models: dict[str, BitModel | None] = {"packed": None, "autoregressive": fitted.model}
+        found += lbae_points(originals, trained, chosen, models)
+    return found
+
+
+def format_points(originals: Originals) -> list[Point]:
+    """The everyday formats."""
+    return [
+        originals.point(key, f"{name} {_shown(options)}".strip(), *_stored(originals, key, options))
+        for key, (name, settings) in FORMATS.items()
+        for options in settings
+    ]
+
+
+def _stored(originals: Originals, key: str, options: dict[str, object]) -> tuple[float, Tensor]:
+    """Bits an image, and what comes back."""
+    total, decoded = 0, []
+    for image in originals.images:
+        size, back = file_round_trip(image.permute(1, 2, 0).squeeze(2).numpy(), key, **options)
+        total += size
+        decoded.append(torch.from_numpy(back).reshape(*image.shape[1:], -1).permute(2, 0, 1))
+    return 8 * total / len(originals.images), torch.stack(decoded)
+
+
+def _shown(options: dict[str, object]) -> str:
+    return ", ".join(f"{k} {v}" for k, v in options.items() if not isinstance(v, bool))

@@ -1,0 +1,59 @@
+"""Repeated measurements: mean and deviation, and whether one is clearly below another."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+CLEAR = 2  # standard deviations of a difference that decides
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A mean with its standard deviation over repetitions.
+
+    Attributes:
+        mean: of the values.
+        deviation: sample standard deviation; None for a single value.
+    """
+
+    mean: float
+    deviation: float | None
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """Of the values of repetitions, at least one."""
+        deviation = statistics.stdev(values) if len(values) > 1 else None
+        return cls(statistics.fmean(values), deviation)
+
+    def __str__(self) -> str:
+        """Rounded where the deviation begins: "11.36 ± 0.04", "0.912 ± 0.013", "1210 ± 30"."""
+        if not self.deviation:
+            return f"{self.mean:.4g}"
+        exponent = math.floor(math.log10(self.deviation))
+        first_digit = round(self.deviation / 10**exponent)
+        places = -exponent + (1 if first_digit == 1 else 0)
+        mean, deviation = round(self.mean, places), round(self.deviation, places)
+        decimals = max(places, 0)
+        return f"{mean:.{decimals}f} ± {deviation:.{decimals}f}"
+
+
+def lower(a: Spread, b: Spread, noise: float | None = None) -> bool | None:
+    """Whether a mean is lower than another; None if the difference may be noise.
+
+    That is, unless it exceeds twice the standard deviation of the difference of two draws: with
+    three seeds, equal distributions then pass for different ones in 3 cases of 100. Without any
+    deviation, as from a single seed, nothing is decided.
+
+    Args:
+        a: a measure over seeds.
+        b: another.
+        noise: deviation of one that does not depend on a seed.
+    """
+    deviations = [noise if s.deviation is None else s.deviation for s in (a, b)]
+    known = [d for d in deviations if d is not None]
+    if len(known) < len(deviations):
+        return None
+    return None if abs(a.mean - b.mean) <= CLEAR * math.hypot(*known) else a.mean < b.mean

@@ -1,0 +1,1 @@
+"""What is trained on which images, and what that leaves on disk."""

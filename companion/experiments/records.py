@@ -1,0 +1,182 @@
+"""What was done, with what, from what: one ``record.json`` a run.
+
+Light to import: the command line and the workflow read records at every call.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from companion.project import project_root
+from lbae_lib.errors import CheckpointError
+from lbae_lib.files import read_json, sha256_file, write_json
+
+RECORD_FILE = "record.json"
+# Kinds of records; a page's is its name.
+IMPORTED = "import"  # weights that were not trained here
+SCORES = "05_metrics"
+TABLES = "06_tables"
+VERDICTS = {True: "holds", False: "does not hold", None: "not measurable here"}
+_DIGEST_KEY = "content_sha256"
+_KEYS = {"kind", "finished", "seconds", "options", "inputs", "results", "environment"}
+_PACKAGES = (
+    "lbae-companion",
+    "torch",
+    "torchvision",
+    "lightning-fabric",
+    "numpy",
+    "scikit-learn",
+    "matplotlib",
+)
+
+
+def environment() -> dict[str, Any]:
+    """Commit, versions and machine, as kept in every record.
+
+    The machine is described by what changes results (processor family, threads, accelerator),
+    never by its name or its folders.
+    """
+    import torch
+
+    return {
+        "commit": commit(),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "accelerator": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
+    }
+
+
+def commit() -> dict[str, Any]:
+    """The project's commit, and whether files differ from it; None outside a checkout."""
+    try:
+        head = _git("rev-parse", "HEAD")
+        # Results are what a run makes: only what makes them can be dirty.
+        changes = _git("status", "--porcelain", "--", ".", ":!results")
+    except (OSError, subprocess.CalledProcessError):
+        return {"hash": None, "dirty": None}
+    return {"hash": head, "dirty": bool(changes)}
+
+
+def file_hashes(files: Mapping[str, Path]) -> dict[str, str]:
+    """SHA-256 by role, of a record's input files."""
+    return {role: sha256_file(path) for role, path in files.items()}
+
+
+def write_record(
+    path: Path,
+    kind: str,
+    options: Mapping[str, Any],
+    inputs: Mapping[str, str],
+    results: Mapping[str, Any],
+    seconds: float,
+    made_in: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a record, whole or not at all, with a SHA-256 that :func:`read_record` checks.
+
+    Args:
+        path: the JSON file.
+        kind: what was run, e.g. "train" or "02_latent_distribution".
+        options: every option of the run, seeds and device included.
+        inputs: SHA-256 by role.
+        results: what was found; JSON values only.
+        seconds: wall time.
+        made_in: :func:`environment` at the start of a long run; by default, as it is now.
+    """
+    content = {
+        "kind": kind,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(seconds, 3),
+        "options": dict(options),
+        "inputs": dict(inputs),
+        "results": dict(results),
+        "environment": dict(made_in or environment()),
+    }
+    content = json.loads(json.dumps(content, allow_nan=False))  # as it will be read
+    write_json(path, content | {_DIGEST_KEY: _content_digest(content)})
+
+
+def read_record(path: Path, needed: Mapping[str, type] | None = None) -> dict[str, Any]:
+    """Read what :func:`write_record` wrote; options, inputs and results are objects.
+
+    Args:
+        path: the JSON file.
+        needed: entries that it must have, with their types: {"options.profile": str}.
+
+    Raises:
+        CheckpointError: if it is missing or damaged, or has no such entry.
+    """
+    record = read_json(path, "record")
+    digest = record.pop(_DIGEST_KEY, None)
+    # The first records had no checksum, and no other key by which a damaged one could be it.
+    whole = record.keys() <= _KEYS if digest is None else digest == _content_digest(record)
+    if not whole:
+        raise CheckpointError(
+            f"the record at {path} is damaged: its content is not what was written; remove it and "
+            "make it anew"
+        )
+    objects: dict[str, type] = dict.fromkeys(("options", "inputs", "results"), dict)
+    for entry, kind in (objects | dict(needed or {})).items():
+        value: Any = record
+        for key in entry.split("."):
+            value = value.get(key) if isinstance(value, dict) else None
+        if not isinstance(value, kind):
+            raise CheckpointError(f"the record at {path} has no usable {entry}: make it anew")
+    _check_verdicts(record["results"].get("verdicts", []), path)
+    return record
+
+
+def is_imported(folder: Path) -> bool:
+    """Whether a model's weights were imported, by the record in its folder.
+
+    Raises:
+        CheckpointError: if the record is damaged.
+    """
+    path = folder / RECORD_FILE
+    return path.exists() and read_record(path).get("kind") == IMPORTED
+
+
+def belongs_beside(profile: str, own: str) -> bool:
+    """Whether results of a profile belong on pages across profiles that were made for another.
+
+    Those of the profile ``smoke`` mean nothing, and stand only where it is the one asked for.
+    """
+    return profile != "smoke" or own == "smoke"
+
+
+def _content_digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _check_verdicts(verdicts: Any, path: Path) -> None:
+    known = VERDICTS.values()
+    if not isinstance(verdicts, list) or not all(
+        isinstance(v, dict) and isinstance(v.get("claim"), str) and v.get("verdict") in known
+        for v in verdicts
+    ):
+        raise CheckpointError(
+            f"a verdict in the record at {path} has no claim, or is none of {', '.join(known)}: "
+            "make it anew"
+        )
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(project_root()), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

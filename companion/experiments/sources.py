@@ -1,0 +1,115 @@
+"""Which files of the library a module or notebook depends on, read from its imports.
+
+The workflow re-runs a step when one of these files changes, and a finished training run is
+started over when its own have changed.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parents[2]
+_PACKAGES = ("lbae_lib", "companion")
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def module_sources(*modules: str) -> list[Path]:
+    """Files of the library that these modules import, directly or not, themselves included.
+
+    Args:
+        *modules: e.g. "lbae_lib.models.training".
+
+    Raises:
+        ValueError: if a module is not of this library.
+    """
+    for module in modules:
+        if _file(module) is None:
+            raise ValueError(f"{module!r} is no module of {' or '.join(_PACKAGES)}")
+    return _closure(modules)
+
+
+def notebook_sources(notebook: Path) -> list[Path]:
+    """Files of the library that a notebook's code cells import, directly or not."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    code = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+    return _closure(_imported(code))
+
+
+def code_hash(notebook: Path) -> str:
+    """SHA-256 of what the library files behind a notebook do; comments do not count."""
+    return sources_hash(notebook_sources(notebook))
+
+
+def sources_hash(files: Iterable[Path]) -> str:
+    """One SHA-256 of what the files' code does, in hexadecimal.
+
+    Comments, docstrings and layout do not count: nobody should train for hours again because of
+    them.
+    """
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        digest.update(file.relative_to(_ROOT).as_posix().encode() + b"\0")
+        digest.update(_code_digest(file.read_text(encoding="utf-8")))
+    return digest.hexdigest()
+
+
+@lru_cache(maxsize=512)
+def _code_digest(code: str) -> bytes:
+    tree = ast.parse(code)
+    for node in ast.walk(tree):
+        if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:]
+    return hashlib.sha256(_shape(tree).encode()).digest()
+
+
+def _shape(node: object) -> str:
+    """A syntax tree as text, the same for every version of Python: what is empty is left out."""
+    if isinstance(node, ast.AST):
+        whole = isinstance(node, ast.Constant)  # where None is a value
+        fields = (
+            f"{name}={_shape(value)}"
+            for name, value in ast.iter_fields(node)
+            if whole or (value is not None and value != [])
+        )
+        return f"{type(node).__name__}({','.join(fields)})"
+    if isinstance(node, list):
+        return f"[{','.join(map(_shape, node))}]"
+    return repr(node)
+
+
+def _closure(modules: Iterable[str]) -> list[Path]:
+    found: set[Path] = set()
+    waiting = [file for module in modules if (file := _file(module))]
+    while waiting:
+        file = waiting.pop()
+        if file not in found:
+            found.add(file)
+            imported = _imported(file.read_text(encoding="utf-8"))
+            waiting += [other for module in imported if (other := _file(module))]
+    return sorted(found)
+
+
+@lru_cache(maxsize=512)
+def _imported(code: str) -> frozenset[str]:
+    """Modules of the library named by import statements anywhere in the code."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            # "from a.b import c": c may be a name in a.b or the module a.b.c
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return frozenset(name for name in names if name.split(".")[0] in _PACKAGES)
+
+
+def _file(module: str) -> Path | None:
+    base = _ROOT.joinpath(*module.split("."))
+    for file in (base.with_suffix(".py"), base / "__init__.py"):
+        if module.split(".")[0] in _PACKAGES and file.is_file():
+            return file
+    return None

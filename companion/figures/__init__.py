@@ -1,0 +1,1 @@
+"""Records in, matplotlib figures out."""

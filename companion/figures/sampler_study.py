@@ -1,0 +1,124 @@
+"""The sampler laboratory: moment errors, and why equal margins flip at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.figure import Figure
+from mpl_toolkits.mplot3d import Axes3D
+from torch import Tensor
+
+from companion.analysis.sampler_study import Sampled
+from companion.figures.spheres import great_circle, wire_sphere
+from companion.figures.style import (
+    COLOURS,
+    GREY,
+    INK,
+    LABELS,
+    TWO_COLUMNS,
+    new_figure,
+    plain_numbers,
+    styled,
+)
+from lbae_lib.latent.interpolation import slerp
+
+_MARKS = {"held": "s", "favoured": "s", "fit": "^", "fit_favoured": "^"}
+
+
+@styled
+def error_plane(found: Mapping[str, Sampled]) -> Figure:
+    """Errors of pair moments against those of first moments, a point a sampler.
+
+    Args:
+        found: by sampler; dotted lines go through "floor", the noise of as many training latents.
+    """
+    figure, (axis,) = new_figure(width=TWO_COLUMNS * 0.75, height=3.6)
+    floor = found["floor"]
+    axis.axvline(floor.first, color=GREY, lw=0.7, ls=":")
+    axis.axhline(floor.pairs, color=GREY, lw=0.7, ls=":")
+    for key, sampled in found.items():
+        axis.plot(
+            sampled.first, sampled.pairs, _MARKS.get(key, "o"), ms=5.5, mfc="none", mew=1.4,
+            color=COLOURS[key], label=LABELS[key],
+        )  # fmt: skip
+    axis.set(
+        xscale="log", yscale="log", xlabel="RMS error, first moments",
+        ylabel="RMS error, pair moments",
+    )  # fmt: skip
+    for side, (low, high) in ((axis.xaxis, axis.get_xlim()), (axis.yaxis, axis.get_ylim())):
+        plain_numbers(side, (1, 2, 4, 7) if high < 8 * low else (1, 2, 5))
+    axis.legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
+    return figure
+
+
+@styled
+def weights_and_distances(found: Mapping[str, Sampled]) -> Figure:
+    """Two distributions of samples: positive bits, and bits from the nearest training latent.
+
+    Args:
+        found: by sampler.
+    """
+    figure, axes = new_figure(2, width=TWO_COLUMNS, height=2.5)
+    titles = ("positive bits", "bits to the nearest training latent")
+    for axis, title, name in zip(axes, titles, ("positive", "distances"), strict=True):
+        shares = {key: getattr(sampled, name).numpy() for key, sampled in found.items()}
+        there = np.flatnonzero(sum(shares.values()) > 1e-4)
+        for key, values in shares.items():
+            lines = "--" if key in ("floor", "test") else "-"
+            axis.plot(values, lines, color=COLOURS[key], lw=1.1, label=LABELS[key])
+        axis.set(xlabel=title, xlim=(there.min(), there.max()), ylim=(0, None))
+    axes[0].set_ylabel("share of the samples")
+    axes[1].legend(loc="upper left", bbox_to_anchor=(1.02, 1.0))
+    return figure
+
+
+@styled
+def margins_on_the_way(panels: Mapping[str, tuple[Tensor, Tensor]], shown: int = 40) -> Figure:
+    """Products V r on the way from one normal to another: a bit flips where its line crosses 0.
+
+    Args:
+        panels: title -> what :func:`companion.analysis.sampler_study.margins_along` gives.
+        shown: differing bits drawn, at most.
+    """
+    figure, axes = new_figure(len(panels), width=TWO_COLUMNS, height=2.5)
+    for axis, (title, (position, products)) in zip(axes, panels.items(), strict=True):
+        values = products.numpy()
+        differing = np.flatnonzero(np.sign(values[0]) != np.sign(values[-1]))[:shown]
+        for bit in differing:
+            rising = values[-1, bit] > 0
+            colour = COLOURS["positive" if rising else "negative"]
+            axis.plot(position, values[:, bit], color=colour, lw=0.6, alpha=0.7)
+        axis.axhline(0, color=INK, lw=0.6)
+        axis.set(title=title, xlabel="share of the way", xlim=(0, 1))
+    axes[0].set_ylabel("V r of a differing bit")
+    return figure
+
+
+@styled
+def flips_on_spheres(examples: Mapping[str, tuple[Tensor, Tensor, Tensor]]) -> Figure:
+    """Paths between two normals, and the great circles on which bits flip.
+
+    Args:
+        examples: title -> V (3, 3), and the normals of source and target, (3,) each.
+    """
+    figure = Figure(figsize=(TWO_COLUMNS, TWO_COLUMNS / len(examples) + 0.3), layout="constrained")
+    for place, (title, (vectors, source, target)) in enumerate(examples.items(), start=1):
+        axis = figure.add_subplot(1, len(examples), place, projection="3d")
+        assert isinstance(axis, Axes3D)
+        wire_sphere(axis)
+        for row in vectors.numpy():
+            axis.plot(*great_circle(row).T, color=GREY, lw=1.0)
+        path = slerp(source[None], target[None], 201)[0]
+        sides = (path @ vectors.T >= 0).numpy()
+        flips = np.flatnonzero((sides[1:] != sides[:-1]).any(1))
+        axis.plot(*path.numpy().T, color=COLOURS["nearest"], lw=1.8)
+        axis.plot(*path[flips].numpy().T, "o", color=COLOURS["algorithm_1"], ms=5)
+        for end, label in ((path[0], "source"), (path[-1], "target")):
+            axis.plot(*end[:, None].numpy(), "o", color=INK, ms=3)
+            axis.text(*(1.3 * end.numpy()), label, fontsize=7, ha="center")
+        middle = path[100].numpy()  # seen from in front of the path, a little to the side
+        turn = float(np.degrees(np.arctan2(middle[1], middle[0]))) + 25
+        axis.view_init(elev=float(np.degrees(np.arcsin(middle[2]))) + 10, azim=turn)
+        axis.set_title(title)
+    return figure

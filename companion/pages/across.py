@@ -1,0 +1,61 @@
+"""The page across data sets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from companion.analysis.score_records import ScoreRecord, all_scores
+from companion.experiments.records import RECORD_FILE, SCORES, TABLES
+from companion.pages.page import Page
+from companion.project import project_root
+from lbae_lib.errors import LbaeError
+from lbae_lib.files import read_tensors, sha256_file
+
+
+@dataclass(kw_only=True)
+class AcrossPage(Page):
+    """A page on all data sets.
+
+    Attributes:
+        records: the scores it is made of.
+    """
+
+    records: list[ScoreRecord]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.made_of |= {
+            f"{scores.dataset} ({scores.profile})": sha256_file(scores.folder / RECORD_FILE)
+            for scores in self.records
+        }
+
+    @property
+    def provenance(self) -> str:
+        """Data sets and profiles."""
+        return "Data: " + "; ".join(scores.title for scores in self.records)
+
+    def curves(self) -> dict[str, dict[str, Tensor]]:
+        """The PRD curves of each data set, by title and row; see ``Scoreboard.curves``."""
+        return {
+            scores.title: read_tensors(scores.folder / "curves.safetensors", "curves")[0]
+            for scores in self.records
+        }
+
+
+def open_tables(profile: str) -> tuple[AcrossPage, list[ScoreRecord]]:
+    """The page across data sets, and the scores it shows.
+
+    Raises:
+        LbaeError: if no data set was scored yet.
+    """
+    root = project_root()
+    records = all_scores(root, profile)
+    if not records:
+        raise LbaeError(f"nothing was scored yet: run `lbae notebook {SCORES} -d DATASET` first")
+    folder = root / "results" / profile / TABLES
+    folder.mkdir(parents=True, exist_ok=True)
+    return AcrossPage(
+        name=TABLES, profile=profile, parameters={}, folder=folder, records=records
+    ), records

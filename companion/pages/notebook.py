@@ -1,0 +1,162 @@
+"""What a notebook on one data set needs: its models, images and latents.
+
+A notebook opens with :func:`open_notebook`, shows figures and tables, states verdicts, and ends
+with ``nb.finish()``, which writes ``record.json`` beside the figures.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from companion.experiments.profiles import Experiment, load_experiment
+from companion.experiments.records import RECORD_FILE, is_imported, read_record
+from companion.experiments.runs import (
+    LATENTS_FILE,
+    Baseline,
+    Trained,
+    load_baseline,
+    load_codec,
+    load_extractor,
+    load_trained,
+)
+from companion.pages.page import Page
+from companion.project import project_root
+from lbae_lib.coding.codec import Codec
+from lbae_lib.data.registry import with_home
+from lbae_lib.files import sha256_file
+from lbae_lib.metrics.features import ClassifierFeatures
+from lbae_lib.models.model_files import MODEL_FILE, PROGRESS_FILE
+
+
+@dataclass(kw_only=True)
+class Notebook(Page):
+    """A page on one data set.
+
+    Attributes:
+        experiment: what it is run on.
+        trained: model, images and latents.
+        data_root: where torchvision's data sets are.
+    """
+
+    experiment: Experiment
+    trained: Trained
+    data_root: Path
+
+    @property
+    def provenance(self) -> str:
+        """Data, profile and seeds."""
+        imported = is_imported(self.experiment.model_folder)
+        trained = f"training seed {self.experiment.training.seed}"
+        return (
+            f"{self.trained.dataset.title}, profile {self.profile}, "
+            f"{self.experiment.network.latent_size} bits, "
+            f"{'imported weights' if imported else trained}, "
+            f"seed {self.parameters.get('seed', 0)}"
+        )
+
+    @cached_property
+    def baseline(self) -> Baseline:
+        """The VAE of the same data set and profile.
+
+        Raises:
+            LbaeError: if the profile has none for it, or it is not trained and encoded.
+        """
+        experiment = self.baseline_experiment
+        self.made_of |= _hashes({"baseline": experiment.model_folder / MODEL_FILE})
+        return load_baseline(experiment, self.data_root)
+
+    @cached_property
+    def baseline_experiment(self) -> Experiment:
+        """What the VAE was trained by."""
+        return load_experiment(self.profile, self.experiment.dataset.name, "vae")
+
+    @cached_property
+    def extractor(self) -> ClassifierFeatures:
+        """The in-domain feature extractor that stands in for Inception.
+
+        Raises:
+            LbaeError: if it is not trained.
+        """
+        self.made_of |= _hashes({"extractor": self.experiment.extractor_folder / MODEL_FILE})
+        return load_extractor(self.experiment)
+
+    @cached_property
+    def codec(self) -> Codec:
+        """The distributions of the latents, and the hashes that files of them carry.
+
+        Raises:
+            LbaeError: if they are not fitted.
+        """
+        self.made_of |= _hashes({"prior": self.experiment.prior_folder / MODEL_FILE})
+        return load_codec(self.experiment)
+
+    def generator(self, offset: int = 0) -> torch.Generator:
+        """A generator seeded by the notebook's ``seed`` and ``offset``."""
+        return torch.Generator().manual_seed(1000 * int(self.parameters["seed"]) + offset)
+
+    def history(self) -> list[dict[str, Any]]:
+        """The training run's ``progress.jsonl``, a dictionary an epoch; of imported weights, []."""
+        if "imported" in self.training_results():
+            return []
+        text = (self.experiment.model_folder / PROGRESS_FILE).read_text(encoding="utf-8")
+        return [json.loads(line) for line in text.splitlines()]
+
+    def training_results(self, model: str = "lbae") -> dict[str, Any]:
+        """What the record of a model's training says it found."""
+        return self._recorded(self.experiment.folder / model)
+
+    def extractor_results(self) -> dict[str, Any]:
+        """What the record of the feature extractor's training says it found."""
+        return self._recorded(self.experiment.extractor_folder)
+
+    def _recorded(self, folder: Path) -> dict[str, Any]:
+        return dict(read_record(folder / RECORD_FILE)["results"])
+
+    def _options(self) -> dict[str, Any]:
+        return {"dataset": self.experiment.dataset.name, **super()._options()}
+
+
+def open_notebook(
+    name: str, profile: str, dataset: str, data_root: str, **parameters: Any
+) -> Notebook:
+    """Load what a notebook works on.
+
+    Args:
+        name: of the notebook.
+        profile: a file in ``config/``.
+        dataset: a registered name or "folder:PATH".
+        data_root: where torchvision's data sets are; relative to the project, or from "~" on.
+        **parameters: the notebook's own, kept in its record.
+
+    Raises:
+        LbaeError: if the model, its latents or the images are missing; says the command.
+    """
+    experiment = load_experiment(profile, dataset)
+    root = project_root() / with_home(data_root)
+    files = {"model": MODEL_FILE, "latents": LATENTS_FILE}
+    inputs = _hashes({role: experiment.model_folder / file for role, file in files.items()})
+    trained = load_trained(experiment, root)
+    folder = experiment.folder / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return Notebook(
+        name=name,
+        profile=profile,
+        parameters=parameters,
+        folder=folder,
+        experiment=experiment,
+        trained=trained,
+        data_root=root,
+        made_of=inputs,
+    )
+
+
+def _hashes(files: Mapping[str, Path]) -> dict[str, str]:
+    """Of files about to be loaded, which others may replace; what is not there, loading names."""
+    return {role: sha256_file(path) for role, path in files.items() if path.exists()}

@@ -1,0 +1,168 @@
+"""What every page of the book does: show figures and tables, keep verdicts, leave a record."""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from IPython.display import HTML, display
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from companion.experiments.records import RECORD_FILE, write_record
+from companion.experiments.sources import code_hash
+from companion.figures.style import save_figure
+from companion.pages.player import player_html
+from companion.pages.tables import Rows, csv_table, download_links, html_table, latex_table
+from companion.paper.decisions import Verdict
+from companion.project import project_root
+from lbae_lib.files import replacing, sha256_file, write_text
+
+
+@dataclass(kw_only=True)
+class Page:
+    """The state of one notebook run.
+
+    Attributes:
+        name: of the notebook, e.g. "02_latent_distribution".
+        profile: a file in ``config/``.
+        parameters: the notebook's own, seeds included.
+        folder: where figures, tables and record go.
+        results: JSON values for the record.
+        verdicts: on the paper's claims.
+        made_of: SHA-256 of notebook, code and files, by role, as they were when read.
+    """
+
+    name: str
+    profile: str
+    parameters: Mapping[str, Any]
+    folder: Path
+    results: dict[str, Any] = field(default_factory=dict)
+    verdicts: list[Verdict] = field(default_factory=list)
+    made_of: dict[str, str] = field(default_factory=dict)
+    _started: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        notebook = project_root() / "notebooks" / f"{self.name}.ipynb"
+        self.made_of |= {"notebook": sha256_file(notebook), "code": code_hash(notebook)}
+
+    @property
+    def provenance(self) -> str:
+        """What the figures were made of, for captions."""
+        return f"Profile {self.profile}"
+
+    def show(self, figure: Figure, name: str, caption: str, alt: str) -> None:
+        """Save a figure as PNG and SVG and display it with its caption.
+
+        Args:
+            figure: to show.
+            name: of the files.
+            caption: what is seen; the provenance is added.
+            alt: the same for those who do not see it.
+        """
+        name = file_name(name)
+        save_figure(figure, self.folder, name)
+        png = (self.folder / f"{name}.png").read_bytes()
+        width = int(figure.get_figwidth() * 108)
+        display(HTML(figure_html(png, f"{caption} {self.provenance}.", alt, width)))
+
+    def play(
+        self,
+        frames: Tensor,
+        columns: int,
+        labels: Sequence[str],
+        name: str,
+        caption: str,
+        alt: str,
+    ) -> None:
+        """Display frames with a slider, and save them side by side as PNG.
+
+        Args:
+            frames: uint8 (T, K, C, S, S): K images in each of T frames.
+            columns: images in a row of a frame.
+            labels: of the frames.
+            name: of the file.
+            caption: what is seen; the provenance is added.
+            alt: the same for those who do not see it.
+        """
+        caption = f"{caption} {self.provenance}."
+        png, player = player_html(frames, columns, labels, caption, alt)
+        with replacing(self.folder / f"{file_name(name)}.png") as scratch:
+            scratch.write_bytes(png)
+        display(HTML(player))
+
+    def table(
+        self,
+        header: Sequence[str],
+        rows: Rows,
+        name: str | None = None,
+        caption: str = "",
+        measured: bool = True,
+    ) -> None:
+        """Display a table; floats in four significant digits.
+
+        Args:
+            header: column titles.
+            rows: of cells.
+            name: of a CSV and a LaTeX file, which are written and offered for download; the
+                table then has a caption.
+            caption: what the numbers are.
+            measured: whether they were made here; the provenance is then added to the caption.
+        """
+        page = html_table(header, rows)
+        if name is not None:
+            name = file_name(name)
+            caption = f"{caption} {self.provenance}.".lstrip() if measured else caption
+            page += f'<p class="lbae-caption">{html.escape(caption)}</p>'
+            files = {
+                f"{name}.csv": csv_table(header, rows),
+                f"{name}.tex": f"% {caption}\n{latex_table(header, rows)}",
+            }
+            for file, content in files.items():
+                write_text(self.folder / file, content)
+            page += download_links(files)
+        display(HTML(page))
+
+    def verdict(self, claim: str, evidence: str, holds: bool | None) -> None:
+        """Keep a verdict, for :meth:`finish`; ``None``: not measurable here."""
+        self.verdicts.append(Verdict(claim, evidence, None if holds is None else bool(holds)))
+
+    def finish(self) -> None:
+        """Display the verdicts, if there are any, and write the record."""
+        rows = [(v.claim, v.evidence, v.verdict) for v in self.verdicts]
+        if rows:
+            self.table(("claim of the paper", "found here", "verdict"), rows)
+        write_record(
+            self.folder / RECORD_FILE,
+            kind=self.name,
+            options={"profile": self.profile, **self._options()},
+            inputs=self.made_of,
+            results=self.results
+            | {"verdicts": [vars(v) | {"verdict": v.verdict} for v in self.verdicts]},
+            seconds=time.monotonic() - self._started,
+        )
+
+    def _options(self) -> dict[str, Any]:
+        return {"parameters": dict(self.parameters)}
+
+
+def file_name(name: str) -> str:
+    """A name that may hold an attribute's or a class's, as that of a file in one folder."""
+    return re.sub(r"[^\w.-]", "-", name)
+
+
+def figure_html(png: bytes, caption: str, alt: str, width: int) -> str:
+    """A figure with caption and alternative text as HTML that stands on its own."""
+    source = base64.b64encode(png).decode()
+    return (
+        '<figure class="lbae-figure" style="margin:1em 0">'
+        f'<img src="data:image/png;base64,{source}" alt="{html.escape(alt, quote=True)}" '
+        f'style="width:{width}px;max-width:100%;background:white">'
+        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
+    )

@@ -1,0 +1,1 @@
+"""The book: contents, listings and Sphinx."""

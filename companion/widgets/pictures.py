@@ -1,0 +1,84 @@
+"""Pictures that widgets show: quick to make, crisp, with words for those who do not see them."""
+
+from __future__ import annotations
+
+import html
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from companion.figures.grids import tile
+from companion.figures.style import COLOURS, GREY
+
+_WIDTH, _HEIGHT = 420, 130  # of a plot, in CSS pixels
+
+
+def png(images: Tensor, columns: int, scale: int) -> bytes:
+    """Images in a grid, each pixel a square of ``scale``.
+
+    Args:
+        images: uint8 (K, C, S, S).
+        columns: images in a row.
+        scale: how many times larger.
+    """
+    pixels = tile(images, columns).repeat(scale, axis=0).repeat(scale, axis=1)
+    return _encoded(pixels)
+
+
+def bits_png(bits: Tensor, changed: Tensor, scale: int = 9) -> bytes:
+    """Bits as squares in rows of 50: +1 dark, -1 light, changed ones orange.
+
+    Args:
+        bits: (N,) in {-1, +1}.
+        changed: bool (N,).
+        scale: side of a square.
+    """
+    columns = min(50, len(bits))
+    rows = -(-len(bits) // columns)
+    canvas = np.full((rows * columns, 3), 255, dtype=np.uint8)
+    canvas[: len(bits)] = np.where(bits.cpu().numpy()[:, None] > 0, 60, 225)
+    marked = changed.cpu().numpy()
+    on = bits.cpu().numpy()[marked][:, None] > 0
+    canvas[: len(bits)][marked] = np.where(on, (213, 94, 0), (245, 190, 140))
+    grid = canvas.reshape(rows, columns, 3).repeat(scale, axis=0).repeat(scale, axis=1)
+    grid[::scale] = grid[:, ::scale] = 255
+    return _encoded(grid)
+
+
+def path_svg(curves: Sequence[tuple[str, Sequence[float]]], at: int) -> str:
+    """Curves over the steps of a path as SVG, the current step marked.
+
+    Args:
+        curves: colour of a method and values in [0, 1], as many for each.
+        at: the current step.
+    """
+    steps = len(curves[0][1])
+    x = [8 + (_WIDTH - 16) * i / max(1, steps - 1) for i in range(steps)]
+    lines = []
+    for name, values in curves:
+        points = " ".join(
+            f"{px:.1f},{_HEIGHT - 8 - (_HEIGHT - 16) * value:.1f}"
+            for px, value in zip(x, values, strict=True)
+        )
+        colour = COLOURS[name]
+        lines.append(
+            f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>'
+        )
+    shares = ", ".join(f"{values[at]:.0%}" for _, values in curves)
+    words = html.escape(f"Step {at + 1} of {steps}: {shares}", quote=True)
+    return (
+        f'<svg role="img" aria-label="{words}" width="{_WIDTH}" height="{_HEIGHT}" '
+        f'viewBox="0 0 {_WIDTH} {_HEIGHT}">'
+        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>'
+        f'<line x1="{x[at]:.1f}" x2="{x[at]:.1f}" y1="8" y2="{_HEIGHT - 8}" stroke="{GREY}"/>'
+        f"{''.join(lines)}</svg>"
+    )
+
+
+def _encoded(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="png", compress_level=1)
+    return buffer.getvalue()

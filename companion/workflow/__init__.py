@@ -1,0 +1,1 @@
+"""The plan of a report, its execution, and what is out of date."""

@@ -1,0 +1,124 @@
+"""Trained models as one safetensors file each."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lbae_lib.errors import CheckpointError, ConfigError
+from lbae_lib.files import check_format, read_tensors, write_tensors
+from lbae_lib.models.autoencoders import LBAE, VAE, build_model
+from lbae_lib.models.config import NetworkConfig
+
+# What a training run leaves in its folder.
+MODEL_FILE = "model.safetensors"
+PROGRESS_FILE = "progress.jsonl"
+
+FORMAT = "lbae-model"
+VERSION = 1
+
+
+def save_model(
+    path: Path,
+    state: Mapping[str, Tensor],
+    network: NetworkConfig,
+    about: Mapping[str, Any],
+    halve: bool = True,
+) -> None:
+    """Write a model whole or not at all; matrices and kernels in float16, vectors in float32.
+
+    Vectors (biases, batch-norm parameters and statistics) keep full precision: they are few,
+    and running variances may leave float16's range.
+
+    Args:
+        path: the file to write.
+        state: the model's ``state_dict()``.
+        network: its shape.
+        about: what to keep beside it, e.g. data set, epoch and losses; JSON values only.
+        halve: False keeps float32 throughout, for weights that came in it.
+
+    Raises:
+        CheckpointError: if a weight is not finite, before or after rounding.
+    """
+    stored = {}
+    for name, tensor in state.items():
+        large = halve and tensor.is_floating_point() and tensor.ndim > 1
+        stored[name] = tensor.half() if large else tensor
+        if tensor.is_floating_point() and not bool(stored[name].isfinite().all()):
+            raise CheckpointError(
+                f"{name} holds values that are not finite in {stored[name].dtype}: training "
+                "diverged, and the model is not saved; lower the learning rate"
+            )
+    metadata = {
+        "format": FORMAT,
+        "version": VERSION,
+        "network": dataclasses.asdict(network),
+        "about": dict(about),
+    }
+    write_tensors(path, stored, metadata)
+
+
+def load_autoencoder(
+    path: Path, device: torch.device | str = "cpu"
+) -> tuple[LBAE | VAE, dict[str, Any]]:
+    """Read a model for evaluation: eval mode, float32, no gradients.
+
+    Returns:
+        The model, and what :func:`save_model` was told ``about`` it.
+
+    Raises:
+        CheckpointError: if the file is missing, damaged, of another format or a newer version,
+            or does not fit its own description.
+    """
+    tensors, metadata = read_tensors(path, "model")
+    check_format(metadata, path, "a model", FORMAT, VERSION)
+    try:
+        with torch.device("meta"):  # a wrong description costs no memory
+            model = build_model(NetworkConfig(**metadata["network"]))
+        about = dict(metadata["about"])
+    except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
+        raise CheckpointError(f"{path} describes no network ({error})") from None
+    expected = model.state_dict()
+    restored = {
+        name: tensor.to(expected[name].dtype) if name in expected else tensor
+        for name, tensor in tensors.items()
+    }
+    try:
+        model.load_state_dict(restored, assign=True)
+    except RuntimeError as error:
+        raise CheckpointError(f"{path} does not fit its own description: {error}") from None
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() != expected[name].is_floating_point():
+            raise CheckpointError(f"{name} in {path} is of type {tensor.dtype}: no weight of ours")
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise CheckpointError(f"{name} in {path} holds values that are not finite")
+    return model.eval().requires_grad_(False).to(device), about
+
+
+def load_model(path: Path, device: torch.device | str = "cpu") -> tuple[LBAE, dict[str, Any]]:
+    """:func:`load_autoencoder` for an LBAE.
+
+    Raises:
+        CheckpointError: also if the file holds another kind of model.
+    """
+    model, about = load_autoencoder(path, device)
+    if not isinstance(model, LBAE):
+        raise CheckpointError(f"{path} holds a {model.config.kind}, but an lbae is needed here")
+    return model, about
+
+
+def load_vae(path: Path, device: torch.device | str = "cpu") -> tuple[VAE, dict[str, Any]]:
+    """:func:`load_autoencoder` for a VAE.
+
+    Raises:
+        CheckpointError: also if the file holds another kind of model.
+    """
+    model, about = load_autoencoder(path, device)
+    if not isinstance(model, VAE):
+        raise CheckpointError(f"{path} holds a {model.config.kind}, but a vae is needed here")
+    return model, about

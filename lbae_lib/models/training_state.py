@@ -1,0 +1,183 @@
+"""The state of a training run, and the checkpoint that holds all of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from lbae_lib.errors import CheckpointError
+from lbae_lib.files import read_tensors, sha256_tensor, write_tensors
+from lbae_lib.models.config import NetworkConfig, TrainingConfig
+
+CHECKPOINT_FILE = "checkpoint.safetensors"
+# A run may go on with more epochs; nothing else of it may change.
+_EXTENDABLE = ("epochs", "cooldown_epochs")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a run is of; a checkpoint of another run is refused.
+
+    Attributes:
+        network: the model's shape.
+        training: its schedule.
+        train_images: SHA-256 of the training images.
+        validation_images: SHA-256 of the validation images.
+        version: of the training code. An unfinished run resumes under a different version; a
+            finished one starts over.
+    """
+
+    network: NetworkConfig
+    training: TrainingConfig
+    train_images: str
+    validation_images: str
+    version: int
+
+    @classmethod
+    def of(
+        cls,
+        network: NetworkConfig,
+        training: TrainingConfig,
+        train_images: Tensor,
+        validation_images: Tensor,
+        version: int,
+    ) -> Identity:
+        """The identity of a run on these images."""
+        return cls(
+            network,
+            training,
+            sha256_tensor(train_images),
+            sha256_tensor(validation_images),
+            version,
+        )
+
+    def check(self, path: Path, other: dict[str, Any]) -> None:
+        """Raise ``CheckpointError`` unless the checkpoint is of this run."""
+        mine = dataclasses.asdict(self)
+        # Options that came later had their defaults then.
+        theirs = other | {
+            "network": dataclasses.asdict(NetworkConfig(**other["network"])),
+            "training": dataclasses.asdict(TrainingConfig(**other["training"])),
+        }
+        for name in _EXTENDABLE:
+            mine["training"].pop(name)
+            theirs["training"].pop(name)
+        for part in ("network", "training", "train_images", "validation_images"):
+            if mine[part] != theirs[part]:
+                raise CheckpointError(
+                    f"the checkpoint at {path} is of another run: its {part} is {theirs[part]}, "
+                    f"but {mine[part]} was asked for; remove it to start over, or use another "
+                    "folder"
+                )
+
+
+@dataclass
+class RunState:
+    """How far a run is, beside model and optimizer.
+
+    Attributes:
+        loss_sum: float64 (), over the steps of the current epoch, on the run's device.
+        epoch: whole epochs done.
+        step: steps done of the next one.
+        history: a line an epoch.
+        best: weights of the epoch with the lowest validation loss.
+        best_epoch: that epoch, counted from 1.
+        best_loss: its validation loss.
+        seconds: wall time so far.
+    """
+
+    loss_sum: Tensor
+    epoch: int = 0
+    step: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    best: dict[str, Tensor] | None = None
+    best_epoch: int | None = None
+    best_loss: float | None = None
+    seconds: float = 0.0
+
+
+_SCALARS = ("epoch", "step", "history", "best_epoch", "best_loss", "seconds")
+
+
+def save_checkpoint(
+    folder: Path, state: RunState, model: nn.Module, optimizer: Optimizer, identity: Identity
+) -> None:
+    """Write everything a run needs to go on, whole or not at all."""
+    tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
+    tensors |= {f"best.{k}": v for k, v in (state.best or {}).items()}
+    for index, moments in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{k}": v for k, v in moments.items()}
+    tensors["loss_sum"] = state.loss_sum
+    parts = dataclasses.asdict(identity)
+    metadata = {"version": parts.pop("version"), "identity": parts}
+    metadata |= {name: getattr(state, name) for name in _SCALARS}
+    write_tensors(folder / CHECKPOINT_FILE, tensors, metadata)
+
+
+def restore_checkpoint(
+    folder: Path, model: nn.Module, optimizer: Optimizer, identity: Identity, device: torch.device
+) -> RunState:
+    """The state of a run, and its weights and moments put in place; fresh without checkpoint.
+
+    Raises:
+        CheckpointError: if the checkpoint is damaged, of another run, or further than asked for.
+    """
+    fresh = RunState(loss_sum=torch.zeros((), dtype=torch.float64, device=device))
+    path = folder / CHECKPOINT_FILE
+    if not path.exists():
+        return fresh
+    tensors, metadata = read_tensors(path, "checkpoint")
+    identity.check(path, metadata["identity"])
+    done, wanted = metadata["epoch"], identity.training.epochs
+    version = metadata.get("version", 1)  # the first checkpoints had none
+    if version != identity.version:
+        then = f"training version {version}, now {identity.version}"
+        if done == wanted:
+            _log.warning("%s was finished by %s: training starts over", path, then)
+            return fresh
+        _log.warning("%s was begun by %s: training resumes with the new one", path, then)
+    if done > wanted:
+        raise CheckpointError(
+            f"{path} has {done} epochs behind it, but {wanted} were asked for: ask for at least "
+            "as many, or remove it to start over"
+        )
+    groups: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "optimizer": {}}
+    for name, tensor in tensors.items():
+        group, _, key = name.partition(".")
+        if key:
+            groups[group][key] = tensor
+    model.load_state_dict(groups["model"])
+    _restore_optimizer(optimizer, model, groups["optimizer"])
+    return RunState(
+        loss_sum=tensors["loss_sum"].to(device),
+        best={k: v.to(device) for k, v in groups["best"].items()} or None,
+        **{name: metadata[name] for name in _SCALARS},
+    )
+
+
+def _restore_optimizer(optimizer: Optimizer, model: nn.Module, flat: dict[str, Tensor]) -> None:
+    """From {"3.exp_avg": tensor, …}.
+
+    Moments must lie in memory as their parameters do: files hold them row-major, and fused Adam
+    on channels_last weights would pair the wrong elements without an error.
+    """
+    nested: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in flat.items():
+        number, _, key = name.partition(".")
+        nested.setdefault(int(number), {})[key] = tensor
+    for index, parameter in enumerate(model.parameters()):
+        for key, tensor in nested.get(index, {}).items():
+            if tensor.shape == parameter.shape:
+                nested[index][key] = torch.empty_like(parameter).copy_(tensor)
+    state = optimizer.state_dict()
+    state["state"] = nested
+    optimizer.load_state_dict(state)

@@ -1,1 +1,0 @@
-"""Records, figures, executed notebooks and the book."""

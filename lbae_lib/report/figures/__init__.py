@@ -1,1 +1,0 @@
-"""Figures: each function takes tensors and numbers and returns a matplotlib ``Figure``."""
