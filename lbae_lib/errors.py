@@ -1,5 +1,10 @@
 """The errors a user can cause and mend; the command line prints them without a traceback."""
 
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
 
 class LbaeError(Exception):
     """Base of the errors below: the message names the value, the bound and the way out."""
@@ -23,3 +28,16 @@ class FormatError(LbaeError):
 
 class WriteError(LbaeError):
     """A file cannot be written, or another run is writing there; what was there is kept."""
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> str:
+    """The message for a name that is not among the known ones; it names the closest.
+
+    Example:
+        >>> unknown("profile", "quik", ["quick", "paper"])
+        "no profile 'quik': did you mean 'quick'? There are quick, paper"
+    """
+    names = list(known)
+    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"no {what} {name!r}: {hint}There are {', '.join(names) or 'none'}"
