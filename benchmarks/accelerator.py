@@ -177,8 +177,8 @@ def measure_training(device: str, rehearsal: bool, folder: Path) -> dict[str, An
         schedule = TrainingConfig(loss="mse", epochs=10**6, batch_size=batch)
         result = train(network, schedule, images, validation, folder / f"throughput-{size}",
                        hardware=Hardware(device), time_limit=seconds)  # fmt: skip
-        row = {"size": size, "batch": batch, "precision": result.precision,
-               "plain": plain["images_per_second"], "library": result.images_per_second}  # fmt: skip
+        row: dict[str, Any] = {"size": size, "batch": batch, "precision": result.precision}
+        row |= {"plain": plain["images_per_second"], "library": result.images_per_second}
         modes = ("default",) if rehearsal else ("default", "reduce-overhead")  # with CUDA graphs
         row |= {f"compiled, {mode}": _compiled(network, images, batch, seconds, mode, device,
                                                rehearsal) for mode in modes}  # fmt: skip
