@@ -35,7 +35,7 @@ def test_corrections_stay_below_the_bound_of_the_proof(sampler, generator):
     targets = torch.cat([bits.double(), torch.ones(200, 1, dtype=torch.float64)], 1)
     start = targets @ sampler.vectors
     size = len(sampler.vectors)
-    # From (c + γE)² ≤ ‖r₀‖² + (N+1)E with c ≥ 0: E ≤ (N+1)/γ² + ‖r₀‖/γ; each step corrects at least one.
+    # (c + γE)² ≤ ‖r₀‖² + (N+1)E with c ≥ 0 gives E ≤ (N+1)/γ² + ‖r₀‖/γ; a step corrects a row.
     bound = size / margin.square() + start.norm(dim=1) / margin
     assert bool((found.steps <= bound).all())
     assert int(found.wrong_bits.max()) == 0
