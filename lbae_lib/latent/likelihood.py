@@ -71,8 +71,8 @@ def likelihood(
             spread gives its standard error.
 
     Raises:
-        ValueError: if latents are not bits or do not fit the sampler, V is not square or not of full
-            rank, or there are too few particles or repetitions.
+        ValueError: if latents are not bits or do not fit the sampler, V is not square or not of
+            full rank, or there are too few particles or repetitions.
     """
     check_bits(latents, "latents")
     size = len(sampler.vectors)
