@@ -9,8 +9,7 @@ from companion.figures.rate_distortion import entropy_ladder, rate_distortion
 from companion.paper.supplement_table import arithmetic
 from lbae_lib.coding.quantised import decode_quantised, encode_quantised, quantise
 from lbae_lib.data.registry import PAPER_DATASETS
-from lbae_lib.metrics.classifier import FeatureClassifier
-from lbae_lib.metrics.features import ClassifierFeatures
+from lbae_lib.metrics.classifier import ClassifierFeatures, FeatureClassifier
 
 
 @pytest.mark.parametrize("step", [0.01, 0.3, 5.0])

@@ -19,14 +19,16 @@ from companion.workflow.plan import notebook_needs
 from lbae_lib.bits import pack_bits
 from lbae_lib.data.images import Dataset, ImageSet
 from lbae_lib.errors import ConfigError
-from lbae_lib.metrics.classifier import train_classifier
-from lbae_lib.metrics.evaluate import DEFAULT
-from lbae_lib.metrics.features import ClassifierFeatures
+from lbae_lib.metrics.classifier import ClassifierFeatures
+from lbae_lib.metrics.classifier_training import train_classifier
+from lbae_lib.metrics.evaluate import DEFAULT_PROTOCOL
 from lbae_lib.models.autoencoders import build_model
 from lbae_lib.models.config import NetworkConfig
 from lbae_lib.models.encoding import decode, encode_posterior
 
-FAST = dataclasses.replace(DEFAULT, name="fast", kernel_subsets=2, clusters=4, angles=51, runs=1)
+FAST = dataclasses.replace(
+    DEFAULT_PROTOCOL, name="fast", kernel_subsets=2, clusters=4, angles=51, runs=1
+)
 LBAE_ROWS = {
     "reco", "n01", "independent", "direct", "clip", "nearest", "gmm", "interp", "interp_eq14",
     "interp_halves", "interp_exact",

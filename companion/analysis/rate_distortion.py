@@ -28,8 +28,9 @@ from lbae_lib.latent.dichotomized import DichotomizedGaussian
 from lbae_lib.latent.gaussians import GaussianMixture, Signed
 from lbae_lib.latent.hyperplane import hyperplane_sampler
 from lbae_lib.latent.moments import moments
-from lbae_lib.metrics.features import extract, file_round_trip
+from lbae_lib.metrics.features import extract
 from lbae_lib.metrics.frechet import Statistics, feature_statistics, frechet_distance
+from lbae_lib.metrics.image_formats import file_round_trip
 from lbae_lib.models.encoding import decode
 
 # Everyday formats, each image a file of its own, headers included.

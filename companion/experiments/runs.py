@@ -34,14 +34,13 @@ from lbae_lib.latent.bit_models import Factorised, entropy
 from lbae_lib.latent.moments import moments
 from lbae_lib.locks import locked
 from lbae_lib.metrics.classifier import (
+    ClassifierFeatures,
     accuracy,
     load_classifier,
-    rotations,
     save_classifier,
-    train_classifier,
     weights_hash,
 )
-from lbae_lib.metrics.features import ClassifierFeatures
+from lbae_lib.metrics.classifier_training import rotations, train_classifier
 from lbae_lib.models.authors_weights import read_authors_weights
 from lbae_lib.models.autoencoders import LBAE, VAE, build_model
 from lbae_lib.models.encoding import (

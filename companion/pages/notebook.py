@@ -31,7 +31,7 @@ from companion.project import project_root
 from lbae_lib.coding.codec import Codec
 from lbae_lib.data.registry import with_home
 from lbae_lib.files import sha256_file
-from lbae_lib.metrics.features import ClassifierFeatures
+from lbae_lib.metrics.classifier import ClassifierFeatures
 from lbae_lib.models.model_files import MODEL_FILE, PROGRESS_FILE
 
 

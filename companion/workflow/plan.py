@@ -112,7 +112,9 @@ class Plan:
 
     def extractor_sources(self) -> list[str]:
         """Library files that the feature extractor depends on."""
-        return _relative(module_sources("lbae_lib.metrics.classifier", "lbae_lib.data.registry"))
+        return _relative(
+            module_sources("lbae_lib.metrics.classifier_training", "lbae_lib.data.registry")
+        )
 
     def prior_sources(self) -> list[str]:
         """Library files that the distributions of the latents depend on."""
