@@ -1,8 +1,9 @@
 import pytest
 
-from companion.cli import parse_duration, parse_parameter
 from companion.experiments.profiles import load_experiment, load_profile, profile_names
 from companion.project import project_root
+from companion.workflow.notebooks import parse_parameter
+from companion.workflow.plan import parse_duration
 from lbae_lib.errors import ConfigError, LbaeError
 
 
@@ -20,7 +21,7 @@ def write(project, text):
 def test_every_profile_loads_for_each_of_its_data_sets():
     assert set(profile_names()) >= {"smoke", "quick", "laptop", "paper"}
     for profile in profile_names():
-        for dataset in load_profile(profile)["datasets"]:
+        for dataset in load_profile(profile).datasets:
             own = dataset.removeprefix("folder").removeprefix("-") or "where"
             name = f"folder:/some/{own}" if dataset.startswith("folder") else dataset
             experiment = load_experiment(profile, name)
@@ -69,7 +70,11 @@ def test_the_paper_profile_is_the_papers_table_3():
             "cannot be changed",
         ),
         ("dataset: {}", "did you mean 'datasets'"),
-        ("datasets: {mnist: {}}", "has no data set 'digits'"),
+        (
+            "datasets: {mnist: {epochs: 1, latent_size: 8, validation_images: 9}}",
+            "has no data set 'digits': it has mnist",
+        ),
+        ("datasets: {mnist: {}}", "datasets, mnist has no latent_size"),
     ],
 )
 def test_mistakes_in_a_profile_are_named(project, text, message):
