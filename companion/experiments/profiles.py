@@ -134,13 +134,12 @@ class Entry(Schedule):
 
     @model_validator(mode="before")
     @classmethod
-    def _complete_vae(cls, options: dict[str, Any]) -> dict[str, Any]:
-        vae = options.get("vae")
+    def _complete_vae(cls, options: Any) -> Any:
+        vae = options.get("vae") if isinstance(options, dict) else None
         if not isinstance(vae, dict):
             return options
-        return options | {
-            "vae": {k: options[k] for k in Schedule.model_fields if k in options} | vae
-        }
+        shared = {key: options[key] for key in Schedule.model_fields if key in options}
+        return options | {"vae": shared | vae}
 
 
 _FOLDER_KEYS = {"image_size", "channels", "title", "stands_for", "source", "loss", "named"}
@@ -249,20 +248,16 @@ def load_experiment(profile: str, dataset: str, model: str = "lbae") -> Experime
     if folder and not own:
         raise ConfigError(f"{where}: {', '.join(folder)} cannot be changed: remove it")
     info = dataset_info(dataset, **folder)
+    network = entry.model_dump(include={"width", "entry_channels"})
+    network["latent_size"] = sizes.get(model, schedule.latent_size)
+    network["kind"] = "vae" if model == "vae" else "lbae"
     training = schedule.model_dump(include=set(Schedule.model_fields) - {"latent_size"})
     try:
         return Experiment(
             profile=profile,
             dataset=info,
-            network=NetworkConfig(
-                image_size=info.image_size,
-                channels=info.channels,
-                latent_size=sizes.get(model, schedule.latent_size),
-                width=entry.width,
-                entry_channels=entry.entry_channels,
-                kind="vae" if model == "vae" else "lbae",
-            ),
-            training=TrainingConfig(loss=info.loss, **training),
+            network=NetworkConfig(info.image_size, info.channels, **network),
+            training=TrainingConfig(info.loss, **training),
             validation_images=entry.validation_images,
             notebooks=entry.notebooks,
             extractor_epochs=entry.extractor_epochs,
