@@ -20,8 +20,9 @@ from pathlib import Path
 import torch
 from machine import OUTPUT, processor, write_record
 
+from companion.experiments.artifacts import LATENTS
+from companion.experiments.prior import load_codec
 from companion.experiments.profiles import load_experiment
-from companion.experiments.runs import LATENTS_FILE, load_codec
 from lbae_lib.bits import unpack_bits
 from lbae_lib.coding.container import CODERS, OVERHEAD
 from lbae_lib.files import read_tensors
@@ -30,8 +31,8 @@ from lbae_lib.latent.bit_models import entropy
 ELSEWHERE = """
 import hashlib, sys, torch
 from pathlib import Path
+from companion.experiments.prior import load_codec
 from companion.experiments.profiles import load_experiment
-from companion.experiments.runs import load_codec
 torch.set_num_threads(2)
 codec = load_codec(load_experiment(sys.argv[2], sys.argv[3]))
 packed = codec.decompress(Path(sys.argv[1]).read_bytes())
@@ -48,7 +49,7 @@ def main() -> None:
     torch.set_num_threads(1)
     experiment = load_experiment(options.profile, options.dataset)
     codec = load_codec(experiment)
-    latents, _ = read_tensors(experiment.model_folder / LATENTS_FILE, "latents")
+    latents, _ = read_tensors(LATENTS.path(experiment), "latents")
     packed = latents["test"]
     bits = unpack_bits(packed, experiment.network.latent_size)
     digest = hashlib.sha256(packed.numpy().tobytes()).hexdigest()

@@ -18,7 +18,7 @@ import ipywidgets
 from machine import OUTPUT, machine, write_record
 
 from companion.experiments.profiles import load_experiment
-from companion.experiments.runs import load_trained
+from companion.experiments.trained import load_trained
 from companion.widgets.explorer import Space, explorer
 
 

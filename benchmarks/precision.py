@@ -19,9 +19,8 @@ from pathlib import Path
 
 from machine import OUTPUT, machine, write_record
 
+from companion.experiments.images import load_images
 from companion.experiments.profiles import load_experiment
-from companion.experiments.runs import split_images
-from lbae_lib.data.registry import load_dataset
 from lbae_lib.models.hardware import Hardware, choose_device, choose_precision
 from lbae_lib.models.training import train
 
@@ -46,7 +45,7 @@ def main() -> None:
     if options.epochs:
         cooldown = min(training.cooldown_epochs, options.epochs // 2)
         training = dataclasses.replace(training, epochs=options.epochs, cooldown_epochs=cooldown)
-    splits = split_images(load_dataset(experiment.dataset, options.data), experiment)
+    splits = load_images(experiment, options.data).splits
     images, validation = splits["train"].images[: options.images], splits["validation"].images
     losses: dict[str, list[float]] = {name: [] for name in PRECISIONS}
     for seed in range(options.seeds):

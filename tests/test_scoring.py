@@ -11,11 +11,11 @@ from companion.analysis.image_sources import control_sources, lbae_sources, vae_
 from companion.analysis.score_records import ScoreRecord
 from companion.analysis.scoring import METRICS, Judge, Scoreboard
 from companion.analysis.spread import Spread, lower
-from companion.experiments.runs import Baseline, Trained
+from companion.experiments.trained import Baseline, Trained
 from companion.paper.beside_published import across, beside_published, claims, published_table
 from companion.paper.claims import claims_by_published_numbers
 from companion.paper.decisions import all_hold, head_start, undecided
-from companion.workflow.plan import notebook_needs
+from companion.workflow.notebooks import notebook_needs
 from lbae_lib.bits import pack_bits
 from lbae_lib.data.images import Dataset, ImageSet
 from lbae_lib.errors import ConfigError

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from companion.experiments.runs import Baseline, Trained
+from companion.experiments.trained import Baseline, Trained
 from lbae_lib.data.images import ImageSet
 from lbae_lib.latent.baselines import DirectRounding, IndependentBits, Sampler, UniformBits
 from lbae_lib.latent.gaussians import Gaussian, GaussianMixture, Prior, Signed

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from companion.analysis.scoring import Judge
 from companion.experiments.profiles import Experiment, load_experiment
-from companion.experiments.runs import Baseline, Trained, load_trained
+from companion.experiments.trained import Baseline, Trained, load_trained
 from lbae_lib.bits import pack_bits
 from lbae_lib.coding.codec import Codec
 from lbae_lib.coding.coders import encode_bits
@@ -192,7 +192,7 @@ def size_points(
 ) -> list[Point]:
     """LBAEs of the other latent sizes, each under an autoregressive prior of its own."""
     found = []
-    for size in experiment.rates:
+    for size in experiment.latent_sizes:
         other = load_experiment(experiment.profile, experiment.dataset.name, f"lbae-{size}")
         trained = load_trained(other, data_root)
         fitted = fit_autoregressive(trained.bits("train"), trained.bits("validation"))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from companion.experiments.records import SCORES, VERDICTS, belongs_beside, read_record
+from companion.experiments.records import SCORES, VERDICTS, comparable, read_record
 from lbae_lib.files import read_json
 
 _PERFORMANCE = "results/performance"
@@ -69,7 +69,7 @@ def find_results(root: Path, profile: str) -> list[ResultSet]:
     found = []
     for folder in sorted((root / "results").glob("*/*")):
         names = tuple(sorted(p.stem for p in folder.glob("[0-9]*.ipynb") if ".log" not in p.name))
-        if not names or not belongs_beside(folder.parent.name, profile):
+        if not names or not comparable(folder.parent.name, profile):
             continue
         info = DATASETS.get(folder.name)
         title = info.title if info else _own_title(folder)
