@@ -33,7 +33,7 @@ def test_every_profile_loads_for_each_of_its_data_sets():
             name = f"folder:/some/{own}" if dataset.startswith("folder") else dataset
             experiment = load_experiment(profile, name)
             assert experiment.folder.parent.name == profile
-            for model in ("lbae", "vae") if experiment.has_baseline else ("lbae",):
+            for model in ("lbae", "vae") if experiment.entry.vae else ("lbae",):
                 assert load_experiment(profile, name, model).network.kind == model
 
 

@@ -81,7 +81,7 @@ def page(tmp_path, as_project):
 def executed(folder, name, **given):
     """The record of a notebook that ran just now; returns the path of the notebook itself."""
     notebook = PROJECT / f"notebooks/{name}.ipynb"
-    configured = load_experiment("smoke", "digits").notebooks.get(name, {})
+    configured = load_experiment("smoke", "digits").entry.notebooks.get(name, {})
     parameters = notebook_parameters(notebook) | dict(configured) | given
     write_record(
         folder / name / "record.json",

@@ -192,7 +192,7 @@ def size_points(
 ) -> list[Point]:
     """LBAEs of the other latent sizes, each under an autoregressive prior of its own."""
     found = []
-    for size in experiment.latent_sizes:
+    for size in experiment.entry.latent_sizes:
         other = load_experiment(experiment.profile, experiment.dataset.name, f"lbae-{size}")
         trained = load_trained(other, data_root)
         fitted = fit_autoregressive(trained.bits("train"), trained.bits("validation"))

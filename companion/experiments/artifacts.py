@@ -94,6 +94,6 @@ def needed_artifacts(experiment: Experiment, needs: Collection[str]) -> list[tup
     """What a notebook reads, by its needs: artefacts, and of which model."""
     models = ["lbae", *(["vae"] if "vae" in needs else [])]
     if "latent_sizes" in needs:
-        models += [f"{LATENT_SIZE}{size}" for size in experiment.latent_sizes]
+        models += [f"{LATENT_SIZE}{size}" for size in experiment.entry.latent_sizes]
     others = [(ROLES[need]) for need in ("extractor", "prior") if need in needs]
     return [*((LATENTS, model) for model in models), *others]

@@ -43,7 +43,7 @@ def train_extractor(experiment: Experiment, data_root: Path, device: str = "auto
         images = load_images(experiment, data_root)
         tasks = {name: extractor_task(part) for name, part in images.splits.items()}
         inputs, labels, learns = tasks["train"]
-        epochs = experiment.extractor_epochs
+        epochs = experiment.entry.extractor_epochs
         model = train_classifier(inputs, labels, epochs=epochs, device=device).cpu()
         slug = experiment.folder.name
         about = {"dataset": slug if learns != "quarter turns" else f"{slug}-rotation"}

@@ -46,7 +46,7 @@ def load_images(experiment: Experiment, data_root: Path) -> Images:
         DataError: if images are missing, damaged or too few.
     """
     info = experiment.dataset
-    return _load(info, experiment.validation_images, data_root, _folder_state(info))
+    return _load(info, experiment.entry.validation_images, data_root, _folder_state(info))
 
 
 @lru_cache(maxsize=1)

@@ -7,7 +7,6 @@ quickly.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -25,55 +24,6 @@ LATENT_SIZE = "lbae-"  # and a number: the name of an LBAE of one of the other l
 _MANY = 10**12
 
 
-@dataclass(frozen=True)
-class Experiment:
-    """One data set in one profile.
-
-    Attributes:
-        profile: name of the profile.
-        dataset: the data set.
-        network: the autoencoder's shape.
-        training: its schedule.
-        validation_images: number of training images held out for choosing the epoch.
-        notebooks: parameters by notebook, where they differ from the notebook's defaults.
-        extractor_epochs: passes over the training images for the in-domain feature extractor.
-        has_baseline: whether the profile has a VAE for the data set.
-        model: "lbae", "vae", or "lbae-N" for an LBAE of one of the other latent sizes.
-        latent_sizes: other latent sizes of the LBAE, for the rate-distortion curve.
-    """
-
-    profile: str
-    dataset: DatasetInfo
-    network: NetworkConfig
-    training: TrainingConfig
-    validation_images: int
-    notebooks: Mapping[str, Mapping[str, Any]]
-    extractor_epochs: int = 10
-    has_baseline: bool = False
-    model: str = "lbae"
-    latent_sizes: tuple[int, ...] = ()
-
-    @property
-    def folder(self) -> Path:
-        """``results/<profile>/<data set>`` of the project."""
-        return results_folder(self.profile, self.dataset.name)
-
-    @property
-    def model_folder(self) -> Path:
-        """The folder of the model, its latents and its record."""
-        return self.folder / self.model
-
-    def options(self) -> dict[str, Any]:
-        """What training depends on, as JSON values."""
-        return {
-            "profile": self.profile,
-            "dataset": dataclasses.asdict(self.dataset),
-            "network": dataclasses.asdict(self.network),
-            "training": dataclasses.asdict(self.training),
-            "validation_images": self.validation_images,
-        }
-
-
 class _Keys(BaseModel):
     """Keys of a mapping in a profile; others are errors, and a value must have the exact type."""
 
@@ -87,7 +37,9 @@ def _whole(value: Any) -> Any:
 
 _Size = Annotated[int, Field(ge=1, le=2**20)]
 _Count = Annotated[int, Field(ge=1, le=_MANY)]
-_Parameters = Annotated[dict[str, Any], BeforeValidator(lambda given: given or {})]
+_Parameters = Annotated[
+    dict[str, Any], BeforeValidator(lambda given: {} if given is None else given)
+]
 
 
 class Schedule(_Keys):
@@ -169,6 +121,47 @@ class Profile(_Keys):
         return content | {"defaults": None, "datasets": complete}
 
 
+@dataclass(frozen=True)
+class Experiment:
+    """One data set in one profile.
+
+    Attributes:
+        profile: name of the profile.
+        dataset: the data set.
+        network: the autoencoder's shape.
+        training: its schedule.
+        entry: what else the profile says of the data set.
+        model: "lbae", "vae", or "lbae-N" for an LBAE of one of the other latent sizes.
+    """
+
+    profile: str
+    dataset: DatasetInfo
+    network: NetworkConfig
+    training: TrainingConfig
+    entry: Entry
+    model: str = "lbae"
+
+    @property
+    def folder(self) -> Path:
+        """``results/<profile>/<data set>`` of the project."""
+        return results_folder(self.profile, self.dataset.name)
+
+    @property
+    def model_folder(self) -> Path:
+        """The folder of the model, its latents and its record."""
+        return self.folder / self.model
+
+    def options(self) -> dict[str, Any]:
+        """What training depends on, as JSON values."""
+        return {
+            "profile": self.profile,
+            "dataset": dataclasses.asdict(self.dataset),
+            "network": dataclasses.asdict(self.network),
+            "training": dataclasses.asdict(self.training),
+            "validation_images": self.entry.validation_images,
+        }
+
+
 def results_folder(profile: str, dataset: str) -> Path:
     """``results/<profile>/<data set>`` of the project."""
     return project_root() / "results" / profile / dataset_slug(dataset)
@@ -248,22 +241,13 @@ def load_experiment(profile: str, dataset: str, model: str = "lbae") -> Experime
     if folder and not own:
         raise ConfigError(f"{where}: {', '.join(folder)} cannot be changed: remove it")
     info = dataset_info(dataset, **folder)
-    network = entry.model_dump(include={"width", "entry_channels"})
-    network["latent_size"] = sizes.get(model, schedule.latent_size)
-    network["kind"] = "vae" if model == "vae" else "lbae"
-    training = schedule.model_dump(include=set(Schedule.model_fields) - {"latent_size"})
+    shape = entry.model_dump(include={"width", "entry_channels"})
+    shape["latent_size"] = sizes.get(model, schedule.latent_size)
+    shape["kind"] = "vae" if model == "vae" else "lbae"
+    options = schedule.model_dump(include=set(Schedule.model_fields) - {"latent_size"})
     try:
-        return Experiment(
-            profile=profile,
-            dataset=info,
-            network=NetworkConfig(info.image_size, info.channels, **network),
-            training=TrainingConfig(info.loss, **training),
-            validation_images=entry.validation_images,
-            notebooks=entry.notebooks,
-            extractor_epochs=entry.extractor_epochs,
-            has_baseline=entry.vae is not None,
-            model=model,
-            latent_sizes=tuple(entry.latent_sizes),
-        )
+        network = NetworkConfig(info.image_size, info.channels, **shape)
+        training = TrainingConfig(info.loss, **options)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
+    return Experiment(profile, info, network, training, entry, model)

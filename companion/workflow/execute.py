@@ -49,7 +49,7 @@ def run_notebook(
         LbaeError: if a cell fails; the notebook up to there is kept as ``<name>.log.ipynb``.
     """
     source = notebook_path(name)
-    parameters = {**experiment.notebooks.get(name, {}), **(overrides or {})}
+    parameters = {**experiment.entry.notebooks.get(name, {}), **(overrides or {})}
     check_parameters(source, parameters)
     parameters |= {
         "profile": experiment.profile,

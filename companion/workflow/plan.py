@@ -117,12 +117,12 @@ class Plan:
 
     def extractor_options(self, slug: str) -> str:
         """What the feature extractor depends on in the configuration, as one string."""
-        experiment = self._experiments[slug]
-        return json.dumps([experiment.extractor_epochs, experiment.validation_images])
+        entry = self._experiments[slug].entry
+        return json.dumps([entry.extractor_epochs, entry.validation_images])
 
     def notebook_options(self, slug: str, notebook: str) -> str:
         """The parameters a notebook is run with, as one string."""
-        return json.dumps(self._experiments[slug].notebooks.get(notebook, {}), sort_keys=True)
+        return json.dumps(self._experiments[slug].entry.notebooks.get(notebook, {}), sort_keys=True)
 
     def notebook_inputs(self, slug: str, notebook: str) -> list[str]:
         """The notebook, what it says it needs, and the library files it imports."""
@@ -193,8 +193,8 @@ def parse_duration(text: str) -> float:
 
 def _suits(experiment: Experiment, needs: list[str]) -> bool:
     """Whether the data set and its profile have what a notebook needs."""
-    baseline = "vae" not in needs or experiment.has_baseline
-    return baseline and ("attributes" not in needs or experiment.dataset.named)
+    baseline = "vae" not in needs or experiment.entry.vae
+    return bool(baseline) and ("attributes" not in needs or experiment.dataset.named)
 
 
 def _relative(files: list[Path]) -> list[str]:

@@ -71,7 +71,7 @@ def _stale_inputs(executed: Path, notebook: Path, record: dict[str, Any]) -> lis
         experiment = load_experiment(options["profile"], options["dataset"])
     except ConfigError as error:
         return [f"its profile cannot be used ({error})"]
-    wanted = notebook_parameters(notebook) | dict(experiment.notebooks.get(executed.stem, {}))
+    wanted = notebook_parameters(notebook) | experiment.entry.notebooks.get(executed.stem, {})
     wanted |= given_parameters(executed)
     own = options["parameters"]
     # The device of a run is its own affair: the numbers are the same up to rounding.
