@@ -1,50 +1,56 @@
-"""The paper's numbers, read from ``paper.yaml`` and nowhere else."""
+"""The paper's numbers, read from ``tables.yaml`` and nowhere else."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from importlib import resources
 from typing import Any
 
 import yaml
 
-Value = float | tuple[float, float]
+from lbae_lib.data.registry import PAPER_DATASETS
 
-_DATASETS = ("mnist", "cifar10", "celeba")
+Value = float | tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One number of one table.
+class PublishedRow:
+    """What a table says of one method.
 
     Attributes:
-        table: "table_1" to "table_5", or "supplement_table_1".
-        method: the row, e.g. "LBAE (ours)".
-        dataset: "mnist", "cifar10" or "celeba".
-        column: e.g. "reco"; see the head of ``paper.yaml``.
-        value: a number, or (precision, recall).
-        source: whose number it is, if not the paper's own.
+        source: whose numbers these are, if not the paper's own.
+        cells: by data set ("mnist", "cifar10", "celeba") and column (see ``tables.yaml``), a
+            number or (precision, recall); a cell that the paper leaves empty is absent.
     """
 
-    table: str
-    method: str
-    dataset: str
-    column: str
-    value: Value
     source: str | None
+    cells: Mapping[tuple[str, str], Value]
 
 
-@lru_cache(maxsize=1)
-def published_cells() -> tuple[Cell, ...]:
-    """Every cell of the paper's tables, in the paper's order."""
-    return tuple(
-        Cell(table, method, dataset, column, _value(value), row.get("source"))
-        for table, content in _content().items()
-        for method, row in content["rows"].items()
-        for dataset in _DATASETS
-        for column, value in row.get(dataset, {}).items()
-    )
+@cache
+def published_rows(table: str) -> dict[str, PublishedRow]:
+    """A table's rows by method, e.g. "LBAE (ours)", in the paper's order.
+
+    Args:
+        table: "table_1" to "table_5", or "supplement_table_1".
+
+    Raises:
+        KeyError: if there is no such table.
+    """
+    text = resources.files("companion.paper").joinpath("tables.yaml").read_text(encoding="utf-8")
+    return {
+        method: PublishedRow(
+            row.get("source"),
+            {
+                (dataset, column): _value(value)
+                for dataset in PAPER_DATASETS
+                for column, value in row.get(dataset, {}).items()
+            },
+        )
+        for method, row in yaml.safe_load(text)[table].items()
+    }
 
 
 def published(table: str, method: str, dataset: str, column: str) -> Value | None:
@@ -53,28 +59,7 @@ def published(table: str, method: str, dataset: str, column: str) -> Value | Non
     Raises:
         KeyError: if there is no such table or method in it.
     """
-    row = _content()[table]["rows"][method]
-    value = row.get(dataset, {}).get(column)
-    return None if value is None else _value(value)
-
-
-def table_rows(table: str) -> list[tuple[str, str | None]]:
-    """The methods of a table in the paper's order, with the source of rows that are others'.
-
-    Raises:
-        KeyError: if there is no such table.
-    """
-    rows = _content()[table]["rows"]
-    return [(method, row.get("source")) for method, row in rows.items()]
-
-
-def table_title(table: str) -> str:
-    """The table's caption in a few words.
-
-    Raises:
-        KeyError: if there is no such table.
-    """
-    return str(_content()[table]["title"])
+    return published_rows(table)[method].cells.get((dataset, column))
 
 
 def _value(value: Any) -> Value:
@@ -82,9 +67,3 @@ def _value(value: Any) -> Value:
         precision, recall = value
         return (float(precision), float(recall))
     return float(value)
-
-
-@lru_cache(maxsize=1)
-def _content() -> dict[str, Any]:
-    text = resources.files("companion.paper").joinpath("tables.yaml").read_text(encoding="utf-8")
-    return dict(yaml.safe_load(text))
