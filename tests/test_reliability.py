@@ -46,7 +46,9 @@ from companion.experiments.runs import (
 )
 from companion.paper.decisions import Verdict
 from companion.project import project_root
-from companion.site.listings import atlas_table, find_results, verdict_tables
+from companion.site.atlas import atlas_table
+from companion.site.results import find_results
+from companion.site.verdict_tables import verdict_tables
 from companion.workflow.execute import check_parameters, run_notebook
 from companion.workflow.staleness import stale_reasons
 from lbae_lib.bits import pack_bits

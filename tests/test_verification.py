@@ -12,7 +12,7 @@ from companion.cli import parse_parameter
 from companion.experiments.profiles import load_experiment
 from companion.experiments.records import read_record, write_record
 from companion.experiments.sources import code_hash
-from companion.site.stale_note import mark_page
+from companion.site.sphinx_extension import with_notes
 from companion.workflow.staleness import notebook_parameters, stale_reasons
 from companion.workflow.verify import _yaml, compare_figures, compare_results
 from lbae_lib.files import sha256_file
@@ -129,9 +129,10 @@ def test_tables_of_older_scores_are_older(page):
 
 def test_an_older_page_says_so_below_its_title():
     page = {"cells": [{"cell_type": "markdown", "source": ["# Title"]}], "nbformat": 4}
-    marked = json.loads(mark_page(json.dumps(page), ["the notebook has changed"]))
-    assert [c["cell_type"] for c in marked["cells"]] == ["markdown", "markdown"]
+    marked = json.loads(with_notes(json.dumps(page), "Links", ["the notebook has changed"]))
+    assert [c["cell_type"] for c in marked["cells"]] == ["markdown"] * 3
     assert "the notebook has changed since" in marked["cells"][1]["source"]
+    assert marked["cells"][2]["source"] == "Links"
 
 
 @pytest.mark.slow

@@ -1,0 +1,30 @@
+"""The figure on the book's first page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from companion.site.results import ResultSet
+
+_PAGE, _FILE = "03_sampling", "overview.png"
+
+
+def overview_figure(root: Path, sets: list[ResultSet]) -> str:
+    """The method in one figure, from the first data set that has it, in Markdown; "" if none has.
+
+    Args:
+        root: of the project.
+        sets: the data sets' pages.
+    """
+    for result in sets:
+        page = result.page(_PAGE)
+        if (root / page / _FILE).exists():
+            return (
+                f"```{{figure}} /{page}/{_FILE}\n"
+                ":alt: Above: an image, its bits, its reconstruction. Below: a sphere cut by a "
+                "plane, new bits, a new image.\n:width: 100%\n\n"
+                "Above, an image is encoded as bits and decoded. Below, a random hyperplane "
+                f"samples new bits, which are decoded. {result.label}, from "
+                f"[this page](/{page}).\n```\n"
+            )
+    return ""
