@@ -72,7 +72,8 @@ def main() -> None:
         f"by {difference:+.3f}, {within} the standard deviation over seeds, {spread:.3f}."
         f"{emulated}"
     )
-    rows = [(seed, *pair) for seed, pair in enumerate(zip(*losses.values(), strict=True))]
+    by_seed = zip(*losses.values(), strict=True)
+    rows = [(seed, *(f"{loss:.3f}" for loss in pair)) for seed, pair in enumerate(by_seed)]
     header = ("seed", *(f"validation loss, {name}" for name in losses))
     write_record(options.output, "precision", machine(), header, rows, caption)
 
