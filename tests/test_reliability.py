@@ -611,7 +611,7 @@ def test_records_without_a_checksum(page, inside, outcomes):
     readers = (
         lambda: stale_reasons(page),
         lambda: ScoreRecord.load(path).title,
-        lambda: verdict_tables(inside, sets) + atlas_table(inside, sets, None),
+        lambda: verdict_tables(sets) + atlas_table(sets, None),
     )
     happened: Counter[str] = Counter()
     for number in range(30 * TRIES):

@@ -42,7 +42,7 @@ def root(tmp_path):
 def test_claims_by_data_set(root):
     sets = find_results(root, "quick")
     assert [s.folder.name for s in sets] == ["mnist", "digits"]
-    lines = verdict_tables(root, sets).splitlines()
+    lines = verdict_tables(sets).splitlines()
     assert lines[0] == "## Page 02_b"
     assert lines[2] == "| claim of the paper | MNIST (profile quick) | Digits (profile quick) |"
     assert lines[4] == (
@@ -51,13 +51,13 @@ def test_claims_by_data_set(root):
     )
     assert lines[5].endswith("{.lbae-open} |  |")
     assert len(lines) == 6  # a page without verdicts has no table
-    stale = verdict_tables(root, sets, ["results/quick/digits/02_b"]).splitlines()
+    stale = verdict_tables(sets, ["results/quick/digits/02_b"]).splitlines()
     assert stale[4].endswith("{.lbae-fails} (out of date) |")
     assert stale[5] == lines[5]
 
 
 def test_counts_by_data_set(root):
-    lines = counts_table(root, find_results(root, "quick")).splitlines()
+    lines = counts_table(find_results(root, "quick")).splitlines()
     assert lines[2:] == [
         "| MNIST (profile quick) | 1 | 0 | 1 |",
         "| Digits (profile quick) | 0 | 1 | 0 |",
@@ -66,9 +66,9 @@ def test_counts_by_data_set(root):
 
 def test_the_picture_is_of_the_first_data_set_that_has_it(root):
     sets = find_results(root, "quick")
-    assert overview_figure(root, sets) == ""
+    assert overview_figure(sets) == ""
     (root / "results/quick/mnist/03_sampling/overview.png").write_bytes(b"")
-    assert "/results/quick/mnist/03_sampling/overview.png" in overview_figure(root, sets)
+    assert "/results/quick/mnist/03_sampling/overview.png" in overview_figure(sets)
 
 
 def test_benchmarks_by_machine(tmp_path):
@@ -126,7 +126,7 @@ def test_the_atlas_leads_to_pages_and_says_what_they_found(root):
     record = root / "results/quick/mnist/03_sampling/record.json"
     verdicts = [{"claim": c, "verdict": v} for c, v in zip("abc", VERDICTS.values(), strict=True)]
     write_record(record, "03_sampling", {}, {}, {"verdicts": verdicts}, 1.0)
-    lines = atlas_table(root, sets, "results/quick/06_tables").splitlines()
+    lines = atlas_table(sets, "results/quick/06_tables").splitlines()
     (figure,) = (line for line in lines if line.startswith("| Figure 8 "))
     assert figure.endswith("| [MNIST (profile quick)](/results/quick/mnist/03_sampling) (1 of 2) |")
     (table,) = (line for line in lines if line.startswith("| Table 2 "))
@@ -163,7 +163,7 @@ def test_a_folder_of_images_has_the_title_of_its_profile(root):
     folder = root / "results/laptop/folder-faces"
     (folder / "lbae").mkdir(parents=True)
     (folder / "01_training.ipynb").write_text("{}")
-    (result,) = (s for s in find_results(root, "quick") if s.folder == folder.relative_to(root))
+    (result,) = (s for s in find_results(root, "quick") if s.folder == folder)
     assert result.title == "folder-faces (profile laptop)"
     options = {"dataset": {"title": "Faces of mine"}}
     write_record(folder / "lbae/record.json", "train", options, {}, {}, 1.0)
@@ -182,7 +182,7 @@ def test_a_title_is_text_whatever_it_holds(root):
     shown = html.escape(title.replace("\n", " "), quote=False)
     read = MarkdownIt("commonmark", {"html": True}).enable("table").use(dollarmath_plugin)
     for text in (
-        atlas_table(root, [trap], None), verdict_tables(root, [trap]), counts_table(root, [trap]),
-        overview_figure(root, [trap]).replace("```", ""),
+        atlas_table([trap], None), verdict_tables([trap]), counts_table([trap]),
+        overview_figure([trap]).replace("```", ""),
     ):  # fmt: skip
         assert shown in read.render(text), text

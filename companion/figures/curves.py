@@ -1,4 +1,4 @@
-"""Curves: training losses and the Hamming path of Figure 9."""
+"""Curves: training losses, and the Hamming distances of Figure 9."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def loss_curves(history: Sequence[Mapping[str, Any]], best_epoch: int, unit: str
 
     Args:
         history: the lines of ``progress.jsonl``.
-        best_epoch: whose weights are kept, counted from 1.
+        best_epoch: the epoch whose weights are kept, counted from 1.
         unit: of the loss, for the axis.
     """
     figure, (axis,) = new_figure(width=ONE_COLUMN * 1.5)
@@ -46,7 +46,7 @@ def loss_curves(history: Sequence[Mapping[str, Any]], best_epoch: int, unit: str
 
 @styled
 def hamming_paths(paths: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
-    """Mean and standard deviation, cut at 0, of the distance from source and target (Figure 9).
+    """Mean and standard deviation (cut at 0) of the distances from source and target (Figure 9).
 
     Args:
         paths: by method, what :func:`lbae_lib.latent.interpolation.hamming_path` returns.

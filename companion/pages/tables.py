@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
@@ -24,8 +24,12 @@ _LATEX = str.maketrans(
 def html_table(header: Sequence[str], rows: Rows) -> str:
     """A table as HTML, everything escaped; floats in four significant digits, None as a dash."""
     with pd.option_context("display.max_colwidth", None):
-        table = _texts(header, rows, html.escape, _html_cell).to_html(
-            index=False, escape=False, justify="left", border=0, classes="table lbae-table"
+        table = (
+            _frame(map(html.escape, header), rows)
+            .map(_html_cell)
+            .to_html(
+                index=False, escape=False, justify="left", border=0, classes="table lbae-table"
+            )
         )
     # Wide tables scroll on a phone: the keyboard must reach what scrolls.
     return (
@@ -49,8 +53,8 @@ def csv_table(header: Sequence[str], rows: Rows) -> str:
 
 def latex_table(header: Sequence[str], rows: Rows) -> str:
     """A table as LaTeX, for the package booktabs; everything escaped."""
-    texts = _texts(header, rows, _latex, lambda cell: _latex(shown(cell)))
-    return texts.to_latex(index=False, escape=False, column_format="l" + "r" * (len(header) - 1))
+    table, alignment = _frame(map(_latex, header), rows), "l" + "r" * (len(header) - 1)
+    return table.map(_latex).to_latex(index=False, escape=False, column_format=alignment)
 
 
 def download_links(files: dict[str, str]) -> str:
@@ -74,17 +78,9 @@ def shown(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _frame(header: Sequence[str], rows: Rows) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=header, dtype=object)  # whole numbers and None as they are
-
-
-def _texts(
-    header: Sequence[str],
-    rows: Rows,
-    title: Callable[[str], str],
-    cell: Callable[[object], str],
-) -> pd.DataFrame:
-    return _frame([title(text) for text in header], rows).map(cell)
+def _frame(header: Iterable[str], rows: Rows) -> pd.DataFrame:
+    # Of another type, pandas would turn None and whole numbers into floats.
+    return pd.DataFrame(rows, columns=list(header), dtype=object)
 
 
 def _html_cell(value: object) -> str:
@@ -92,5 +88,5 @@ def _html_cell(value: object) -> str:
     return text if isinstance(value, str) else f'<span class="lbae-number">{text}</span>'
 
 
-def _latex(text: str) -> str:
-    return text.translate(_LATEX)
+def _latex(value: object) -> str:
+    return shown(value).translate(_LATEX)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 from companion.experiments.records import SCORES, VERDICTS
 from companion.site.results import ResultSet, markdown_table
@@ -28,30 +27,22 @@ ATLAS = (
     ("Table 4", "precision/recall", "05_metrics"),
     ("Table 5", "Gaussian mixtures on latents", "05_metrics"),
     ("Supplement, Figures 1-2", "the network", "01_training"),
-    (
-        "Supplement, Figures 3-12",
-        "more reconstructions, samples, interpolations, edits",
-        "11_gallery",
-    ),
+    ("Supplement, Figures 3-12", "more reconstructions, samples, paths, edits", "11_gallery"),
     ("Supplement, Table 1", "compression", "09_compression"),
 )
 
 
-def atlas_table(root: Path, sets: list[ResultSet], across: str | None) -> str:
-    """Figures and tables of the paper, the pages that reproduce them and their verdicts.
+def atlas_table(sets: list[ResultSet], across: str | None) -> str:
+    """Figures and tables of the paper, and the pages that reproduce them, as Markdown.
 
     Args:
-        root: of the project.
         sets: the data sets' pages.
         across: the page on all data sets, which has all tables, if there is one.
-
-    Returns:
-        Markdown.
     """
     rows = []
     for item, shows, notebook in ATLAS:
         links = [
-            f"[{result.label}](/{result.page(notebook)}){_tally(root, result, notebook)}"
+            f"[{result.label}](/{result.page(notebook)}){_tally(result, notebook)}"
             for result in sets
             if notebook in result.notebooks
         ]
@@ -61,8 +52,8 @@ def atlas_table(root: Path, sets: list[ResultSet], across: str | None) -> str:
     return markdown_table(("paper", "shows", "here, and claims of the page that hold"), rows)
 
 
-def _tally(root: Path, result: ResultSet, notebook: str) -> str:
+def _tally(result: ResultSet, notebook: str) -> str:
     """How many of a page's claims hold, of those that it measures: " (2 of 3)"."""
-    found = Counter(v["verdict"] for v in result.verdicts(root, notebook))
+    found = Counter(v["verdict"] for v in result.verdicts(notebook))
     holds, fails = (found[VERDICTS[measured]] for measured in (True, False))
     return f" ({holds} of {holds + fails})" if holds + fails else ""

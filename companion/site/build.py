@@ -80,12 +80,12 @@ def _write_generated(
     stale = {page: reasons for page, reasons in found.items() if reasons}
     write_json(root / STALE_PAGES, stale)
     generated = {
-        "atlas": atlas_table(root, sets, across),
-        "counts": counts_table(root, sets),
-        "overview": overview_figure(root, sets),
+        "atlas": atlas_table(sets, across),
+        "counts": counts_table(sets),
+        "overview": overview_figure(sets),
         "performance": performance_tables(root),
         "reliability": reliability_table(root),
-        "verdicts": verdict_tables(root, sets, stale),
+        "verdicts": verdict_tables(sets, stale),
     }
     generated |= {f"api_{package}": reference(root, package) for package in _PACKAGES}
     for name, text in generated.items():

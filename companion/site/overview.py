@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from companion.site.results import ResultSet
 
 _PAGE, _FILE = "03_sampling", "overview.png"
 
 
-def overview_figure(root: Path, sets: list[ResultSet]) -> str:
-    """The method in one figure, from the first data set that has it, in Markdown; "" if none has.
-
-    Args:
-        root: of the project.
-        sets: the data sets' pages.
-    """
+def overview_figure(sets: list[ResultSet]) -> str:
+    """The method in one figure, from the first data set that has it, as Markdown; else ""."""
     for result in sets:
         page = result.page(_PAGE)
-        if (root / page / _FILE).exists():
+        if (result.folder / _PAGE / _FILE).exists():
             return (
                 f"```{{figure}} /{page}/{_FILE}\n"
                 ":alt: Above: an image, its bits, its reconstruction. Below: a sphere cut by a "

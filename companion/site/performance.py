@@ -21,14 +21,7 @@ BENCHMARKS = {
 
 
 def performance_tables(root: Path) -> str:
-    """What the benchmarks measured, one section per benchmark and one part per machine.
-
-    Args:
-        root: of the project.
-
-    Returns:
-        Markdown.
-    """
+    """A section per benchmark and a part per machine, as Markdown; ``root`` is the project's."""
     sections = []
     for name, title in BENCHMARKS.items():
         records = sorted((root / _FOLDER).glob(f"{name}-*.json"))

@@ -11,11 +11,7 @@ _OUTCOMES = "results/reliability/outcomes.json"
 
 
 def reliability_table(root: Path) -> str:
-    """Each kind of damage and its outcomes, in Markdown.
-
-    Args:
-        root: of the project.
-    """
+    """Each kind of damage and its outcomes, as Markdown; ``root`` is the project's."""
     path = root / _OUTCOMES
     if not path.exists():
         return "Not tried yet.\n"

@@ -17,7 +17,7 @@ class ResultSet:
     """Executed notebooks of one data set in one profile.
 
     Attributes:
-        folder: ``results/<profile>/<data set>``, relative to the project.
+        folder: the project's ``results/<profile>/<data set>``.
         title: of data set and profile, for the table of contents.
         notebooks: their names, in order.
     """
@@ -32,16 +32,16 @@ class ResultSet:
         return re.sub(r"([\\`*_{}\[\]<>&|$~!#])", r"\\\1", " ".join(self.title.split()))
 
     def page(self, notebook: str) -> str:
-        """The document that a notebook becomes, without suffix."""
-        return (self.folder / notebook).as_posix()
+        """The document that a notebook becomes: ``results/<profile>/<data set>/<notebook>``."""
+        return Path(*self.folder.parts[-3:], notebook).as_posix()
 
-    def verdicts(self, root: Path, notebook: str) -> list[dict[str, Any]]:
+    def verdicts(self, notebook: str) -> list[dict[str, Any]]:
         """The verdicts in a notebook's record.
 
         Raises:
             CheckpointError: if the record is missing or damaged.
         """
-        record = read_record(root / self.folder / notebook / RECORD_FILE)
+        record = read_record(self.folder / notebook / RECORD_FILE)
         return list(record["results"].get("verdicts", []))
 
 
@@ -55,11 +55,7 @@ def find_results(root: Path, profile: str) -> list[ResultSet]:
     executed = {folder: _notebooks(folder) for folder in (root / "results").glob("*/*")}
     shown = [f for f, names in executed.items() if names and belongs_beside(f.parent.name, profile)]
     return [
-        ResultSet(
-            folder.relative_to(root),
-            f"{_title(folder)} (profile {folder.parent.name})",
-            executed[folder],
-        )
+        ResultSet(folder, f"{_title(folder)} (profile {folder.parent.name})", executed[folder])
         for folder in sorted(shown, key=_place)
     ]
 

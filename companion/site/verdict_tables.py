@@ -13,21 +13,17 @@ from companion.site.results import ResultSet, cell, markdown_table
 _CLASSES = dict(zip(VERDICTS.values(), ("lbae-holds", "lbae-fails", "lbae-open"), strict=True))
 
 
-def verdict_tables(root: Path, sets: list[ResultSet], stale: Collection[str] = ()) -> str:
-    """Every claim and its verdict on each data set, one table per notebook.
+def verdict_tables(sets: list[ResultSet], stale: Collection[str] = ()) -> str:
+    """Every claim and its verdict on each data set, one table per notebook, as Markdown.
 
     Args:
-        root: of the project.
         sets: the data sets' pages.
         stale: pages that are out of date, and marked so.
-
-    Returns:
-        Markdown.
     """
     parts = []
     for notebook in sorted({name for result in sets for name in result.notebooks}):
         executed = [result for result in sets if notebook in result.notebooks]
-        found = {result: result.verdicts(root, notebook) for result in executed}
+        found = {result: result.verdicts(notebook) for result in executed}
         rows = []
         for claim in dict.fromkeys(v["claim"] for verdicts in found.values() for v in verdicts):
             cells = [cell(claim)]
@@ -38,22 +34,17 @@ def verdict_tables(root: Path, sets: list[ResultSet], stale: Collection[str] = (
                 cells.append(links + " (out of date)" * bool(own and page in stale))
             rows.append(cells)
         if rows:
-            title = _title(root / executed[0].folder / f"{notebook}.ipynb")
+            title = _title(executed[0].folder / f"{notebook}.ipynb")
             header = ("claim of the paper", *(result.label for result in executed))
             parts.append(f"## {title}\n\n{markdown_table(header, rows)}")
     return "\n".join(parts)
 
 
-def counts_table(root: Path, sets: list[ResultSet]) -> str:
-    """How many claims hold on each data set, in Markdown.
-
-    Args:
-        root: of the project.
-        sets: the data sets' pages.
-    """
+def counts_table(sets: list[ResultSet]) -> str:
+    """How many claims hold on each data set, as Markdown."""
     rows = []
     for result in sets:
-        verdicts = [v for name in result.notebooks for v in result.verdicts(root, name)]
+        verdicts = [v for name in result.notebooks for v in result.verdicts(name)]
         number = Counter(v["verdict"] for v in verdicts)
         rows.append((result.label, *(str(number[verdict]) for verdict in VERDICTS.values())))
     return markdown_table(("data", *VERDICTS.values()), rows)
