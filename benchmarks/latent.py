@@ -121,7 +121,7 @@ def repairs(width: int) -> str:
     """How long the repairs of a Gram matrix take, and how far from it they end."""
     gram = gram_matrix(moments(correlated_bits(2 * width, width)).matrix)
     negative = int((torch.linalg.eigvalsh(gram) < 0).sum())
-    told = []
+    measured = []
     for name, repair in (("clipping", clip), ("Newton's method", nearest)):
         began = time.perf_counter()
         matrix, iterations = repair(gram)
@@ -129,8 +129,8 @@ def repairs(width: int) -> str:
         factor(matrix)
         counted = f"{iterations} iteration{'s' * (iterations != 1)}"
         error = float((matrix - gram).norm())
-        told.append(f"{name} {seconds:.2f} s ({counted}, distance from H {error:.2f})")
-    return f"Repairs of H with {negative} of {len(gram):,} eigenvalues negative: {'; '.join(told)}."
+        measured.append(f"{name} {seconds:.2f} s ({counted}, distance from H {error:.2f})")
+    return f"Repairs of H with {negative} of {len(gram):,} eigenvalues negative: {'; '.join(measured)}."
 
 
 def main() -> None:

@@ -23,13 +23,13 @@ from typing import Any
 
 import torch
 from machine import OUTPUT, machine, measure_apart, peak_mib, write_record
+from roofline import roofline
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.data import DataLoader, TensorDataset
 from torch.utils.flop_counter import FlopCounterMode
 
-from companion.figures.performance import roofline
 from companion.figures.style import save_figure
 from lbae_lib.models.autoencoders import build_model, reconstruction_loss
 from lbae_lib.models.config import NetworkConfig, TrainingConfig

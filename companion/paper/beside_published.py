@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from companion.analysis.score_records import ScoreRecord, training_record
-from companion.paper.tables import published, published_rows
+from companion.paper.tables import published, published_cells
 from lbae_lib.data.registry import PAPER_DATASETS
 from lbae_lib.models.autoencoders import LOSS_UNITS
 
@@ -43,19 +43,18 @@ def published_table(table: str) -> Table:
     Args:
         table: "table_1" to "table_5", or "supplement_table_1".
     """
-    methods = published_rows(table)
-    cells = list(dict.fromkeys(cell for row in methods.values() for cell in row.cells))
-    order = [*COLUMNS, *(column for _, column in cells)]
-    cells.sort(key=lambda cell: ([*PAPER_DATASETS].index(cell[0]), order.index(cell[1])))
-    titles = {
-        cell: f"{PAPER_DATASETS[cell[0]]}, {COLUMNS.get(cell[1], cell[1].replace('_', ' '))}"
-        for cell in cells
-    }
-    return _table(
-        {"method": f"{method} ({row.source})" if row.source else method}
-        | {titles[cell]: _published(table, method, *cell) for cell in cells}
-        for method, row in methods.items()
+    cells = published_cells(table)
+    order = [*COLUMNS, *cells["column"]]
+    columns = sorted(
+        set(zip(cells["dataset"], cells["column"], strict=True)),
+        key=lambda cell: ([*PAPER_DATASETS].index(cell[0]), order.index(cell[1])),
     )
+    titles = [f"{PAPER_DATASETS[d]}, {COLUMNS.get(c, c.replace('_', ' '))}" for d, c in columns]
+    rows: list[list[object]] = []
+    for method, source in dict(zip(cells["method"], cells["source"], strict=True)).items():
+        label = f"{method} ({source})" if source else method
+        rows.append([label, *(_published(table, method, *cell) for cell in columns)])
+    return ["method", *titles], rows
 
 
 def beside_published(scores: ScoreRecord, judge: str) -> Table:

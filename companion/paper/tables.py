@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
 
+import pandas as pd
 import yaml
 
 from lbae_lib.data.registry import PAPER_DATASETS
@@ -15,55 +14,47 @@ from lbae_lib.data.registry import PAPER_DATASETS
 Value = float | tuple[float, float]
 
 
-@dataclass(frozen=True)
-class PublishedRow:
-    """What a table says of one method.
-
-    Attributes:
-        source: whose numbers these are, if not the paper's own.
-        cells: by data set ("mnist", "cifar10", "celeba") and column (see ``tables.yaml``), a
-            number or (precision, recall); a cell that the paper leaves empty is absent.
-    """
-
-    source: str | None
-    cells: Mapping[tuple[str, str], Value]
-
-
-@cache
-def published_rows(table: str) -> dict[str, PublishedRow]:
-    """A table's rows by method, e.g. "LBAE (ours)", in the paper's order.
+def published(table: str, method: str, dataset: str, column: str) -> Value | None:
+    """One published number or pair (precision, recall); None where the paper has an empty cell.
 
     Args:
         table: "table_1" to "table_5", or "supplement_table_1".
-
-    Raises:
-        KeyError: if there is no such table.
-    """
-    text = resources.files("companion.paper").joinpath("tables.yaml").read_text(encoding="utf-8")
-    return {
-        method: PublishedRow(
-            row.get("source"),
-            {
-                (dataset, column): _value(value)
-                for dataset in PAPER_DATASETS
-                for column, value in row.get(dataset, {}).items()
-            },
-        )
-        for method, row in yaml.safe_load(text)[table].items()
-    }
-
-
-def published(table: str, method: str, dataset: str, column: str) -> Value | None:
-    """One published number, or None where the paper leaves the cell empty.
+        method: the row, e.g. "LBAE (ours)".
+        dataset: "mnist", "cifar10" or "celeba".
+        column: see the head of ``tables.yaml``.
 
     Raises:
         KeyError: if there is no such table or method in it.
     """
-    return published_rows(table)[method].cells.get((dataset, column))
-
-
-def _value(value: Any) -> Value:
+    value = _content()[table][method].get(dataset, {}).get(column)
     if isinstance(value, list):
         precision, recall = value
-        return (float(precision), float(recall))
-    return float(value)
+        return float(precision), float(recall)
+    return None if value is None else float(value)
+
+
+@cache
+def published_cells(table: str) -> pd.DataFrame:
+    """The cells of a table in the paper's order: method, source, dataset, column, value.
+
+    ``source`` says whose numbers a row has, if not the paper's own; else it is None. ``value`` is
+    that of :func:`published`.
+
+    Raises:
+        KeyError: if there is no such table.
+    """
+    cells = [
+        (method, row.get("source"), dataset, column, published(table, method, dataset, column))
+        for method, row in _content()[table].items()
+        for dataset in PAPER_DATASETS
+        for column in row.get(dataset, {})
+    ]
+    return pd.DataFrame(
+        cells, columns=["method", "source", "dataset", "column", "value"], dtype=object
+    )
+
+
+@cache
+def _content() -> dict[str, Any]:
+    text = resources.files("companion.paper").joinpath("tables.yaml").read_text(encoding="utf-8")
+    return dict(yaml.safe_load(text))
