@@ -1,10 +1,10 @@
-"""Files of a trained model's test latents: round trip, length against entropy, speed on one core.
+"""Files of a trained model's test latents: round trip, length and entropy, speed on one core.
 
     python benchmarks/coding.py [--dataset mnist] [--profile laptop]
 
-Every coder encodes and decodes the whole test set in one stream and must give every bit back; the
-shorter time of two runs counts. Another process with another number of threads decodes
-the same file. Prints a table and writes a record to results/performance/.
+Every coder encodes the whole test set in one stream, and decoding must return every bit. The
+shorter time of two runs counts. A second process with a different number of threads decodes the
+same file. Prints a table and writes a record to results/performance/.
 """
 
 from __future__ import annotations
@@ -73,21 +73,11 @@ def main() -> None:
         megabits = bits.numel() / 1e6
         encode, decode = (megabits / min(pair) for pair in zip(*times, strict=True))
         length = 8 * (len(content) - OVERHEAD) / len(bits)
-        rows.append(
-            {
-                "coder": coder,
-                "bits": length,
-                "entropy": expected,
-                "encode": encode,
-                "decode": decode,
-            }
-        )
-        print(
-            f"{coder:15} {length:8.2f} bits an image, {length / expected - 1:+.2%} of the model's; "
-            f"encode {encode:8.1f}, decode {decode:8.1f} Mbit/s"
-        )
-    found = {"dataset": experiment.dataset.title, "latents": len(bits), "rows": rows}
-    write_record(options.output, "coding", f"{processor()}, 1 thread", found)
+        rows.append((coder, length, expected, encode, decode))
+    header = ("coder", "bits per image, in the file", "bits per image, entropy of the model",
+              "encoding, Mbit/s", "decoding, Mbit/s")  # fmt: skip
+    caption = f"{len(bits):,} test latents of {experiment.dataset.title} in one stream."
+    write_record(options.output, "coding", f"{processor()}, 1 thread", header, rows, caption)
 
 
 if __name__ == "__main__":

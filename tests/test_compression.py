@@ -78,6 +78,6 @@ def test_figures_are_drawn():
     points += [Point("vae", "16 numbers", b, 80.0, 0.3) for b in (30.0, 60.0)]
     points += [Point("png", "PNG", 3000.0, 0.0, 0.0)]
     figure = rate_distortion(points, "FD[test]")
-    assert [axis.get_xlabel() for axis in figure.axes] == ["measured bits an image"] * 2
+    assert [axis.get_xlabel() for axis in figure.axes] == ["measured bits per image"] * 2
     figure = entropy_ladder({"factorised": 190.0, "autoregressive": 120.0}, 200)
     assert len(figure.axes[0].patches) == 3

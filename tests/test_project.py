@@ -14,7 +14,7 @@ from conftest import PROJECT
 
 from companion.experiments import sources
 from companion.experiments.sources import module_sources, notebook_sources
-from companion.site.listings import ATLAS
+from companion.site.atlas import ATLAS
 
 LIBRARY_FILES = [p for name in ("lbae_lib", "companion") for p in (PROJECT / name).rglob("*.py")]
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))

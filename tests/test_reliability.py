@@ -43,7 +43,9 @@ from companion.experiments.trained import load_trained
 from companion.experiments.training import train_experiment
 from companion.paper.decisions import Verdict
 from companion.project import project_root
-from companion.site.listings import atlas_table, find_results, verdict_tables
+from companion.site.atlas import atlas_table
+from companion.site.results import find_results
+from companion.site.verdict_tables import verdict_tables
 from companion.workflow.execute import check_parameters, run_notebook
 from companion.workflow.report import report
 from companion.workflow.staleness import stale_reasons
@@ -607,7 +609,7 @@ def test_records_without_a_checksum(page, inside, outcomes):
     readers = (
         lambda: stale_reasons(page),
         lambda: ScoreRecord.load(path).title,
-        lambda: verdict_tables(inside, sets) + atlas_table(inside, sets, None),
+        lambda: verdict_tables(sets) + atlas_table(sets, None),
     )
     happened: Counter[str] = Counter()
     for number in range(30 * TRIES):

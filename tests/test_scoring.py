@@ -249,7 +249,7 @@ def test_a_difference_within_the_deviations_decides_nothing():
 
 
 def test_why_nothing_is_decided():
-    assert undecided(False, 3) == "the judge fails on the controls"
+    assert undecided(False, 3) == "the metric fails its control checks"
     assert "single seed" in undecided(True, 1)
     assert undecided(True, 3) == "the difference may be noise"
 

@@ -11,7 +11,7 @@ from reports import lbae, results
 from companion.experiments.profiles import load_experiment
 from companion.experiments.records import read_record, write_record
 from companion.experiments.sources import code_hash
-from companion.site.stale_note import mark_page
+from companion.site.sphinx_extension import with_notes
 from companion.workflow.comparison import compare_figures, compare_results
 from companion.workflow.notebooks import notebook_parameters, parse_parameter
 from companion.workflow.staleness import stale_reasons
@@ -130,9 +130,10 @@ def test_tables_of_outdated_scores_are_out_of_date(page):
 
 def test_an_older_page_says_so_below_its_title():
     page = {"cells": [{"cell_type": "markdown", "source": ["# Title"]}], "nbformat": 4}
-    marked = json.loads(mark_page(json.dumps(page), ["the notebook has changed"]))
-    assert [c["cell_type"] for c in marked["cells"]] == ["markdown", "markdown"]
+    marked = json.loads(with_notes(json.dumps(page), "Links", ["the notebook has changed"]))
+    assert [c["cell_type"] for c in marked["cells"]] == ["markdown"] * 3
     assert "the notebook has changed since" in marked["cells"][1]["source"]
+    assert marked["cells"][2]["source"] == "Links"
 
 
 @pytest.mark.slow
