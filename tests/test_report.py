@@ -69,17 +69,17 @@ def test_the_metrics_page_scores_every_row(report):
     record = json.loads((folder / "record.json").read_text())
     scores = record["results"]["scores"]
     assert scores["reference_images"] == 360
-    (judge,) = scores["judges"]
-    assert judge == "digits-cnn-v1"
-    assert not scores["judges"][judge]["inception"]
+    (evaluator,) = scores["evaluators"]
+    assert evaluator == "digits-cnn-v1"
+    assert not scores["evaluators"][evaluator]["inception"]
     assert len(scores["rows"]) == 7 + 11 + 6  # controls, LBAE, VAE
     for key, row in scores["rows"].items():
-        for values in row["values"][judge].values():
+        for values in row["values"][evaluator].values():
             assert len(values) == 1, key
     inputs = {"notebook", "code", "model", "latents", "baseline", "extractor"}
     assert set(record["inputs"]) == inputs
     for table in ("controls", "lbae", "vae", "published"):
-        name = f"{table}_digits-cnn-v1"  # a table for each way of scoring
+        name = f"{table}_digits-cnn-v1"  # a table for each evaluator
         assert (folder / f"{name}.csv").read_text().count("\n") > 3
         latex = (folder / f"{name}.tex").read_text()
         assert latex.startswith("% ")
@@ -225,7 +225,9 @@ def test_a_page_names_no_home_folder(project, tmp_path_factory, monkeypatch):
         load_dataset(dataset_info("folder:~nobody-at-all/x"), project)
 
     taken = []
-    monkeypatch.setattr("companion.pages.notebook.load_trained", lambda _, root: taken.append(root))
+    monkeypatch.setattr(
+        "companion.pages.notebook.load_trained", lambda _, root, device: taken.append(root)
+    )
     open_notebook("03_sampling", "own", "digits", "~/data")
     open_notebook("03_sampling", "own", "digits", "data")
     assert taken == [home / "data", project / "data"]

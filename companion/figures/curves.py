@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
+from companion.analysis.inversions import LABELS
 from companion.figures.style import (
     COLOURS,
     GREY,
-    LABELS,
     ONE_COLUMN,
     new_figure,
     styled,

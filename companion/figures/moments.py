@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import leaves_list, linkage
 from torch import Tensor
 
-from companion.figures.style import COLOURS, GREY, LABELS, new_figure, styled
+from companion.analysis.samplers import LABELS
+from companion.figures.style import COLOURS, GREY, new_figure, styled
 from lbae_lib.latent.moments import Moments
 
 _MAX_POINTS = 20_000  # a scatter of more says no more

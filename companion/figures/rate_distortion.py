@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from companion.analysis.rate_distortion import Point
+from companion.analysis.rate_distortion import LABELS, Point
 from companion.figures.style import (
     COLOURS,
     GREY,
     INK,
-    LABELS,
     TWO_COLUMNS,
     new_figure,
     plain_numbers,

@@ -22,11 +22,11 @@ MODELS = {"lbae": "LBAE (ours)", "vae": "VAE (ours)"}
 SCORED = {
     "lbae": {
         "reco": "lbae_reco",
-        "n01": "lbae_n01",
+        "n01": "lbae_uniform",
         "sampled": "lbae_clip",
-        "interp": "lbae_interp",
+        "interp": "lbae_interp_algorithm_1",
     },
-    "vae": {"reco": "vae_reco", "n01": "vae_n01"},
+    "vae": {"reco": "vae_reco", "n01": "vae_standard"},
 }
 # Scored here for VAE (ours), without a cell in the paper's tables.
 BEYOND = {"sampled": "vae_sampled", "interp": "vae_interp"}
@@ -95,14 +95,14 @@ def across(
         header += [f"{COLUMNS[column]}: here{', ' * bool(part)}{part}" for part in parts]
     rows: TableRows = []
     for scores in records:
-        for judge in scores.judges:
+        for judge in scores.evaluators:
             for model in MODELS:
                 cells: list[object] = [
                     scores.title,
                     MODELS[model],
                     scores.measure(judge, metrics[0]),
                     scores.content["reference_images"],
-                    scores.effort(judge, metrics[0]),
+                    scores.replication(judge, metrics[0]),
                 ]
                 for column in columns:
                     cells.append(_paper(table, model, scores.counterpart, column))
@@ -119,13 +119,13 @@ def mixtures(records: Iterable[ScoreRecord]) -> tuple[Header, TableRows]:
     drawn = {
         "lbae_clip": ("LBAE, random hyperplanes (clipped)", "LBAE (ours)"),
         "lbae_nearest": ("LBAE, random hyperplanes (nearest)", None),
-        "lbae_gmm": ("LBAE, mixture then sign", None),
-        "vae_gmm": ("VAE (ours), mixture", None),
-        "vae_n01": ("VAE (ours), N(0, 1)", None),
+        "lbae_mixture": ("LBAE, mixture then sign", None),
+        "vae_mixture": ("VAE (ours), mixture", None),
+        "vae_standard": ("VAE (ours), N(0, 1)", None),
     }
     rows: TableRows = []
     for scores in records:
-        for judge in scores.judges:
+        for judge in scores.evaluators:
             for key, (label, method) in drawn.items():
                 paper = [
                     published("table_5", method, scores.counterpart, column)
@@ -142,7 +142,7 @@ def mixtures(records: Iterable[ScoreRecord]) -> tuple[Header, TableRows]:
                         label,
                         scores.measure(judge, "frechet"),
                         scores.content["reference_images"],
-                        scores.effort(judge, "precision_f8"),
+                        scores.replication(judge, "precision_f8"),
                         _shown(paper[0]),
                         found[0],
                         _shown(paper[1]),
@@ -156,7 +156,7 @@ def claims(records: Iterable[ScoreRecord]) -> tuple[Header, TableRows]:
     """Each claim, and how it fared on each data set; all verdicts if there are several."""
     records = list(records)
     header = ["claim of the paper"]
-    header += [f"{scores.title}{scores.judged}" for scores in records]
+    header += [f"{scores.title}{scores.decided_by}" for scores in records]
     texts = dict.fromkeys(v["claim"] for scores in records for v in scores.verdicts)
     rows: TableRows = []
     for text in texts:
@@ -212,7 +212,7 @@ def compression(records: Iterable[ScoreRecord]) -> tuple[Header, TableRows]:
                 _shown(published("supplement_table_1", method, data, column)) if data else None
                 for column in ("bits", "ratio", "fid")
             ]
-            judge = scores.judges[0]
+            judge = scores.evaluators[0]
             cells: list[object] = [scores.title, method, paper[0], bits, paper[1], image / bits]
             cells += [scores.measure(judge, "frechet"), paper[2]]
             cells += [scores.spread(judge, f"{model}_reco", "frechet")]
