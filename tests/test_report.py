@@ -154,7 +154,7 @@ def test_no_page_asks_another_host(report):
 
 def test_parameters_are_checked_before_anything_runs():
     notebook = PROJECT / "notebooks/04_interpolation.ipynb"
-    check_parameters(notebook, {"pairs": 3, "method": "clip"})
+    check_parameters(notebook, {"pairs": 3, "method": "clip", "device": "cpu"})
     with pytest.raises(ConfigError, match="did you mean 'pairs'"):
         check_parameters(notebook, {"pair": 3})
     with pytest.raises(ConfigError, match="int"):
@@ -163,6 +163,14 @@ def test_parameters_are_checked_before_anything_runs():
         check_parameters(notebook, {"pairs": True})
     with pytest.raises(ConfigError, match="no parameter 'profile'"):
         check_parameters(notebook, {"profile": "quick"})
+
+
+@pytest.mark.parametrize("name", [*PAGES, "10_explorer"])
+def test_every_page_on_one_data_set_computes_on_the_device_it_is_given(name):
+    cells = json.loads((PROJECT / f"notebooks/{name}.ipynb").read_text())["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    assert 'device = "auto"' in code[0].splitlines()
+    assert re.search(r"open_(notebook|explorer)\([^)]*data_root, device\b", code[1])
 
 
 @pytest.mark.parametrize("name", ["A/B", "x/../../evil", "/tmp/evil", "..", "a b\n\0"])
@@ -269,12 +277,17 @@ def test_latents_and_pages_are_recorded_as_made_by_what_was_loaded(project, monk
 
     monkeypatch.setattr(runs, "encode", encode)
     runs.encode_experiment(experiment, data)
-    page = open_notebook("03_sampling", "own", "digits", "data", seed=0)
+    page = open_notebook("03_sampling", "own", "digits", "data", "cpu", seed=0)
+    assert page.bits("test") is page.bits("test")
+    assert torch.equal(page.bits("test"), page.trained.bits("test"))
     used = {"model": sha256_file(model), "latents": sha256_file(latents)}
     save(3)
     page.finish()
     record = json.loads((page.folder / "record.json").read_text())
     assert {role: record["inputs"][role] for role in used} == used
+    assert record["options"]["device"] == page.device == "cpu"
+    with pytest.raises(ConfigError, match="device is 'tpu'"):
+        open_notebook("03_sampling", "own", "digits", "data", "tpu")
     with pytest.raises(LbaeError, match="lbae prior"):
         _ = page.codec
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -24,13 +24,16 @@ from lbae_lib.latent.gaussians import GaussianMixture, Signed
 from lbae_lib.latent.hyperplane import HyperplaneSampler
 from lbae_lib.latent.moments import Moments, moments
 
+T = TypeVar("T")
+
 FAVOURED = 50.0  # weight of the first moments where they are favoured
 
 
 class FittedSamplers:
     """The samplers of :data:`SAMPLERS`, by key, for one set of training latents.
 
-    A sampler is fitted when it is first asked for, and only once.
+    A sampler is fitted when it is first asked for, and only once. Without what it needs it raises
+    ``ValueError``.
 
     Args:
         latents: of the training images, (K, N) in {-1, +1}.
@@ -81,30 +84,20 @@ class FittedSamplers:
 
     @cached_property
     def logistic(self) -> FittedPrior:
-        """A logistic regression of each bit on the bits before it.
-
-        Raises:
-            ValueError: if there are no validation latents.
-        """
-        if self.validation is None:
-            raise ValueError("the logistic regression needs validation latents: give validation=")
-        return fit_autoregressive(self.latents, self.validation, hidden=(), epochs=60)
-
-    @property
-    def autoregressive(self) -> Sampler:
-        """The autoregressive prior.
-
-        Raises:
-            ValueError: if it was not given.
-        """
-        if self.prior is None:
-            raise ValueError("there is no autoregressive prior: give prior=")
-        return self.prior
+        """A logistic regression of each bit on the bits before it."""
+        validation = _given(self.validation, "validation")
+        return fit_autoregressive(self.latents, validation, hidden=(), epochs=60)
 
     def _fitted(self, key: str) -> Sampler | HyperplaneFit:
         if key not in self._found:
             self._found[key] = SAMPLERS[key].fit(self)
         return self._found[key]
+
+
+def _given(value: T | None, name: str) -> T:
+    if value is None:
+        raise ValueError(f"this sampler needs {name}: give FittedSamplers {name}=")
+    return value
 
 
 class SamplerKind(NamedTuple):
@@ -153,7 +146,7 @@ SAMPLERS: Mapping[str, SamplerKind] = {
     ),
     "mixture": SamplerKind("signs of a Gaussian mixture", lambda own: Signed(own.mixture)),
     "logistic": SamplerKind("autoregressive, logistic", lambda own: own.logistic.model),
-    "autoregressive": SamplerKind("autoregressive prior", lambda own: own.autoregressive),
+    "autoregressive": SamplerKind("autoregressive prior", lambda own: _given(own.prior, "prior")),
 }
 # Of the samplers, and of the latents that they are compared with.
 LABELS = {key: kind.label for key, kind in SAMPLERS.items()}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,7 +15,6 @@ from companion.analysis.evaluators import Evaluator
 from companion.analysis.image_sources import ImageSource
 from companion.analysis.spread import Spread, lower
 from lbae_lib.metrics.evaluate import Scores, evaluate
-from lbae_lib.metrics.prd import PrecisionRecallCurve
 from lbae_lib.progress import progress_bar
 
 # How each metric is read from a score, in the order of the columns.
@@ -54,15 +54,13 @@ class Row:
         """Mean and standard deviation over the seeds."""
         return Spread.of(self.values(evaluator, metric))
 
-    def kernel(self, evaluator: Evaluator) -> dict[str, object]:
-        """How the kernel distance was estimated: images in a subset, standard errors × 10³."""
-        found = [score.kernel for score in self.scores[evaluator.key]]
-        errors = [1000 * kernel.standard_error for kernel in found]
-        return {"subset_size": found[0].subset_size, "standard_errors": errors}
+    def kernel_errors(self, evaluator: Evaluator) -> list[float]:
+        """Standard errors of the kernel distance × 10³, for each seed."""
+        return [1000 * score.kernel.standard_error for score in self.scores[evaluator.key]]
 
-    def curve(self, evaluator: Evaluator) -> PrecisionRecallCurve:
-        """The PRD curve of the first seed."""
-        return self.scores[evaluator.key][0].curve
+    def subset_size(self, evaluator: Evaluator) -> int:
+        """Images in a subset of the kernel distance."""
+        return self.scores[evaluator.key][0].kernel.subset_size
 
 
 @dataclass
@@ -125,20 +123,26 @@ class Scoreboard:
                         evaluator.key: {m: row.values(evaluator, m) for m in METRICS}
                         for evaluator in self.evaluators
                     },
-                    "kernel": {e.key: row.kernel(e) for e in self.evaluators},
+                    "kernel": {
+                        evaluator.key: {
+                            "subset_size": row.subset_size(evaluator),
+                            "standard_errors": row.kernel_errors(evaluator),
+                        }
+                        for evaluator in self.evaluators
+                    },
                 }
                 for key, row in self.rows.items()
             },
         }
 
     def curves(self) -> dict[str, Tensor]:
-        """The PRD curve of each row under the first evaluator, float32 (2, angles)."""
-        found = {}
-        for key, row in self.rows.items():
-            curve = row.curve(self.evaluators[0])
-            both = [torch.from_numpy(part) for part in (curve.precision, curve.recall)]
-            found[key] = torch.stack(both).float()
-        return found
+        """The PRD curve of each row: first evaluator, first seed, float32 (2, angles)."""
+        first = self.evaluators[0].key
+        curves = {key: row.scores[first][0].curve for key, row in self.rows.items()}
+        return {
+            key: torch.from_numpy(np.stack([curve.precision, curve.recall])).float()
+            for key, curve in curves.items()
+        }
 
     def table(
         self, keys: Sequence[str], evaluator: Evaluator
@@ -146,15 +150,13 @@ class Scoreboard:
         """Header and rows of a table of scores under one evaluator."""
         titles = evaluator.titles()
         header = ["images", "number", *titles.values()]
-        header.insert(header.index(titles["kernel"]) + 1, f"standard error of {titles['kernel']}")
+        after = header.index(titles["kernel"]) + 1
+        header.insert(after, f"standard error of {titles['kernel']}")
         rows: list[list[object]] = []
-        for key in keys:
-            row = self.rows[key]
-            cells: list[object] = [row.label, row.images]
-            cells += [row.spread(evaluator, metric) for metric in METRICS]
-            errors = [1000 * score.kernel.standard_error for score in row.scores[evaluator.key]]
-            cells.insert(2 + METRICS.index("kernel") + 1, fmean(errors))
-            rows.append(cells)
+        for row in (self.rows[key] for key in keys):
+            spreads = [row.spread(evaluator, metric) for metric in METRICS]
+            rows.append([row.label, row.images, *spreads])
+            rows[-1].insert(after, fmean(row.kernel_errors(evaluator)))
         return header, rows
 
     def controls_in_order(self, evaluator: Evaluator, metric: str) -> bool:
@@ -180,14 +182,11 @@ class Scoreboard:
 
     def caption(self, evaluator: Evaluator) -> str:
         """How the numbers of a table under one evaluator were computed."""
-        rows = self.rows.values()
-        size = max(row.scores[evaluator.key][0].kernel.subset_size for row in rows)
+        size = max(row.subset_size(evaluator) for row in self.rows.values())
+        seeds = f"sampling seed {self.seeds[0]}"
         if len(self.seeds) > 1:
-            seeds = (
-                f"mean ± standard deviation over sampling seeds {', '.join(map(str, self.seeds))}"
-            )
-        else:
-            seeds = f"sampling seed {self.seeds[0]}"
+            listed = ", ".join(map(str, self.seeds))
+            seeds = f"mean ± standard deviation over sampling seeds {listed}"
         return (
             f"Against {len(self.reference):,} test images, features of {evaluator.extractor.name}, "
             f"protocol {evaluator.protocol.name}: {seeds}; kernel distance over "

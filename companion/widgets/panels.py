@@ -43,6 +43,7 @@ class Panel:
 
     def __init__(self, space: Space, controls: list[Any], shown: list[Any]) -> None:
         self.space = space
+        self._last: tuple[object, ...] = ()
         self.text = widgets.HTML()
         for control in controls:
             control.observe(lambda _: self.redraw(), "value")
@@ -56,6 +57,11 @@ class Panel:
     def redraw(self) -> None:
         """Draw what the controls ask for."""
         raise NotImplementedError
+
+    def changed(self, *values: object) -> bool:
+        """Whether these values differ from those of the last call."""
+        last, self._last = self._last, values
+        return values != last
 
     def describe(self, text: str, warning: str = "") -> None:
         """Show text below the picture."""
@@ -86,14 +92,12 @@ class HyperplanePanel(Panel):
             value=0, min=0, max=180, step=1, description="angle, degrees", style=_WIDE
         )
         self.picture, self.bits_picture = _picture(), _picture()
-        self._drawn = -1
         super().__init__(space, [self.seed, self.angle], [self.picture, self.bits_picture])
 
     def redraw(self) -> None:
         """Turn the normal towards a second random one, at right angles to it."""
         sampler = self.space.hyperplanes
-        if self._drawn != self.seed.value:
-            self._drawn = self.seed.value
+        if self.changed(self.seed.value):
             generator = torch.Generator().manual_seed(self.seed.value)
             first, second = sampler.normals(2, generator)
             second = second - first * (second @ first) / (first @ first)
@@ -147,7 +151,6 @@ class InterpolationPanel(Panel):
         self.inversion = _choice("inversion", {key: INVERSIONS[key].label for key in kinds})
         self.step = _whole("step", _STEPS - 1)
         self.picture, self.row, self.path = _picture(), _picture(), widgets.HTML()
-        self._ends: tuple[object, ...] = ()
         super().__init__(
             space,
             [self.source, self.target, self.inversion, self.step],
@@ -156,9 +159,7 @@ class InterpolationPanel(Panel):
 
     def redraw(self) -> None:
         """A new path if an end has changed, else another step of the path."""
-        ends = (self.source.value, self.target.value, self.inversion.value)
-        if ends != self._ends:
-            self._ends = ends
+        if self.changed(self.source.value, self.target.value, self.inversion.value):
             self._new_path()
             self.row.value = png(self._images, _STEPS, max(1, self.space.scale // 5))
         at = self.step.value
@@ -204,7 +205,6 @@ class AttributePanel(Panel):
         self.strength = _whole("step of the path", _STEPS - 1, _STEPS - 1)
         self.image = _whole("test image", len(space.test) - 1)
         self.picture = _picture()
-        self._edit: tuple[object, ...] = ()
         self._directions: dict[tuple[str, str], Tensor] = {}
         super().__init__(
             space,
@@ -216,10 +216,9 @@ class AttributePanel(Panel):
         """The test image, its reconstruction, and the edit so far."""
         index, at = self.image.value, self.strength.value
         source = self.space.test[index : index + 1].double()
-        edit = (index, self.attribute.value, self.direction.value, self.threshold.value)
-        if edit != self._edit:
-            self._edit = edit
-            edited = set_attribute(source, self._chosen_direction(), self.threshold.value)
+        name, kind, threshold = self.attribute.value, self.direction.value, self.threshold.value
+        if self.changed(index, name, kind, threshold):
+            edited = set_attribute(source, self._chosen_direction(name, kind), threshold)
             ends = self.space.invert(torch.cat([source, edited])).normals
             path = interpolate_bits(self.space.hyperplanes, ends[:1], ends[1:], _STEPS)
             self._path = path[0].cpu()
@@ -233,13 +232,12 @@ class AttributePanel(Panel):
             f"{changed} of {source.shape[1]} bits changed."
         )
 
-    def _chosen_direction(self) -> Tensor:
-        name, kind = key = self.attribute.value, self.direction.value
-        if key not in self._directions:
+    def _chosen_direction(self, name: str, kind: str) -> Tensor:
+        if (name, kind) not in self._directions:
             has = self._has[:, list(self._names).index(name)]
             direction = expected_bits if kind == "mean" else contrast
-            self._directions[key] = direction(self.space.trained.bits("train"), has)
-        return self._directions[key]
+            self._directions[name, kind] = direction(self.space.trained.bits("train"), has)
+        return self._directions[name, kind]
 
 
 class BitsPanel(Panel):
@@ -259,14 +257,13 @@ class BitsPanel(Panel):
         self.picture = _picture()
         layout = {"grid_template_columns": "repeat(auto-fill, 1.7em)", "max_width": "44em"}
         grid = widgets.GridBox(self.buttons, layout=layout)
-        self._shown, self._setting = -1, False
+        self._setting = False
         super().__init__(space, [self.image, self.page], [self.picture, grid, self.reset])
 
     def redraw(self) -> None:
         """The image as encoded, and with the flipped bits."""
-        if self._shown != self.image.value:
-            self._shown = self.image.value
-            self.encoded = self.space.test[self._shown].clone()
+        if self.changed(self.image.value):
+            self.encoded = self.space.test[self.image.value].clone()
             self.bits = self.encoded.clone()
         self._label_buttons()
         decoded = self.space.decode(torch.stack([self.encoded, self.bits]))
