@@ -1,6 +1,8 @@
 # The companion's steps as a graph: data set × notebook × profile. Each rule is one `lbae` command.
-# Run it through `lbae report`, or directly:
+# Run it with `lbae report`, or directly:
 #   snakemake --workflow-profile profiles/default --config profile=quick datasets=digits
+# On a machine with two GPUs, LBAE_GPUS=0,1 and --resources gpu=2 give each step one of its own.
+from companion.experiments.artifacts import EXTRACTOR, LATENTS, MODEL, PRIOR
 from companion.experiments.records import TABLES
 from companion.workflow.plan import BOOK_INDEX, Plan
 
@@ -8,7 +10,7 @@ config.setdefault("profile", "quick")
 config.setdefault("datasets", "digits photos faces")
 plan = Plan(config)
 # Threads of a step that computes. Models come first, as notebooks wait for them; then the notebooks
-# that take longest, so that all cores have work to the end.
+# that take longest, so that all cores are busy to the end.
 many = plan.threads(workflow.cores)
 COMPUTE = "OMP_NUM_THREADS={threads} {params.command}"
 
@@ -21,7 +23,7 @@ wildcard_constraints:
     model="lbae(-[0-9]+)?|vae",
 
 
-# The pages by name: Snakemake would not miss them while the book that was made of them is there.
+# The pages by name: Snakemake would not miss one that is gone while the book made from it is there.
 rule report:
     input: str(BOOK_INDEX), plan.executed(), plan.tables()
 
@@ -32,45 +34,48 @@ rule book:
     shell: f"{sys.executable} -m companion.cli book -p {plan.profile}"
 
 
-# The checkpoint in the same folder is no output: Snakemake would delete it when a run fails.
+# The checkpoint in the same folder is not an output: Snakemake would delete it when a run fails.
 rule train:
-    input: lambda w: plan.training_sources(w.slug, w.model)
-    output: FOLDER + "/{model}/model.safetensors", FOLDER + "/{model}/record.json"
+    input: lambda w: plan.inputs(MODEL, w.slug, w.model)
+    output: plan.outputs(MODEL)
     params:
         command=lambda w: plan.command("train", w.slug, w.model),
         options=lambda w: plan.training_options(w.slug, w.model),
-    resources: **plan.training_resources()
+    resources: **plan.runtime, **plan.gpu
     threads: many
     priority: 2
     shell: COMPUTE
 
 
 rule encode:
-    input: FOLDER + "/{model}/model.safetensors", plan.encoding_sources()
-    output: FOLDER + "/{model}/latents.safetensors"
+    input: lambda w: plan.inputs(LATENTS, w.slug, w.model)
+    output: plan.outputs(LATENTS)
     params:
         command=lambda w: plan.command("encode", w.slug, w.model),
+    resources: **plan.gpu
     threads: many
     priority: 2
     shell: COMPUTE
 
 
 rule extractor:
-    input: plan.extractor_sources()
-    output: FOLDER + "/extractor/model.safetensors", FOLDER + "/extractor/record.json"
+    input: lambda w: plan.inputs(EXTRACTOR, w.slug)
+    output: plan.outputs(EXTRACTOR)
     params:
         command=lambda w: plan.command("extractor", w.slug),
         options=lambda w: plan.extractor_options(w.slug),
+    resources: **plan.gpu
     threads: many
     priority: 2
     shell: COMPUTE
 
 
 rule prior:
-    input: FOLDER + "/lbae/latents.safetensors", plan.prior_sources()
-    output: FOLDER + "/prior/model.safetensors", FOLDER + "/prior/record.json"
+    input: lambda w: plan.inputs(PRIOR, w.slug)
+    output: plan.outputs(PRIOR)
     params:
         command=lambda w: plan.command("prior", w.slug),
+    resources: **plan.gpu
     threads: many
     priority: 2
     shell: COMPUTE
@@ -83,6 +88,7 @@ rule notebook:
     params:
         command=lambda w: plan.command("notebook " + w.notebook, w.slug),
         options=lambda w: plan.notebook_options(w.slug, w.notebook),
+    resources: **plan.gpu
     shell: COMPUTE
 
 

@@ -1,10 +1,10 @@
-"""Files of a trained model's test latents: round trip, length against entropy, speed on one core.
+"""Files of a trained model's test latents: round trip, length and entropy, speed on one core.
 
     python benchmarks/coding.py [--dataset mnist] [--profile laptop]
 
-Every coder encodes and decodes the whole test set in one stream and must give every bit back; the
-shorter time of two runs counts. Another process with another number of threads decodes
-the same file. Prints a table and writes a record to results/performance/.
+Every coder encodes the whole test set in one stream, and decoding must return every bit. The
+shorter time of two runs counts. A second process with a different number of threads decodes the
+same file. Prints a table and writes a record to results/performance/.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from pathlib import Path
 import torch
 from machine import OUTPUT, processor, write_record
 
+from companion.experiments.artifacts import LATENTS
+from companion.experiments.prior import load_codec
 from companion.experiments.profiles import load_experiment
-from companion.experiments.runs import LATENTS_FILE, load_codec
 from lbae_lib.bits import unpack_bits
 from lbae_lib.coding.container import CODERS, OVERHEAD
 from lbae_lib.files import read_tensors
@@ -30,8 +31,8 @@ from lbae_lib.latent.bit_models import entropy
 ELSEWHERE = """
 import hashlib, sys, torch
 from pathlib import Path
+from companion.experiments.prior import load_codec
 from companion.experiments.profiles import load_experiment
-from companion.experiments.runs import load_codec
 torch.set_num_threads(2)
 codec = load_codec(load_experiment(sys.argv[2], sys.argv[3]))
 packed = codec.decompress(Path(sys.argv[1]).read_bytes())
@@ -48,7 +49,7 @@ def main() -> None:
     torch.set_num_threads(1)
     experiment = load_experiment(options.profile, options.dataset)
     codec = load_codec(experiment)
-    latents, _ = read_tensors(experiment.model_folder / LATENTS_FILE, "latents")
+    latents, _ = read_tensors(LATENTS.path(experiment), "latents")
     packed = latents["test"]
     bits = unpack_bits(packed, experiment.network.latent_size)
     digest = hashlib.sha256(packed.numpy().tobytes()).hexdigest()
@@ -72,21 +73,11 @@ def main() -> None:
         megabits = bits.numel() / 1e6
         encode, decode = (megabits / min(pair) for pair in zip(*times, strict=True))
         length = 8 * (len(content) - OVERHEAD) / len(bits)
-        rows.append(
-            {
-                "coder": coder,
-                "bits": length,
-                "entropy": expected,
-                "encode": encode,
-                "decode": decode,
-            }
-        )
-        print(
-            f"{coder:15} {length:8.2f} bits an image, {length / expected - 1:+.2%} of the model's; "
-            f"encode {encode:8.1f}, decode {decode:8.1f} Mbit/s"
-        )
-    found = {"dataset": experiment.dataset.title, "latents": len(bits), "rows": rows}
-    write_record(options.output, "coding", f"{processor()}, 1 thread", found)
+        rows.append((coder, length, expected, encode, decode))
+    header = ("coder", "bits per image, in the file", "bits per image, entropy of the model",
+              "encoding, Mbit/s", "decoding, Mbit/s")  # fmt: skip
+    caption = f"{len(bits):,} test latents of {experiment.dataset.title} in one stream."
+    write_record(options.output, "coding", f"{processor()}, 1 thread", header, rows, caption)
 
 
 if __name__ == "__main__":

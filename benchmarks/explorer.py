@@ -1,9 +1,9 @@
-"""How long a step of a slider takes in the explorer, from the change to the new picture.
+"""Time of one step of each slider in the explorer, from the change to the new picture.
 
     python benchmarks/explorer.py [--dataset mnist] [--profile laptop] [--data data] [--steps 20]
 
-Every panel's sliders are moved as the browser would move them; the callback decodes and draws.
-Prints the median and the longest time of each and writes a record to results/performance/.
+Moves the sliders of every panel as the browser does; the callback decodes and draws. Prints the
+median and the longest time of each, and writes a record to results/performance/.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import ipywidgets
 from machine import OUTPUT, machine, write_record
 
 from companion.experiments.profiles import load_experiment
-from companion.experiments.runs import load_trained
+from companion.experiments.trained import load_trained
 from companion.widgets.explorer import Space, explorer
 
 
@@ -45,13 +45,10 @@ def main() -> None:
                 control.value = type(control.value)(value)
                 times.append(time.perf_counter() - began)
             times = sorted(times[1:])  # the first step may still build a sampler
-            row = {"panel": title, "slider": name, "median": 1000 * statistics.median(times)}
-            rows.append(row | {"longest": 1000 * times[-1]})
-            print(
-                f"{title:15} {name:10} {row['median']:7.0f} ms, at most {rows[-1]['longest']:.0f}"
-            )
-    found = {"dataset": experiment.dataset.title, "steps": options.steps, "rows": rows}
-    write_record(options.output, "explorer", on, found)
+            rows.append((title, name, 1000 * statistics.median(times), 1000 * times[-1]))
+    header = ("panel", "slider", "median, ms", "longest, ms")
+    caption = f"The model of {experiment.dataset.title}, {options.steps} steps of each slider."
+    write_record(options.output, "explorer", on, header, rows, caption)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,19 @@
-"""Moments, sampling and interpolation against a plain NumPy transcription of the formulas.
+"""Time and memory of moments, samples and paths, beside a plain NumPy transcription.
 
     python benchmarks/latent.py [--bits 1500] [--latents 60000] [--samples 10000] [--pairs 200]
 
-Each side of each task runs in a process of its own, which also tells its peak memory above what
-it began with. Prints seconds (the best of the repetitions), ratios and memory, then the repairs of
-a Gram matrix with negative eigenvalues, and writes a record to results/performance/. The latents
-are drawn from a mixture of bit patterns, as correlated as real ones. The NumPy side stands here
-whole: Eq. 4 as one matrix product; one hyperplane, one step of one pair at a time, as the
-equations are written.
+Each side of each task runs in a process of its own and measures its peak memory above the start.
+Prints seconds (the shortest of the repetitions), ratios and memory, times the repairs of a Gram
+matrix with negative eigenvalues, and writes a record to results/performance/. The latents are drawn
+from a mixture of bit patterns, as correlated as real ones. The NumPy side follows the equations as
+they are written: Eq. 4 as one matrix product, one hyperplane at a time, one step of one pair at a
+time.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -22,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from machine import OUTPUT, machine, write_record
+from machine import OUTPUT, machine, measure_apart, write_record
 
 from lbae_lib.bits import pack_bits, unpack_bits
 from lbae_lib.latent.correlation import clip, factor, gram_matrix, nearest
@@ -100,7 +99,7 @@ def job(task: str, side: str, options: argparse.Namespace) -> Callable[[], objec
 def measure(task: str, side: str, options: argparse.Namespace) -> None:
     """Print seconds, peak memory and a digest of the result, as JSON."""
     work = job(task, side, options)
-    Path("/proc/self/clear_refs").write_text("5")  # the peak is that of now
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     before = _peak_kib()
     seconds = []
     for _ in range(options.repeat):
@@ -113,9 +112,26 @@ def measure(task: str, side: str, options: argparse.Namespace) -> None:
 
 
 def _peak_kib() -> int:
-    """Most memory the process has held since the mark, on Linux."""
+    """Peak memory of the process since the last reset, on Linux."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+
+
+def repairs(width: int) -> str:
+    """How long the repairs of a Gram matrix take, and how far from it they end."""
+    gram = gram_matrix(moments(correlated_bits(2 * width, width)).matrix)
+    negative = int((torch.linalg.eigvalsh(gram) < 0).sum())
+    measured = []
+    for name, repair in (("clipping", clip), ("Newton's method", nearest)):
+        began = time.perf_counter()
+        matrix, iterations = repair(gram)
+        seconds = time.perf_counter() - began
+        factor(matrix)
+        counted = f"{iterations} iteration{'s' * (iterations != 1)}"
+        error = float((matrix - gram).norm())
+        measured.append(f"{name} {seconds:.2f} s ({counted}, distance from H {error:.2f})")
+    listed = "; ".join(measured)
+    return f"Repairs of H with {negative} of {len(gram):,} eigenvalues negative: {listed}."
 
 
 def main() -> None:
@@ -132,46 +148,24 @@ def main() -> None:
         return
 
     on, rows = machine(), []
-    print(f"N = {options.bits}, {on}")
     what = {
         "moments": f"moments of {options.latents:,} latents",
         "sample": f"{options.samples:,} samples",
         "interpolate": f"{options.steps} steps between {options.pairs:,} pairs",
     }
     for task in TASKS:
-        found = {}
-        for side in ("numpy", "lbae_lib"):
-            command = [sys.executable, __file__, "--task", task, "--side", side, *sys.argv[1:]]
-            done = subprocess.run(command, capture_output=True, text=True, check=True)
-            found[side] = json.loads(done.stdout)
-        ours, theirs = found["lbae_lib"], found["numpy"]
+        theirs, ours = (
+            measure_apart(__file__, "--task", task, "--side", side, *sys.argv[1:])
+            for side in ("numpy", "lbae_lib")
+        )
         if task != "sample":  # samples are drawn from different generators
-            assert abs(ours["digest"] - theirs["digest"]) < 1e-9, found
-        row = {"task": f"{what[task]}, N = {options.bits:,}", "reference": "NumPy"}
-        row |= {key: [theirs[key], ours[key]] for key in ("seconds", "MiB")}
-        rows.append(row)
-        print(
-            f"{task:12} NumPy {theirs['seconds']:7.2f} s {theirs['MiB']:7.0f} MiB   "
-            f"lbae_lib {ours['seconds']:7.2f} s {ours['MiB']:7.0f} MiB   "
-            f"{theirs['seconds'] / ours['seconds']:6.1f} ×"
-        )
-
-    gram = gram_matrix(moments(correlated_bits(2 * options.bits, options.bits)).matrix)
-    negative = int((torch.linalg.eigvalsh(gram) < 0).sum())
-    print(f"{negative} of {len(gram)} eigenvalues negative")
-    repairs = []
-    for name, repair in (("clipping", clip), ("Newton", nearest)):
-        began = time.perf_counter()
-        matrix, iterations = repair(gram)
-        seconds = time.perf_counter() - began
-        error = float((matrix - gram).norm())
-        repairs.append(
-            {"repair": name, "seconds": seconds, "iterations": iterations, "off_H": error}
-        )
-        print(f"{name:12} {seconds:7.2f} s   {iterations} iterations   off H by {error:.6f}")
-        factor(matrix)
-    found = {"rows": rows, "repairs": repairs, "negative": [negative, len(gram)]}
-    write_record(options.output, "latent", on, found)
+            assert abs(ours["digest"] - theirs["digest"]) < 1e-9, (ours, theirs)
+        seconds = [side["seconds"] for side in (theirs, ours)]
+        memory = [round(side["MiB"]) for side in (theirs, ours)]
+        rows.append((what[task], *seconds, seconds[0] / seconds[1], *memory))
+    header = ("task", "NumPy, seconds", "lbae_lib, seconds", "ratio", "NumPy, MiB", "lbae_lib, MiB")
+    caption = f"N = {options.bits:,} bits. {repairs(options.bits)}"
+    write_record(options.output, "latent", on, header, rows, caption)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,18 @@
-"""What every benchmark records: the machine, and one file of results for it."""
+"""What every benchmark shares: the machine's name, measurements in a process, and the record."""
 
 from __future__ import annotations
 
+import json
 import platform
 import re
+import resource
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 
 from companion.experiments.records import commit
@@ -17,7 +23,7 @@ OUTPUT = Path("results/performance")
 
 
 def machine() -> str:
-    """Processor or accelerator, in words."""
+    """Name of the accelerator, or of the processor with the number of threads."""
     if choose_device("auto") == "cuda":
         return torch.cuda.get_device_name()
     threads = torch.get_num_threads()
@@ -25,7 +31,7 @@ def machine() -> str:
 
 
 def processor() -> str:
-    """Its name, and what it computes with: a virtual machine's name alone says little."""
+    """Its name and instruction set: a virtual machine's name alone says little."""
     text = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     names = re.findall(r"model name\s*: (.*)", text)
     name = names[0] if names else platform.processor()
@@ -35,10 +41,46 @@ def processor() -> str:
     return f"{name}, {units}"
 
 
-def write_record(folder: Path, benchmark: str, on: str, found: dict[str, Any]) -> Path:
-    """Write ``folder/benchmark-MACHINE.json``."""
+def measure_apart(script: str, *words: str) -> dict[str, Any]:
+    """Run a script in a process of its own, and read the JSON in the last line that it prints."""
+    done = subprocess.run(
+        [sys.executable, script, *words], check=True, stdout=subprocess.PIPE, text=True
+    )
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def peak_mib() -> float:
+    """Peak memory of the accelerator if there is one, else of the process, in MiB."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def write_record(
+    folder: Path,
+    benchmark: str,
+    on: str,
+    header: Sequence[str],
+    rows: Sequence[Sequence[str | float]],
+    caption: str,
+    **details: Any,
+) -> Path:
+    """Print a table and write it to ``folder/benchmark-MACHINE.json``, as the book shows it.
+
+    Args:
+        folder: of the records.
+        benchmark: name of the script, and what distinguishes its records on one machine.
+        on: the machine.
+        header: column titles, with units.
+        rows: text and numbers; the book shows four significant digits.
+        caption: what was measured, with which options; whole sentences.
+        **details: anything else; ``figure`` holds caption and alternative text of a plot in
+            ``folder/benchmark-MACHINE.png``.
+    """
     slug = re.sub(r"[^a-z0-9]+", "-", on.lower()).strip("-")
     path = folder / f"{benchmark}-{slug}.json"
     about = {"benchmark": benchmark, "machine": on, "torch": torch.__version__, "commit": commit()}
-    write_json(path, about | found)
+    table = {"caption": caption, "header": list(header), "rows": [list(row) for row in rows]}
+    write_json(path, about | table | details)
+    print(f"{on}. {caption}\n{pd.DataFrame(rows, columns=header).to_string(index=False)}")
     return path

@@ -1,24 +1,20 @@
-"""Peak memory of training at 64 pixels, for a small set of images and for one as large as CelebA.
+"""Peak memory of training at 64 pixels, with few images and with as many as CelebA has.
 
     python benchmarks/memory.py [--images 10000 162770] [--batch 64] [--seconds 30]
 
-The images are random bytes, as many as asked for, and kept in memory as bytes as in any training.
-Each number of images is trained on in a process of its own. Prints a table and writes a record to
-results/performance/.
+The images are random and kept in memory as bytes, as in any training. Each number of images is
+trained on in a process of its own. Prints a table and writes a record to results/performance/.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import resource
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import torch
-from machine import OUTPUT, machine, write_record
+from machine import OUTPUT, machine, measure_apart, peak_mib, write_record
 
 from lbae_lib.models.config import NetworkConfig, TrainingConfig
 from lbae_lib.models.training import train
@@ -28,7 +24,7 @@ VALIDATION = 500
 
 
 def measure(count: int, batch: int, seconds: float) -> dict[str, float]:
-    """Peak memory of the process (without an accelerator) or of the accelerator, in MiB."""
+    """Memory of the images, and the peak of a training on them, in MiB."""
     shape = (count, NETWORK.channels, NETWORK.image_size, NETWORK.image_size)
     images = torch.randint(256, shape, dtype=torch.uint8)
     training = TrainingConfig(loss="mse", epochs=10**6, batch_size=batch)
@@ -37,10 +33,7 @@ def measure(count: int, batch: int, seconds: float) -> dict[str, float]:
             NETWORK, training, images[VALIDATION:], images[:VALIDATION], Path(folder),
             time_limit=seconds,
         )  # fmt: skip
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    if torch.cuda.is_available():
-        peak = torch.cuda.max_memory_allocated() / 2**20
-    return {"images": count, "images_MiB": images.numel() / 2**20, "peak_MiB": peak}
+    return {"images_MiB": images.numel() / 2**20, "peak_MiB": peak_mib()}
 
 
 def main() -> None:
@@ -56,14 +49,15 @@ def main() -> None:
         return
     rows = []
     for count in options.images:
-        command = [sys.executable, __file__, "--alone", "--images", str(count)]
-        command += ["--batch", str(options.batch), "--seconds", str(options.seconds)]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-        row = json.loads(done.stdout.splitlines()[-1])
-        rows.append(row)
-        print(f"{count:9,} images, {row['images_MiB']:7,.0f} MiB: {row['peak_MiB']:7,.0f} MiB")
-    found = {"batch": options.batch, "width": NETWORK.width, "rows": rows}
-    write_record(options.output, "memory", machine(), found)
+        words = ("--batch", str(options.batch), "--seconds", str(options.seconds))
+        found = measure_apart(__file__, "--alone", "--images", str(count), *words)
+        rows.append((count, round(found["images_MiB"]), round(found["peak_MiB"])))
+    header = ("training images", "size of the images, MiB", "peak memory, MiB")
+    caption = (
+        f"Random images of 3 × 64 × 64 pixels, network of width {NETWORK.width}, batches of "
+        f"{options.batch}."
+    )
+    write_record(options.output, "memory", machine(), header, rows, caption)
 
 
 if __name__ == "__main__":

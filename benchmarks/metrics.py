@@ -1,10 +1,10 @@
-"""Fréchet distance and PRD at 10,000 × 2048 against other implementations, in one run.
+"""Time of the Fréchet distance and of PRD, beside other implementations in the same run.
 
     python benchmarks/metrics.py [--images 10000] [--features 2048]
 
-Prints seconds (the best of the repetitions) and ratios, and writes a record to
-results/performance/. The features are random with a decaying spectrum; results of the
-implementations are compared before times are.
+The features are random with a decaying spectrum. The results of the implementations are compared
+before their times. Prints seconds (the shortest of the repetitions) and ratios, and writes a record
+to results/performance/.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def timed(function: Callable[[], object], repeat: int) -> tuple[float, object]:
 
 
 def scipy_frechet(a: Statistics, b: Statistics) -> float:
-    """The formula as FID's first implementation has it."""
+    """The formula as in FID's first implementation."""
     root = sqrtm(a.covariance.numpy() @ b.covariance.numpy()).real
     difference = (a.mean - b.mean).square().sum()
     return float(difference + a.covariance.trace() + b.covariance.trace() - 2 * np.trace(root))
@@ -75,27 +75,22 @@ def main() -> None:
     sets = [torch.randn(size, generator=generator) * scale + shift for shift in (0.0, 0.02)]
     a, b = (feature_statistics(s) for s in sets)
 
-    size_text, on = f"{options.images:,} × {options.features:,}", machine()
-    print(f"{size_text}, {on}")
-    rows = []
-
-    def compare(task: str, ours: float, other: str, seconds: float) -> None:
-        rows.append({"task": task, "reference": other, "seconds": [seconds, ours]})
-        print(f"{task}: lbae_lib {ours:.2f} s, {other} {seconds:.2f} s, {seconds / ours:.2f} ×")
-
+    on, rows = machine(), []
     ours, value = timed(lambda: frechet_distance(a, b), options.repeat)
     for name, function in (("SciPy sqrtm", scipy_frechet), ("torch-fidelity", fidelity_frechet)):
         seconds, other = timed(lambda f=function: f(a, b), options.repeat)  # type: ignore[misc]
         assert math.isclose(value, other, rel_tol=1e-6), (value, other)  # type: ignore[arg-type]
-        compare(f"Fréchet distance of {options.features:,} features", ours, name, seconds)
+        rows.append(("Fréchet distance", name, seconds, ours, seconds / ours))
 
     ours, curve = timed(lambda: precision_recall_curve(*sets), options.repeat)
-    arrays = [s.double().numpy() for s in sets]  # clusters of float32 are others
+    arrays = [s.double().numpy() for s in sets]  # float32 would give different clusters
     seconds, other = timed(lambda: plain_prd(*arrays), options.repeat)
     precision = curve.precision  # type: ignore[attr-defined]
     np.testing.assert_allclose(precision, other[0], atol=1e-12)  # type: ignore[index]
-    compare(f"PRD of {size_text}", ours, "scikit-learn", seconds)
-    write_record(options.output, "metrics", on, {"rows": rows})
+    rows.append(("PRD", "scikit-learn", seconds, ours, seconds / ours))
+    header = ("task", "reference", "reference, seconds", "lbae_lib, seconds", "ratio")
+    caption = f"{options.images:,} images of each kind, {options.features:,} random features."
+    write_record(options.output, "metrics", on, header, rows, caption)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""Whether bfloat16 costs quality: the same networks trained in float32 and in mixed precision.
+"""Quality in bfloat16: the same networks trained in float32 and in mixed precision.
 
     python benchmarks/precision.py [--dataset mnist] [--data data] [--width 64] [--images N]
 
-Trains with the schedule of a profile, or fewer epochs, for several seeds in each precision on the
-same images, and compares the validation losses of the weights that training keeps. Quality is the
-same if the means differ by no more than the larger standard deviation over the seeds. Without units
-for bfloat16 a processor imitates them: results are those of the format, the time means nothing.
-Prints a table and writes a record to results/performance/.
+Trains with the schedule of a profile, or for fewer epochs, with several seeds in each precision on
+the same images, and compares the validation losses of the weights that training keeps. We call the
+quality equal if the means differ by at most the larger standard deviation over the seeds. A
+processor without units for bfloat16 emulates them: the losses are valid, the times are not. Prints
+a table and writes a record to results/performance/.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ from pathlib import Path
 
 from machine import OUTPUT, machine, write_record
 
+from companion.experiments.images import load_images
 from companion.experiments.profiles import load_experiment
-from companion.experiments.runs import split_images
-from lbae_lib.data.registry import load_dataset
 from lbae_lib.models.hardware import Hardware, choose_device, choose_precision
 from lbae_lib.models.training import train
 
@@ -34,7 +33,7 @@ def main() -> None:
     parser.add_argument("--profile", default="laptop")
     parser.add_argument("--data", type=Path, default=Path("data"))
     parser.add_argument("--width", type=int)
-    parser.add_argument("--images", type=int, help="the first so many; all unless given")
+    parser.add_argument("--images", type=int, help="number of training images; all by default")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--output", type=Path, default=OUTPUT)
@@ -46,7 +45,7 @@ def main() -> None:
     if options.epochs:
         cooldown = min(training.cooldown_epochs, options.epochs // 2)
         training = dataclasses.replace(training, epochs=options.epochs, cooldown_epochs=cooldown)
-    splits = split_images(load_dataset(experiment.dataset, options.data), experiment)
+    splits = load_images(experiment, options.data).splits
     images, validation = splits["train"].images[: options.images], splits["validation"].images
     losses: dict[str, list[float]] = {name: [] for name in PRECISIONS}
     for seed in range(options.seeds):
@@ -63,24 +62,19 @@ def main() -> None:
     spread = max(statistics.stdev(found) for found in losses.values())
     difference = means["bf16-mixed"] - means["32-true"]
     native = choose_precision("auto", choose_device("auto")) == "bf16-mixed"
-    print(
-        f"bfloat16 {difference:+.3f} on {means['32-true']:.3f}; standard deviation {spread:.3f}; "
-        f"units for bfloat16: {'yes' if native else 'no, imitated'}"
+    within = "at most" if abs(difference) <= spread else "more than"
+    emulated = "" if native else " The processor has no units for bfloat16 and emulates them."
+    caption = (
+        f"{len(images):,} training images of {experiment.dataset.title}, width {network.width}, "
+        f"{network.latent_size} bits, batches of {training.batch_size}, epochs: {training.epochs}; "
+        f"loss of {len(validation):,} validation images. In mixed precision the mean differs "
+        f"by {difference:+.3f}, {within} the standard deviation over seeds, {spread:.3f}."
+        f"{emulated}"
     )
-    found = {
-        "dataset": experiment.dataset.title,
-        "images": len(images),
-        "validation_images": len(validation),
-        "width": network.width,
-        "latent_size": network.latent_size,
-        "epochs": training.epochs,
-        "batch": training.batch_size,
-        "losses": losses,
-        "difference": difference,
-        "spread": spread,
-        "native": native,
-    }
-    write_record(options.output, "precision", machine(), found)
+    by_seed = zip(*losses.values(), strict=True)
+    rows = [(seed, *(f"{loss:.3f}" for loss in pair)) for seed, pair in enumerate(by_seed)]
+    header = ("seed", *(f"validation loss, {name}" for name in losses))
+    write_record(options.output, "precision", machine(), header, rows, caption)
 
 
 if __name__ == "__main__":

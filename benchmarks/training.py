@@ -1,12 +1,13 @@
-"""Images a second of training, against a plain float32 loop and what the machine could do.
+"""Images per second of training, beside a plain float32 loop and the machine's limits.
 
     python benchmarks/training.py [--size 32] [--channels 1] [--width 64] [--batch 512]
 
 Each side trains the same network on the same blobs for some seconds in a process of its own. The
-plain loop is what one writes first: a DataLoader of float32 images, weights in the default layout,
-Adam as it comes, the loss read at every step. Floating-point operations of a step are counted; the
-rate of matrix products and the bandwidth of copies are measured in this run, in each precision at
-hand. Writes a record and a roofline plot to results/performance/, and prints a table.
+plain loop is the simplest one: a DataLoader of float32 images, weights in the default layout, Adam
+with default options, the loss read at every step. The floating-point operations of a step are
+counted. The rate of matrix products and the bandwidth of copies are measured in the same run, in
+each precision that the machine supports. Prints a table, and writes a record and a roofline plot to
+results/performance/.
 """
 
 from __future__ import annotations
@@ -14,8 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,14 +22,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from machine import OUTPUT, machine, write_record
+from machine import OUTPUT, machine, measure_apart, peak_mib, write_record
+from roofline import roofline
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.data import DataLoader, TensorDataset
 from torch.utils.flop_counter import FlopCounterMode
 
-from companion.figures.performance import roofline
 from companion.figures.style import save_figure
 from lbae_lib.models.autoencoders import build_model, reconstruction_loss
 from lbae_lib.models.config import NetworkConfig, TrainingConfig
@@ -38,10 +37,11 @@ from lbae_lib.models.hardware import Hardware, choose_device, choose_precision
 from lbae_lib.models.training import train
 
 RATE = 1e-3
+SIDES = {"plain": "plain loop", "library": "lbae_lib"}
 
 
 def blobs(count: int, channels: int, size: int) -> Tensor:
-    """Soft discs in random places: images that can be learned, uint8."""
+    """Soft discs in random places, which a network can learn; uint8 (K, C, S, S)."""
     generator = torch.Generator().manual_seed(0)
     places = torch.rand(count, 3, 1, 1, generator=generator)
     centre, radius = places[:, :2] * size, 2 + places[:, 2] * size / 4
@@ -55,7 +55,7 @@ def blobs(count: int, channels: int, size: int) -> Tensor:
 def plain_loop(
     network: NetworkConfig, images: Tensor, validation: Tensor, batch: int, seconds: float
 ) -> dict[str, Any]:
-    """The loop one writes first, in float32."""
+    """The simplest loop, in float32."""
     device = torch.device(choose_device("auto"))
     torch.manual_seed(0)
     model = build_model(network).to(device)
@@ -93,7 +93,7 @@ def _validation(model: nn.Module, images: Tensor, device: torch.device) -> float
 def library(
     network: NetworkConfig, images: Tensor, validation: Tensor, batch: int, seconds: float
 ) -> dict[str, Any]:
-    """``lbae_lib.models.training.train`` with what it chooses by itself."""
+    """``lbae_lib.models.training.train`` with its default hardware options."""
     schedule = TrainingConfig(loss="mse", epochs=10**6, batch_size=batch, learning_rate=RATE)
     with tempfile.TemporaryDirectory() as folder:
         result = train(
@@ -102,7 +102,7 @@ def library(
         )  # fmt: skip
         lines = (Path(folder) / "progress.jsonl").read_text().splitlines()
     history = [json.loads(line) for line in lines]
-    # The first epoch allocates, and is left out where there are others.
+    # The first epoch allocates memory; it counts only if there is no other.
     rates = [line["images_per_second"] for line in history[1:] or history]
     return {
         "images_per_second": len(rates) / sum(1 / rate for rate in rates),
@@ -112,7 +112,7 @@ def library(
 
 
 class Traffic(TorchDispatchMode):
-    """Bytes that operations read and write, if each goes to memory on its own."""
+    """Bytes that operations read and write if each accesses memory by itself."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -128,7 +128,7 @@ class Traffic(TorchDispatchMode):
 
 
 def work(network: NetworkConfig, batch: int) -> dict[str, float]:
-    """Floating-point operations and bytes for an image of a training step in float32."""
+    """Floating-point operations and bytes per image of a training step in float32."""
     model = build_model(network)
     images = torch.rand(batch, network.channels, network.image_size, network.image_size)
     with FlopCounterMode(display=False) as flops, Traffic() as traffic:
@@ -137,7 +137,7 @@ def work(network: NetworkConfig, batch: int) -> dict[str, float]:
 
 
 def roofs() -> dict[str, float]:
-    """Matrix products in FLOP/s for each precision, and copies in B/s read and written."""
+    """Rate of matrix products in FLOP/s by precision, and of copies in B/s read and written."""
     device = torch.device(choose_device("auto"))
     side = 8192 if device.type == "cuda" else 2048
     found: dict[str, float] = {}
@@ -171,7 +171,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--output", type=Path, default=OUTPUT)
-    parser.add_argument("--side", choices=("plain", "library"))
+    parser.add_argument("--side", choices=SIDES)
     options = parser.parse_args()
     network = NetworkConfig(
         image_size=options.size, channels=options.channels, latent_size=options.latent,
@@ -181,37 +181,36 @@ def main() -> None:
         images = blobs(options.images + 256, options.channels, options.size)
         side = plain_loop if options.side == "plain" else library
         measured = side(network, images[256:], images[:256], options.batch, options.seconds)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        if torch.cuda.is_available():
-            peak = torch.cuda.max_memory_allocated() / 2**20
-        print(json.dumps(measured | {"peak_MiB": peak}))
+        print(json.dumps(measured | {"peak_MiB": peak_mib()}))
         return
 
     on = machine()
-    kept = {k: v for k, v in vars(options).items() if k not in ("output", "side")}
-    found: dict[str, Any] = {"options": kept, "work": work(network, 8), "roofs": roofs()}
-    for side_name in ("plain", "library"):
-        command = [sys.executable, __file__, "--side", side_name, *sys.argv[1:]]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-        found[side_name] = json.loads(done.stdout.splitlines()[-1])
-    target = max(min(loss for _, loss in found[s]["curve"]) for s in ("plain", "library"))
-    found["target"] = target
-    for side_name in ("plain", "library"):
-        side_found = found[side_name]
-        when = next(t for t, loss in side_found["curve"] if loss <= target)
-        side_found["seconds_to_target"] = when
-        rate = side_found["images_per_second"] * found["work"]["flops"]
-        side_found["share_of_products"] = rate / found["roofs"][side_found["precision"]]
-        print(
-            f"{side_name:8} {side_found['images_per_second']:10.1f} images/s   "
-            f"{side_found['precision']:10} {side_found['peak_MiB']:7.0f} MiB   "
-            f"{side_found['share_of_products']:6.1%} of the machine's matrix products   "
-            f"{when:6.1f} s to a validation loss of {target:.1f}"
+    found: dict[str, Any] = {"work": work(network, 8), "roofs": roofs()}
+    for name in SIDES:
+        found[name] = measure_apart(__file__, "--side", name, *sys.argv[1:])
+    target = max(min(loss for _, loss in found[name]["curve"]) for name in SIDES)
+    rows = []
+    for name, label in SIDES.items():
+        own = found[name]
+        when = next(seconds for seconds, loss in own["curve"] if loss <= target)
+        share = own["images_per_second"] * found["work"]["flops"] / found["roofs"][own["precision"]]
+        rows.append(
+            (label, own["images_per_second"], own["precision"], round(own["peak_MiB"]), share, when)
         )
-    ratio = found["library"]["images_per_second"] / found["plain"]["images_per_second"]
-    print(f"ratio {ratio:.2f}, on {on}")
+    header = ("loop", "images/s", "precision", "peak memory, MiB", "share of matrix products",
+              f"seconds to a validation loss of {target:.1f}")  # fmt: skip
+    ratio = rows[1][1] / rows[0][1]
+    caption = (
+        f"Network of width {options.width} for {options.channels} × {options.size} × "
+        f"{options.size} pixels and {options.latent} bits, batches of {options.batch}, "
+        f"{options.seconds:g} s per loop. Ratio of images per second: {ratio:.2f}."
+    )
+    found["figure"] = {
+        "caption": "Rate of both loops below the limits of the machine.",
+        "alt": "Limits of copies and matrix products over intensity, and two points below them.",
+    }
     benchmark = f"training-{options.size}px-{options.batch}"
-    path = write_record(options.output, benchmark, on, found | {"ratio": ratio})
+    path = write_record(options.output, benchmark, on, header, rows, caption, **found)
     save_figure(roofline(found), options.output, path.stem)
 
 

@@ -13,8 +13,8 @@ from lbae_lib.errors import ConfigError
 def project_root() -> Path:
     """The folder with ``config/`` and ``notebooks/``.
 
-    Looked for from the working folder upwards, then beside the installed package; the
-    environment variable ``LBAE_ROOT`` overrides both.
+    It is the working folder or the nearest one above it, or else the folder of the installed
+    package; the environment variable ``LBAE_ROOT`` overrides both.
 
     Raises:
         ConfigError: if there is none.
@@ -27,6 +27,6 @@ def project_root() -> Path:
         if (folder / "config").is_dir() and (folder / "notebooks").is_dir():
             return folder.resolve()
     raise ConfigError(
-        f"no project at {override or here}: expected a folder with config/ and notebooks/; work "
+        f"no project at {override or here}, which needs the folders config/ and notebooks/: work "
         "inside a clone, or name one in the environment variable LBAE_ROOT"
     )

@@ -1,4 +1,4 @@
-"""The errors a user can cause and mend; the command line prints them without a traceback."""
+"""Errors that a user can cause and fix; the command line prints them without a traceback."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class LbaeError(Exception):
-    """Base of the errors below: the message names the value, the bound and the way out."""
+    """Base of the errors below: the message says what is wrong, where, and what to do."""
 
 
 class ConfigError(LbaeError):
@@ -20,19 +20,19 @@ class DataError(LbaeError):
 
 
 class CheckpointError(LbaeError):
-    """A checkpoint, model or latent file is missing, damaged or of another run."""
+    """A checkpoint, model, latent file or record is missing, damaged or from a different run."""
 
 
 class FormatError(LbaeError):
-    """A compressed file is damaged, foreign, too new, too large, or of another model."""
+    """A compressed file is damaged, not in our format, too new, too large, or of another model."""
 
 
 class WriteError(LbaeError):
-    """A file cannot be written, or another run is writing there; what was there is kept."""
+    """A file cannot be written, or another run is using its folder; the old file is unchanged."""
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """The message for a name that is not among the known ones; it names the closest.
+    """The message for a name that is not among the known ones; it suggests the nearest.
 
     Example:
         >>> unknown("profile", "quik", ["quick", "paper"])

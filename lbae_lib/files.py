@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 _METADATA_KEY = "lbae"
 _DIGEST_KEY = "content_sha256"
-_ABANDONED_SECONDS = 3600.0  # no file is under way for so long
+_ABANDONED_SECONDS = 3600.0  # writing a file never takes this long
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a scratch path beside ``path``; rename it over ``path`` if the block succeeds.
+    """Yield a scratch path beside ``path``; rename it to ``path`` if the block succeeds.
 
     A reader sees the old file or the new one, never a part; the scratch file keeps the suffix
     of ``path`` and is removed if the block fails.
 
     Raises:
-        WriteError: if the disk is full, or the folder may not be written to.
+        WriteError: if the disk is full, or the folder is not writable.
     """
     scratch = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
@@ -44,8 +44,8 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(scratch, path)
     except (OSError, SafetensorError) as error:
         raise WriteError(
-            f"{path} cannot be written ({error}): what was there is kept; free some space, or see "
-            "whether the folder may be written to"
+            f"{path} cannot be written ({error}); the old file is unchanged: check free space and "
+            "permissions"
         ) from None
     finally:
         with suppress(OSError):
@@ -75,9 +75,9 @@ def write_json(path: Path, content: Any) -> None:
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
     """Write tensors and a JSON description as one safetensors file, whole or not at all.
 
-    The description also keeps a SHA-256 of the content, which :func:`read_tensors` checks.
+    The description also holds a SHA-256 of the content, which :func:`read_tensors` checks.
     """
-    from safetensors.torch import save_file  # torch: records are read without it
+    from safetensors.torch import save_file  # imports torch, which reading records does not need
 
     stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     described = dict(metadata) | {_DIGEST_KEY: _content_digest(stored, metadata)}
@@ -91,10 +91,10 @@ def read_tensors(path: Path, what: str) -> tuple[dict[str, Tensor], dict[str, An
 
     Args:
         path: the file.
-        what: its role in a sentence, for the error: "model", "checkpoint", "latents".
+        what: its role, for the error message: "model", "checkpoint", "latents".
 
     Raises:
-        CheckpointError: if the file is missing, damaged, or not one of ours.
+        CheckpointError: if the file is missing, damaged, or not written by lbae.
     """
     if not path.is_file():
         raise CheckpointError(f"no {what} at {path}")
@@ -103,7 +103,7 @@ def read_tensors(path: Path, what: str) -> tuple[dict[str, Tensor], dict[str, An
             header = handle.metadata() or {}
             tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"the {what} at {path} cannot be read ({error}); remove it") from None
+        raise CheckpointError(f"the {what} at {path} cannot be read ({error}): remove it") from None
     try:
         metadata = dict(json.loads(header[_METADATA_KEY]))
     except (KeyError, TypeError, ValueError):
@@ -113,9 +113,7 @@ def read_tensors(path: Path, what: str) -> tuple[dict[str, Tensor], dict[str, An
         ) from None
     digest = metadata.pop(_DIGEST_KEY, None)  # the first files had none
     if digest is not None and digest != _content_digest(tensors, metadata):
-        raise CheckpointError(
-            f"the {what} at {path} is damaged: its content is not what was written; remove it"
-        )
+        raise CheckpointError(f"the {what} at {path} is damaged (checksum mismatch): remove it")
     return tensors, metadata
 
 
@@ -124,7 +122,7 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
 
     Args:
         path: the file.
-        what: its role in a sentence, for the error: "record".
+        what: its role, for the error message: "record".
 
     Raises:
         CheckpointError: if it is missing or damaged.
@@ -135,28 +133,28 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
         raise CheckpointError(f"no {what} at {path}") from None
     except (ValueError, RecursionError) as error:
         raise CheckpointError(
-            f"the {what} at {path} cannot be read ({error}): make it anew"
+            f"the {what} at {path} cannot be read ({error}): regenerate it"
         ) from None
     if not isinstance(content, dict):
-        raise CheckpointError(f"the {what} at {path} is no JSON object: make it anew")
+        raise CheckpointError(f"the {what} at {path} is not a JSON object: regenerate it")
     return content
 
 
 def check_format(found: Mapping[str, Any], path: Path, what: str, name: str, version: int) -> None:
-    """Raise ``CheckpointError`` unless a description is of our format, and no newer than we read.
+    """Raise ``CheckpointError`` unless a description is of our format and a version we read.
 
     Args:
         found: the description, with "format" and "version".
-        path: where it was.
-        what: it should be, in a sentence: "a model".
-        name: the format's.
-        version: the newest that is read here.
+        path: the file it was read from.
+        what: the expected content, for the error message: "a model".
+        name: the format's name.
+        version: the newest version that this library reads.
     """
     if found.get("format") != name:
         raise CheckpointError(f"{path} holds {found.get('format')!r}, not {what} ({name!r})")
     if found.get("version") not in range(1, version + 1):
         raise CheckpointError(
-            f"{path} is of format version {found.get('version')}, but this version of lbae_lib "
+            f"{path} has format version {found.get('version')}, but this version of lbae_lib "
             f"reads up to {version}: update lbae_lib"
         )
 

@@ -1,4 +1,9 @@
-"""One run in a folder at a time. Light, as the command line starts with it."""
+"""One run in a folder at a time. Quick to import, as the command line starts with it.
+
+The lock is ``flock``'s, not the package filelock's: a child process that inherits the descriptor
+keeps it (filelock's release would also take it from the child), and a file system without locks is
+an error (filelock would fall back to a marker file, which a killed process leaves behind).
+"""
 
 from __future__ import annotations
 
@@ -12,26 +17,25 @@ from lbae_lib.errors import WriteError
 
 @contextmanager
 def locked(folder: Path) -> Iterator[int]:
-    """Keep a folder for one run at a time; the system lifts the lock when its process ends.
+    """Reserve a folder for one run; the system releases the lock when the process ends.
 
     Yields:
-        A file descriptor; a child that inherits it keeps the lock too.
+        A file descriptor; a child that inherits it holds the lock too.
 
     Raises:
-        WriteError: if another run has the folder, or it may not be written to.
+        WriteError: if another run is using the folder, or it is not writable.
     """
-    path = folder / ".lock"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle = open(path, "a", encoding="utf-8")  # noqa: SIM115
+        handle = open(folder / ".lock", "a", encoding="utf-8")  # noqa: SIM115
     except OSError as error:
-        raise WriteError(f"{folder} cannot be written to ({error})") from None
+        raise WriteError(f"{folder} cannot be written to ({error}): check permissions") from None
     with handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise WriteError(
-                f"another run is at work in {folder}: wait until it has ended, or stop it"
+                f"another run is using {folder}: wait until it has ended, or stop it"
             ) from None
         except OSError as error:
             raise WriteError(f"{folder} is on a file system without locks ({error})") from None

@@ -1,6 +1,7 @@
-"""Progress of long work: a bar on a terminal, a line now and then in a log.
+"""Progress of long work: a bar on a terminal, a line every 20 seconds in a log.
 
-A report runs several steps side by side: there each has its name in ``LBAE_STEP`` and writes lines.
+Several steps of a report run at the same time. The environment variable ``LBAE_STEP`` names the
+step of a process, which then writes lines that begin with this name.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class _Lines:
 def progress_bar(
     total: int, description: str, unit: str, initial: int = 0, enabled: bool = True
 ) -> tqdm[NoReturn]:
-    """A plain tqdm bar on standard error; a line every 20 s in a log or a report's step."""
+    """A tqdm bar on standard error, or lines in a log and in a step of a report."""
     step = os.environ.get("LBAE_STEP", "")
     terminal = sys.stderr.isatty() and not step
     return tqdm(

@@ -12,12 +12,11 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from companion.cli import _skip_iri_grammar
+import companion.workflow  # noqa: F401  before papermill
 from companion.project import project_root
 from lbae_lib.bits import signs
 from lbae_lib.models.config import NetworkConfig, TrainingConfig
 
-_skip_iri_grammar()
 PROJECT = Path(__file__).resolve().parent.parent
 # The files that take longest, begun first so that they end with the others. The last two wait for
 # the report that the first one makes.

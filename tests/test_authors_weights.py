@@ -13,8 +13,10 @@ from conftest import PROJECT
 from torch import nn
 from torch.nn import functional
 
+from companion.experiments.encoding import encode_experiment
+from companion.experiments.import_weights import import_authors_weights
 from companion.experiments.profiles import load_experiment
-from companion.experiments.runs import encode_experiment, import_authors_weights, train_experiment
+from companion.experiments.training import train_experiment
 from companion.workflow.execute import run_notebook
 from lbae_lib.errors import CheckpointError
 from lbae_lib.models.authors_weights import authors_names, read_authors_weights
@@ -248,7 +250,7 @@ def test_an_imported_model_takes_the_place_of_a_trained_one(project):
     assert encode_experiment(experiment, data).exists()
     with pytest.raises(CheckpointError, match="holds imported weights: remove it to train"):
         train_experiment(experiment, data)
-    with pytest.raises(CheckpointError, match="holds a model or a run already"):
+    with pytest.raises(CheckpointError, match="already holds a model or a run"):
         import_authors_weights(experiment, project / "last.cp", data)
     torch.save(content(NETWORKS["cifar10"]), project / "last.cp")
     path.unlink()

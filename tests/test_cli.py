@@ -5,9 +5,9 @@ import sys
 import pytest
 from PIL import Image
 
-from companion.cli import dataset_name, main
+from companion.cli import main
+from companion.experiments.datasets import dataset_info, load_dataset, name_in_project
 from companion.project import project_root
-from lbae_lib.data.registry import dataset_info, load_dataset
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from lbae_lib.data.registry import dataset_info, load_dataset
          "did you mean '03_sampling'"),
         (("notebook", "03_sampling", "-d", "digits", "-p", "paper"), "has no data set 'digits'"),
         (("report", "-d", "digit"), "did you mean 'digits'"),
-        (("report", "-d", "digits", "--on", "slrum"), "there are default, slurm"),
+        (("report", "-d", "digits", "--on", "slrum"), "'slurm'? There are default, slurm"),
         (("report", "-d", "digits", "--time-limit", "1h"), "MM:SS"),
         (("train", "-d", "folder:/nowhere/at/all", "-p", "quick"), "no folder at"),
         (("train", "-d", "digits", "-p", "smoke", "--time-limit", "soon"), "MM:SS"),
@@ -58,7 +58,7 @@ def test_a_folder_is_the_same_in_every_step(tmp_path, monkeypatch):
         monkeypatch.setenv("LBAE_ROOT", str(root))
         project_root.cache_clear()
         monkeypatch.chdir(project / here)
-        info = dataset_info(dataset_name(given))
+        info = dataset_info(name_in_project(given))
         monkeypatch.chdir(root)  # as in a notebook
         assert len(load_dataset(info, tmp_path).train) == 9
         assert info.name == name

@@ -9,8 +9,7 @@ from companion.figures.rate_distortion import entropy_ladder, rate_distortion
 from companion.paper.supplement_table import arithmetic
 from lbae_lib.coding.quantised import decode_quantised, encode_quantised, quantise
 from lbae_lib.data.registry import PAPER_DATASETS
-from lbae_lib.metrics.classifier import FeatureClassifier
-from lbae_lib.metrics.features import ClassifierFeatures
+from lbae_lib.metrics.classifier import ClassifierFeatures, FeatureClassifier
 
 
 @pytest.mark.parametrize("step", [0.01, 0.3, 5.0])
@@ -79,6 +78,6 @@ def test_figures_are_drawn():
     points += [Point("vae", "16 numbers", b, 80.0, 0.3) for b in (30.0, 60.0)]
     points += [Point("png", "PNG", 3000.0, 0.0, 0.0)]
     figure = rate_distortion(points, "FD[test]")
-    assert [axis.get_xlabel() for axis in figure.axes] == ["measured bits an image"] * 2
+    assert [axis.get_xlabel() for axis in figure.axes] == ["measured bits per image"] * 2
     figure = entropy_ladder({"factorised": 190.0, "autoregressive": 120.0}, 200)
     assert len(figure.axes[0].patches) == 3

@@ -1,9 +1,17 @@
-import pytest
+import json
+import os
 
-from companion.cli import parse_duration, parse_parameter
-from companion.experiments.profiles import load_experiment, load_profile, profile_names
+import jsonschema
+import pytest
+import yaml
+from conftest import PROJECT
+
+from companion.experiments.profiles import Profile, load_experiment, load_profile, profile_names
 from companion.project import project_root
+from companion.workflow.notebooks import parse_parameter
+from companion.workflow.plan import parse_duration
 from lbae_lib.errors import ConfigError, LbaeError
+from lbae_lib.files import write_json
 
 
 @pytest.fixture
@@ -20,13 +28,26 @@ def write(project, text):
 def test_every_profile_loads_for_each_of_its_data_sets():
     assert set(profile_names()) >= {"smoke", "quick", "laptop", "paper"}
     for profile in profile_names():
-        for dataset in load_profile(profile)["datasets"]:
+        for dataset in load_profile(profile).datasets:
             own = dataset.removeprefix("folder").removeprefix("-") or "where"
             name = f"folder:/some/{own}" if dataset.startswith("folder") else dataset
             experiment = load_experiment(profile, name)
             assert experiment.folder.parent.name == profile
-            for model in ("lbae", "vae") if experiment.has_baseline else ("lbae",):
+            for model in ("lbae", "vae") if experiment.entry.vae else ("lbae",):
                 assert load_experiment(profile, name, model).network.kind == model
+
+
+def test_the_schema_for_editors_is_in_step():
+    """To regenerate it, run this test with LBAE_SCHEMA=1."""
+    path, schema = PROJECT / "config/schema.json", Profile.model_json_schema()
+    if "LBAE_SCHEMA" in os.environ:
+        write_json(path, schema)
+    assert json.loads(path.read_text()) == schema
+    for profile in (PROJECT / "config").glob("*.yaml"):
+        assert profile.read_text().startswith("# yaml-language-server: $schema=schema.json\n")
+        jsonschema.validate(yaml.safe_load(profile.read_text()), schema)
+    with pytest.raises(jsonschema.ValidationError, match="'epoch' was unexpected"):
+        jsonschema.validate({"datasets": {"digits": {"epoch": 3}}}, schema)
 
 
 def test_a_folders_own_entry_stands_before_the_common_one():
@@ -69,13 +90,84 @@ def test_the_paper_profile_is_the_papers_table_3():
             "cannot be changed",
         ),
         ("dataset: {}", "did you mean 'datasets'"),
-        ("datasets: {mnist: {}}", "has no data set 'digits'"),
+        (
+            "datasets: {mnist: {epochs: 1, latent_size: 8, validation_images: 9}}",
+            "has no data set 'digits': it has mnist",
+        ),
+        ("datasets: {mnist: {}}", "datasets, mnist has no latent_size"),
     ],
 )
 def test_mistakes_in_a_profile_are_named(project, text, message):
     write(project, text)
     with pytest.raises(ConfigError, match=message):
         load_experiment("mine", "digits")
+
+
+SMALL = "epochs: 3, latent_size: 8, validation_images: 9"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[]", "config/mine.yaml is [], but must be a mapping"),
+        ("datasets: {digits: 3}", ", datasets: digits is 3, but must be a mapping"),
+        (
+            f"datasets: {{digits: {{{SMALL}, width: true}}}}",
+            ", datasets, digits: width is True, but",
+        ),
+        (
+            f"datasets: {{digits: {{{SMALL}, channels: true}}}}",
+            "channels is 'True', but must be 1 or",
+        ),
+        (
+            f"datasets: {{digits: {{{SMALL}, learning_rate: .inf}}}}",
+            "learning_rate is inf, but must",
+        ),
+        (f"datasets: {{digits: {{{SMALL}, seed: 10000000000000}}}}", "or equal to 1000000000000"),
+        (
+            f"datasets: {{digits: {{{SMALL}, cooldown_epochs: 4}}}}",
+            "digits: cooldown_epochs is 4, but",
+        ),
+        (f"datasets: {{digits: {{{SMALL}, vae: {{width: 4}}}}}}", "digits, vae: no key 'width'"),
+        (
+            f"datasets: {{digits: {{{SMALL}, vae: {{seed: -1}}}}}}",
+            "digits, vae: seed is -1, but must",
+        ),
+        (
+            f"datasets: {{digits: {{{SMALL}, latent_sizes: [0]}}}}",
+            "digits, latent_sizes: 0 is 0, but",
+        ),
+        (
+            f"datasets: {{digits: {{{SMALL}, notebooks: {{a: 3}}}}}}",
+            "notebooks: a is 3, but must be a",
+        ),
+        (f"defaults: {{epoch: 3}}\ndatasets: {{digits: {{{SMALL}}}}}", "did you mean 'epochs'"),
+        (f"defaults: 3\ndatasets: {{digits: {{{SMALL}}}}}", "defaults is 3, but must be a mapping"),
+        (f"datasets: {{digits: {{{SMALL}}}, mnist: {{{SMALL}, width: 0}}}}", "mnist: width is 0"),
+    ],
+)
+def test_a_mistake_is_one_line_with_file_entry_key_value_and_bound(project, text, message):
+    write(project, text)
+    with pytest.raises(ConfigError) as raised:
+        load_experiment("mine", "digits")
+    assert message in str(raised.value)
+    assert str(raised.value).startswith("config/mine.yaml")
+    assert "\n" not in str(raised.value)
+
+
+def test_a_vae_and_other_latent_sizes_have_the_lbaes_options_but_for_their_own(project):
+    write(
+        project,
+        f"defaults: {{seed: 7}}\ndatasets:\n  digits: {{{SMALL}, batch_size: 9, width: 4, "
+        "latent_sizes: [2], vae: {latent_size: 5, kl_weight: 1}}",
+    )
+    vae, small = (load_experiment("mine", "digits", model) for model in ("vae", "lbae-2"))
+    assert (vae.network.latent_size, vae.network.width, vae.network.kind) == (5, 4, "vae")
+    assert (vae.training.seed, vae.training.batch_size, vae.training.kl_weight) == (7, 9, 1.0)
+    assert (small.network.latent_size, small.network.kind) == (2, "lbae")
+    assert small.training.kl_weight == 0
+    with pytest.raises(ConfigError, match="no model 'lbae-3': did you mean 'lbae-2'"):
+        load_experiment("mine", "digits", "lbae-3")
 
 
 def test_unknown_profiles_and_missing_projects(project, monkeypatch):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from companion.experiments.runs import Trained
+from companion.experiments.trained import Trained
 from companion.widgets.explorer import Space, explorer, open_explorer
 from companion.widgets.pictures import bits_png, path_svg, png
 from lbae_lib.bits import pack_bits

@@ -85,7 +85,7 @@ def test_a_folder_is_one_runs_until_it_ends_however_it_ends(tmp_path):
     command = [sys.executable, "-c", code, str(tmp_path / "run")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline() == "held\n"
-        message = "another run is at work in .*run: wait"
+        message = "another run is using .*run: wait"
         with pytest.raises(WriteError, match=message), locked(tmp_path / "run"):
             pass
         other.kill()

@@ -9,7 +9,7 @@ from sklearn.cluster import MiniBatchKMeans
 
 from lbae_lib.metrics.frechet import Statistics, feature_statistics, frechet_distance
 from lbae_lib.metrics.kernel import kernel_distance
-from lbae_lib.metrics.knn_precision_recall import manifold_precision_recall
+from lbae_lib.metrics.knn_precision_recall import manifold_precision_recall, neighbour_radii
 from lbae_lib.metrics.prd import precision_recall_curve
 
 
@@ -36,8 +36,8 @@ def test_frechet_distance_of_gaussians_in_closed_form():
     d = torch.tensor([1.0, 4.0, 9.0], dtype=torch.float64)
     e = torch.tensor([4.0, 4.0, 1.0], dtype=torch.float64)
     shift = torch.tensor([1.0, 0.0, -2.0], dtype=torch.float64)
-    a = Statistics(torch.zeros(3).double(), torch.diag(d), 10)
-    b = Statistics(shift, torch.diag(e), 10)
+    a = Statistics(torch.zeros(3).double(), torch.diag(d))
+    b = Statistics(shift, torch.diag(e))
     expected = 5 + float((d.sqrt() - e.sqrt()).square().sum())
     assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-12)
     assert frechet_distance(a, a) == pytest.approx(0, abs=1e-12)
@@ -130,6 +130,18 @@ def test_manifold_precision_and_recall_agree_with_torch_fidelity(features):
     found = manifold_precision_recall(a, b, 3, chunk=64)
     assert found.precision == pytest.approx(expected["precision"], abs=1e-6)
     assert found.recall == pytest.approx(expected["recall"], abs=1e-6)
+
+
+def test_radii_reach_to_the_kth_neighbour():
+    line = torch.tensor([[0.0], [1.0], [3.0], [7.0]])
+    assert neighbour_radii(line, 1).tolist() == [1, 1, 2, 4]
+    assert neighbour_radii(line, 2, chunk=3).tolist() == [3, 2, 3, 6]
+
+
+def test_known_radii_of_the_reference_change_nothing(features):
+    a, b = features
+    known = manifold_precision_recall(a, b, reference_radii=neighbour_radii(a))
+    assert known == manifold_precision_recall(a, b)
 
 
 def test_manifold_recall_sees_copies_as_precise(features):

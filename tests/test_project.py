@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from itertools import chain
 
 import pytest
 import yaml
@@ -13,7 +14,7 @@ from conftest import PROJECT
 
 from companion.experiments import sources
 from companion.experiments.sources import module_sources, notebook_sources
-from companion.site.listings import ATLAS
+from companion.site.atlas import ATLAS
 
 LIBRARY_FILES = [p for name in ("lbae_lib", "companion") for p in (PROJECT / name).rglob("*.py")]
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
@@ -91,7 +92,7 @@ def test_no_pickle_is_loaded_and_no_global_seed_set():
 
 def test_environments_agree():
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
-    wanted = {*project["dependencies"], *project["optional-dependencies"]["dev"]}
+    wanted = {*project["dependencies"], *chain(*project["optional-dependencies"].values())}
     conda = yaml.safe_load((PROJECT / "environment.yml").read_text())["dependencies"]
     assert set(conda[-1]["pip"]) == wanted | {"-e ."}
     assert f"python{project['requires-python']}" in conda
@@ -106,7 +107,7 @@ def test_every_dependency_is_locked_within_its_bounds():
         if line and not line.startswith(("#", " ")):
             requirement = Requirement(line)
             locked.setdefault(requirement.name.lower(), []).append(requirement)
-    for text in (*project["dependencies"], *project["optional-dependencies"]["dev"]):
+    for text in chain(project["dependencies"], *project["optional-dependencies"].values()):
         wanted = Requirement(text)
         found = locked.get(wanted.name.lower())
         assert found, f"{wanted.name} is not in constraints.txt: make it anew"

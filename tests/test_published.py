@@ -1,14 +1,11 @@
-from collections import Counter
-
 import pytest
 
 from companion.experiments.profiles import load_experiment
-from companion.paper.tables import published, published_cells, table_title
+from companion.paper.tables import published, published_cells
 
 
 def test_every_cell_is_there():
-    counts = Counter(cell.table for cell in published_cells())
-    assert counts == {
+    expected = {
         # Best GAN, VAE, VAE (ours), 2-Stage, WAE, RAE-L2, RAE-SN, LPGA, VPGA, LBAE a data set
         "table_1": 3 * (1 + 3 + 2 + 1 + 3 + 3 + 3 + 1 + 1 + 4),
         "table_2": 3 * (2 + 1 + 1 + 3),
@@ -17,6 +14,8 @@ def test_every_cell_is_there():
         "table_5": 3 * 5 * 2,
         "supplement_table_1": 3 * (1 + 3 + 3) + 2,
     }
+    for table, number in expected.items():
+        assert len(published_cells(table)) == number, table
 
 
 def test_numbers_that_stand_in_two_tables_agree():
@@ -56,6 +55,5 @@ def test_the_paper_profile_is_table_3():
 
 def test_empty_cells_and_unknown_names():
     assert published("table_1", "VAE (ours)", "mnist", "interp") is None
-    assert table_title("table_1") == "FID scores"
     with pytest.raises(KeyError):
         published("table_9", "VAE", "mnist", "reco")

@@ -31,7 +31,9 @@ def test_a_record_comes_back_and_any_other_content_is_refused(path):
     assert read_record(path) == record
     change(path, lambda c: c["results"]["by_size"].update({"8": 0.2}))
     for read in (lambda: read_record(path), lambda: is_imported(path.parent)):
-        with pytest.raises(CheckpointError, match=r"is damaged: .* remove it and make it anew"):
+        with pytest.raises(
+            CheckpointError, match=r"is damaged \(checksum mismatch\): remove it and regenerate it"
+        ):
             read()
     path.unlink()
     assert not is_imported(path.parent)

@@ -32,22 +32,22 @@ from papermill.translators import PythonTranslator
 from PIL import Image
 from test_authors_weights import content as published_content
 
-from companion import cli
 from companion.analysis.score_records import ScoreRecord
+from companion.experiments.encoding import encode_experiment
+from companion.experiments.extractor import train_extractor
+from companion.experiments.import_weights import import_authors_weights
+from companion.experiments.prior import fit_priors
 from companion.experiments.profiles import load_experiment
 from companion.experiments.records import read_record, write_record
-from companion.experiments.runs import (
-    encode_experiment,
-    fit_priors,
-    import_authors_weights,
-    load_trained,
-    train_experiment,
-    train_extractor,
-)
+from companion.experiments.trained import load_trained
+from companion.experiments.training import train_experiment
 from companion.paper.decisions import Verdict
 from companion.project import project_root
-from companion.site.listings import atlas_table, find_results, verdict_tables
+from companion.site.atlas import atlas_table
+from companion.site.results import find_results
+from companion.site.verdict_tables import verdict_tables
 from companion.workflow.execute import check_parameters, run_notebook
+from companion.workflow.report import report
 from companion.workflow.staleness import stale_reasons
 from lbae_lib.bits import pack_bits
 from lbae_lib.coding.codec import Codec
@@ -324,7 +324,7 @@ def test_no_room_for_a_file(project, outcomes, command):
     assert fresh or sha256_file(project / product) == kept
     assert not [p for p in project.rglob(".*") if re.search(r"\.\d+\.", p.name)]  # scratch files
     finish(start(project, *words))
-    happened = Counter({"refused with the file's name; what was there was kept": 1})
+    happened = Counter({"refused with the file's name; the old file is unchanged": 1})
     outcomes.add("no room for a file", f"lbae {words[0]}", happened)
 
 
@@ -340,13 +340,13 @@ def test_two_runs_in_one_folder(inside, outcomes, network, schedule, images):
         "training": (model, lambda: train(network, schedule, images, images, model)),
         "encoding": (model, lambda: encode_experiment(own, data)),
         "an import": (model, lambda: import_authors_weights(own, inside / "last.cp", data)),
-        "an extractor": (own.extractor_folder, lambda: train_extractor(own, data)),
-        "a prior": (own.prior_folder, lambda: fit_priors(own, data)),
+        "an extractor": (own.folder / "extractor", lambda: train_extractor(own, data)),
+        "a prior": (own.folder / "prior", lambda: fit_priors(own, data)),
         "a notebook": (own.folder / page, lambda: run_notebook(page, own, data)),
-        "a report": (inside / ".snakemake", lambda: cli.report("digits", "tiny")),
+        "a report": (inside / ".snakemake", lambda: report("digits", "tiny")),
     }
     for folder, run in second.values():
-        with locked(folder), pytest.raises(WriteError, match="another run is at work"):
+        with locked(folder), pytest.raises(WriteError, match="another run is using"):
             run()
     happened = Counter({"the second refused": len(second)})
     outcomes.add("two runs in one folder", ", ".join(second), happened)
@@ -600,7 +600,7 @@ def test_records(page, outcomes):
         happened["accepted, the same content" if result == "accepted" else result] += 1
     outcomes.add("broken input", "records", happened)
     path.write_bytes(content.replace(b"0.25", b"0.35"))
-    assert judged(lambda: cli.report("digits", "tiny")) == "refused"
+    assert judged(lambda: report("digits", "tiny")) == "refused"
 
 
 def test_records_without_a_checksum(page, inside, outcomes):
@@ -609,7 +609,7 @@ def test_records_without_a_checksum(page, inside, outcomes):
     readers = (
         lambda: stale_reasons(page),
         lambda: ScoreRecord.load(path).title,
-        lambda: verdict_tables(inside, sets) + atlas_table(inside, sets, None),
+        lambda: verdict_tables(sets) + atlas_table(sets, None),
     )
     happened: Counter[str] = Counter()
     for number in range(30 * TRIES):

@@ -15,8 +15,12 @@ from conftest import PROJECT
 from matplotlib.figure import Figure
 from reports import results
 
-from companion.experiments import runs
+from companion.experiments import encoding
+from companion.experiments.encoding import encode_experiment
+from companion.experiments.extractor import train_extractor
+from companion.experiments.prior import fit_priors
 from companion.experiments.profiles import load_experiment
+from companion.experiments.trained import load_trained
 from companion.pages.notebook import open_notebook
 from companion.pages.page import Page
 from companion.site.build import check_executed
@@ -213,7 +217,7 @@ def test_a_page_names_no_home_folder(project, tmp_path_factory, monkeypatch):
         experiment = load_experiment("own", name)
         execute.run_notebook("03_sampling", experiment, home / "data")
         assert (asked["dataset"], asked["data_root"]) == ("folder:~/pictures", "~/data")
-        options = json.dumps(runs.experiment_options(experiment))
+        options = json.dumps(experiment.options())
         assert "folder:~/pictures" in options
         assert home.name not in options
         assert dataset_slug(name) == experiment.folder.name == "folder-pictures"
@@ -244,29 +248,29 @@ def test_latents_and_pages_are_recorded_as_made_by_what_was_loaded(project, monk
         return sha256_file(model)
 
     with pytest.raises(CheckpointError, match=r"make it with `lbae train -d digits -p own`"):
-        runs.encode_experiment(experiment, data)
+        encode_experiment(experiment, data)
     for step, busy in (
-        (runs.encode_experiment, folder),
-        (runs.train_extractor, experiment.extractor_folder),
-        (runs.fit_priors, experiment.prior_folder),
+        (encode_experiment, folder),
+        (train_extractor, experiment.folder / "extractor"),
+        (fit_priors, experiment.folder / "prior"),
     ):
-        with locked(busy), pytest.raises(WriteError, match="another run is at work"):
+        with locked(busy), pytest.raises(WriteError, match="another run is using"):
             step(experiment, data)
 
-    encode, first = runs.encode, save(1)
+    encode, first = encoding.encode, save(1)
 
     def while_replaced(*words, **options):
         save(2)
         return encode(*words, **options)
 
-    monkeypatch.setattr(runs, "encode", while_replaced)
-    runs.encode_experiment(experiment, data)
+    monkeypatch.setattr(encoding, "encode", while_replaced)
+    encode_experiment(experiment, data)
     assert read_tensors(latents, "latents")[1]["model_sha256"] == first != sha256_file(model)
     with pytest.raises(CheckpointError, match="encoded by another model"):
-        runs.load_trained(experiment, data)
+        load_trained(experiment, data)
 
-    monkeypatch.setattr(runs, "encode", encode)
-    runs.encode_experiment(experiment, data)
+    monkeypatch.setattr(encoding, "encode", encode)
+    encode_experiment(experiment, data)
     page = open_notebook("03_sampling", "own", "digits", "data", seed=0)
     used = {"model": sha256_file(model), "latents": sha256_file(latents)}
     save(3)

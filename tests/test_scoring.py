@@ -11,22 +11,24 @@ from companion.analysis.image_sources import control_sources, lbae_sources, vae_
 from companion.analysis.score_records import ScoreRecord
 from companion.analysis.scoring import METRICS, Judge, Scoreboard
 from companion.analysis.spread import Spread, lower
-from companion.experiments.runs import Baseline, Trained
+from companion.experiments.trained import Baseline, Trained
 from companion.paper.beside_published import across, beside_published, claims, published_table
 from companion.paper.claims import claims_by_published_numbers
 from companion.paper.decisions import all_hold, head_start, undecided
-from companion.workflow.plan import notebook_needs
+from companion.workflow.notebooks import notebook_needs
 from lbae_lib.bits import pack_bits
 from lbae_lib.data.images import Dataset, ImageSet
 from lbae_lib.errors import ConfigError
-from lbae_lib.metrics.classifier import train_classifier
-from lbae_lib.metrics.evaluate import DEFAULT
-from lbae_lib.metrics.features import ClassifierFeatures
+from lbae_lib.metrics.classifier import ClassifierFeatures
+from lbae_lib.metrics.classifier_training import train_classifier
+from lbae_lib.metrics.evaluate import DEFAULT_PROTOCOL
 from lbae_lib.models.autoencoders import build_model
 from lbae_lib.models.config import NetworkConfig
 from lbae_lib.models.encoding import decode, encode_posterior
 
-FAST = dataclasses.replace(DEFAULT, name="fast", kernel_subsets=2, clusters=4, angles=51, runs=1)
+FAST = dataclasses.replace(
+    DEFAULT_PROTOCOL, name="fast", kernel_subsets=2, clusters=4, angles=51, runs=1
+)
 LBAE_ROWS = {
     "reco", "n01", "independent", "direct", "clip", "nearest", "gmm", "interp", "interp_eq14",
     "interp_halves", "interp_exact",
@@ -247,7 +249,7 @@ def test_a_difference_within_the_deviations_decides_nothing():
 
 
 def test_why_nothing_is_decided():
-    assert undecided(False, 3) == "the judge fails on the controls"
+    assert undecided(False, 3) == "the metric fails its control checks"
     assert "single seed" in undecided(True, 1)
     assert undecided(True, 3) == "the difference may be noise"
 

@@ -2,11 +2,14 @@ import base64
 import csv
 import io
 import re
+from html.parser import HTMLParser
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from companion.analysis.spread import Spread
-from companion.pages.tables import csv_table, download_links, html_table, latex_table
+from companion.pages.tables import csv_table, download_links, html_table, latex_table, shown
 
 HEADER = ("method", "FD[digits-cnn-v1]", "n")
 ROWS = [("LBAE & <co>", Spread.of([1.0, 1.5, 2.0]), 3), ("VAE_x", None, 4)]
@@ -47,7 +50,41 @@ def test_html_is_escaped():
     page = html_table(HEADER, ROWS)
     assert "LBAE &amp; &lt;co&gt;" in page
     assert "1.5 ± 0.5" in page
-    assert page.count("<tr>") == 3
+    assert page.count("<tr") == 3
+
+
+class Cells(HTMLParser):
+    """The text of each cell."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.found = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        if tag in ("td", "th"):
+            self.found.append("")
+
+    def handle_data(self, data):
+        if self.found:
+            self.found[-1] += data
+
+
+TEXT = st.text(st.characters(min_codepoint=33, exclude_categories=["C", "Z"]), min_size=1)
+NUMBERS = st.one_of(st.integers(), st.floats(allow_nan=False), st.none())
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(TEXT, NUMBERS, NUMBERS), min_size=1))
+def test_every_cell_is_in_every_form(rows):
+    header = ("text <&>", "a", "b")
+    read = list(csv.reader(io.StringIO(csv_table(header, rows))))
+    assert read == [list(header), *(["" if c is None else str(c) for c in row] for row in rows)]
+    cells = [text.strip() for text in Cells(html_table(header, rows)).found]
+    assert cells == [*header, *(shown(cell) for row in rows for cell in row)]
+    body = [line for line in latex_table(header, rows).splitlines() if line.endswith(r"\\")]
+    assert len(body) == 1 + len(rows)
+    assert {len(re.findall(r"(?<!\\)&", line)) for line in body} == {2}
 
 
 def test_downloads_hold_the_file():

@@ -202,7 +202,7 @@ def test_a_batch_that_does_not_fit_is_named(run, tmp_path, monkeypatch):
 
 def test_a_folder_has_one_run_at_a_time(run, tmp_path, monkeypatch):
     monkeypatch.setattr(training_run, "restore_checkpoint", None)  # not even read
-    with locked(tmp_path), pytest.raises(WriteError, match="another run is at work"):
+    with locked(tmp_path), pytest.raises(WriteError, match="another run is using"):
         run(tmp_path)
     assert not (tmp_path / MODEL_FILE).exists()
 

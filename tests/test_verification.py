@@ -1,4 +1,4 @@
-"""Comparing records, and pages older than what they are made of."""
+"""Comparing records, and pages that are out of date."""
 
 import json
 import shutil
@@ -8,13 +8,14 @@ from conftest import PROJECT
 from PIL import Image
 from reports import lbae, results
 
-from companion.cli import parse_parameter
 from companion.experiments.profiles import load_experiment
 from companion.experiments.records import read_record, write_record
 from companion.experiments.sources import code_hash
-from companion.site.stale_note import mark_page
-from companion.workflow.staleness import notebook_parameters, stale_reasons
-from companion.workflow.verify import _yaml, compare_figures, compare_results
+from companion.site.sphinx_extension import with_notes
+from companion.workflow.comparison import compare_figures, compare_results
+from companion.workflow.notebooks import notebook_parameters, parse_parameter
+from companion.workflow.staleness import stale_reasons
+from companion.workflow.verify import _yaml
 from lbae_lib.files import sha256_file
 
 
@@ -80,7 +81,7 @@ def page(tmp_path, as_project):
 def executed(folder, name, **given):
     """The record of a notebook that ran just now; returns the path of the notebook itself."""
     notebook = PROJECT / f"notebooks/{name}.ipynb"
-    configured = load_experiment("smoke", "digits").notebooks.get(name, {})
+    configured = load_experiment("smoke", "digits").entry.notebooks.get(name, {})
     parameters = notebook_parameters(notebook) | dict(configured) | given
     write_record(
         folder / name / "record.json",
@@ -99,7 +100,7 @@ def overridden(page, **overrides):
     page.write_text(json.dumps({"cells": [], "metadata": about}))
 
 
-def test_parameters_given_by_the_user_make_no_page_older(page):
+def test_parameters_given_by_the_user_leave_a_page_up_to_date(page):
     overridden(page, rows=5)
     assert stale_reasons(page) == []
     for overrides in ({}, {"pairs": 5}, {"rows": 6}):
@@ -107,7 +108,7 @@ def test_parameters_given_by_the_user_make_no_page_older(page):
         assert stale_reasons(page) == ["its parameters have changed"]
 
 
-def test_tables_of_older_scores_are_older(page):
+def test_tables_of_outdated_scores_are_out_of_date(page):
     scores = executed(page.parent, "05_metrics", seeds=2)
     overridden(scores, seeds=2)
     notebook = PROJECT / "notebooks/06_tables.ipynb"
@@ -129,9 +130,10 @@ def test_tables_of_older_scores_are_older(page):
 
 def test_an_older_page_says_so_below_its_title():
     page = {"cells": [{"cell_type": "markdown", "source": ["# Title"]}], "nbformat": 4}
-    marked = json.loads(mark_page(json.dumps(page), ["the notebook has changed"]))
-    assert [c["cell_type"] for c in marked["cells"]] == ["markdown", "markdown"]
+    marked = json.loads(with_notes(json.dumps(page), "Links", ["the notebook has changed"]))
+    assert [c["cell_type"] for c in marked["cells"]] == ["markdown"] * 3
     assert "the notebook has changed since" in marked["cells"][1]["source"]
+    assert marked["cells"][2]["source"] == "Links"
 
 
 @pytest.mark.slow
@@ -165,7 +167,7 @@ def test_a_report_verifies_until_something_is_changed(smoke_report, tmp_path):
     assert done.returncode == 1
     failed = "\n".join(line for line in done.stdout.splitlines() if line.startswith("FAIL"))
     assert "vae, model: another one" in failed
-    assert "04_interpolation, page: older: the notebook has changed" in failed
+    assert "04_interpolation, page: out of date: the notebook has changed" in failed
     for name in ("05_metrics", "09_compression"):
-        assert f"{name}, page: older: the baseline has changed" in failed
+        assert f"{name}, page: out of date: the baseline has changed" in failed
     assert len(failed.splitlines()) == 4

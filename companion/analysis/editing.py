@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from companion.experiments.runs import Trained, attribute_table
+from companion.experiments.images import attribute_table
+from companion.experiments.trained import Trained
 from lbae_lib.errors import ConfigError
 from lbae_lib.latent.attributes import (
     CODE_THRESHOLD,

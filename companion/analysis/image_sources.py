@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from companion.experiments.runs import Baseline, Trained
+from companion.experiments.trained import Baseline, Trained
 from lbae_lib.data.images import ImageSet
 from lbae_lib.latent.baselines import DirectRounding, IndependentBits, Sampler, UniformBits
 from lbae_lib.latent.gaussians import Gaussian, GaussianMixture, Prior, Signed
@@ -22,7 +22,7 @@ from lbae_lib.latent.inversion import (
     full_rank,
 )
 from lbae_lib.latent.moments import moments
-from lbae_lib.metrics.corruptions import blurred, noisy, without_class
+from lbae_lib.metrics.corruptions import blurred, noisy
 from lbae_lib.models.autoencoders import LBAE, VAE
 from lbae_lib.models.encoding import decode
 
@@ -194,10 +194,10 @@ def control_sources(images: Mapping[str, ImageSet]) -> dict[str, ImageSource]:
         chosen = int((train.attributes.double().mean(0) - 0.5).abs().argmin())
         labels, left_out, title = train.attributes[:, chosen].long(), 1, "one attribute dropped"
     if labels is not None:
-        classes, lacking = labels, left_out
+        kept = torch.nonzero(labels != left_out)[:, 0]
 
         def dropped(count: int, generator: torch.Generator) -> Tensor:
-            return train.images[without_class(classes, lacking, count, generator)]
+            return train.images[kept[_chosen(len(kept), count, generator)]]
 
         sources["class_dropped"] = ImageSource(title, dropped)
     return sources

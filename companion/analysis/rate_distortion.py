@@ -14,7 +14,7 @@ from torch import Tensor
 
 from companion.analysis.scoring import Judge
 from companion.experiments.profiles import Experiment, load_experiment
-from companion.experiments.runs import Baseline, Trained, load_trained
+from companion.experiments.trained import Baseline, Trained, load_trained
 from lbae_lib.bits import pack_bits
 from lbae_lib.coding.codec import Codec
 from lbae_lib.coding.coders import encode_bits
@@ -28,8 +28,9 @@ from lbae_lib.latent.dichotomized import DichotomizedGaussian
 from lbae_lib.latent.gaussians import GaussianMixture, Signed
 from lbae_lib.latent.hyperplane import hyperplane_sampler
 from lbae_lib.latent.moments import moments
-from lbae_lib.metrics.features import extract, file_round_trip
+from lbae_lib.metrics.features import extract
 from lbae_lib.metrics.frechet import Statistics, feature_statistics, frechet_distance
+from lbae_lib.metrics.image_formats import file_round_trip
 from lbae_lib.models.encoding import decode
 
 # Everyday formats, each image a file of its own, headers included.
@@ -191,7 +192,7 @@ def size_points(
 ) -> list[Point]:
     """LBAEs of the other latent sizes, each under an autoregressive prior of its own."""
     found = []
-    for size in experiment.rates:
+    for size in experiment.entry.latent_sizes:
         other = load_experiment(experiment.profile, experiment.dataset.name, f"lbae-{size}")
         trained = load_trained(other, data_root)
         fitted = fit_autoregressive(trained.bits("train"), trained.bits("validation"))

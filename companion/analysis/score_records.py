@@ -9,7 +9,7 @@ from typing import Any
 
 from companion.analysis.spread import Spread
 from companion.experiments.profiles import load_experiment, results_folder
-from companion.experiments.records import RECORD_FILE, SCORES, belongs_beside, read_record
+from companion.experiments.records import RECORD_FILE, SCORES, comparable, read_record
 from lbae_lib.data.registry import PAPER_DATASETS, paper_counterpart
 
 
@@ -115,7 +115,7 @@ class ScoreRecord:
 def all_scores(root: Path, profile: str) -> list[ScoreRecord]:
     """Every data set that was scored and belongs beside a profile, the paper's own data first."""
     paths = sorted((root / "results").glob("*/*/05_metrics/record.json"))
-    records = [ScoreRecord.load(p) for p in paths if belongs_beside(p.parts[-4], profile)]
+    records = [ScoreRecord.load(p) for p in paths if comparable(p.parts[-4], profile)]
     return sorted(records, key=lambda r: (r.dataset not in PAPER_DATASETS, r.dataset, r.profile))
 
 

@@ -13,15 +13,18 @@ from torch import Tensor
 
 from companion.analysis.image_sources import ImageSource
 from companion.analysis.spread import Spread, lower
-from lbae_lib.metrics.evaluate import DEFAULT, PAPER, Protocol, Scores, evaluate
-from lbae_lib.metrics.features import (
-    ClassifierFeatures,
-    FeatureExtractor,
-    InceptionFeatures,
-    extract,
-    find_inception_weights,
-    jpeg_round_trip,
+from lbae_lib.metrics.classifier import ClassifierFeatures
+from lbae_lib.metrics.evaluate import (
+    DEFAULT_PROTOCOL,
+    PAPER_PROTOCOL,
+    EvaluationProtocol,
+    ReferenceStatistics,
+    Scores,
+    evaluate,
 )
+from lbae_lib.metrics.features import FeatureExtractor, extract
+from lbae_lib.metrics.image_formats import jpeg_round_trip
+from lbae_lib.metrics.inception import InceptionFeatures, find_inception_weights
 from lbae_lib.metrics.prd import PrecisionRecallCurve
 from lbae_lib.progress import progress_bar
 
@@ -46,7 +49,7 @@ class Judge:
     """
 
     extractor: FeatureExtractor
-    protocol: Protocol = DEFAULT
+    protocol: EvaluationProtocol = DEFAULT_PROTOCOL
 
     @property
     def is_inception(self) -> bool:
@@ -57,7 +60,7 @@ class Judge:
     def key(self) -> str:
         """For files: the network's name, with the protocol unless it is the default."""
         name = self.extractor.name
-        is_default = self.protocol.name == DEFAULT.name
+        is_default = self.protocol.name == DEFAULT_PROTOCOL.name
         return name if is_default else f"{name}, {self.protocol.name}"
 
     @property
@@ -68,7 +71,9 @@ class Judge:
     def titles(self) -> dict[str, str]:
         """Column titles by metric, which name the network: FID and KID are Inception's alone."""
         name = self.extractor.name
-        paper = " (LBAE protocol, re-implemented)" if self.protocol.name == PAPER.name else ""
+        paper = (
+            " (LBAE protocol, re-implemented)" if self.protocol.name == PAPER_PROTOCOL.name else ""
+        )
         frechet, kernel, prd = (
             ("FID", "KID ×10³", "PRD")
             if self.is_inception
@@ -96,7 +101,8 @@ def judges(extractor: ClassifierFeatures, inception: bool, clusterings: int = 10
     Raises:
         DataError: if Inception is asked for and its weights are neither found nor downloaded.
     """
-    default, paper = (replace(protocol, runs=clusterings) for protocol in (DEFAULT, PAPER))
+    protocols = (DEFAULT_PROTOCOL, PAPER_PROTOCOL)
+    default, paper = (replace(protocol, runs=clusterings) for protocol in protocols)
     found = []
     if inception:
         network = InceptionFeatures(find_inception_weights(download=True))
@@ -160,7 +166,7 @@ class Scoreboard:
     seeds: Sequence[int]
     cache: Path | None = None
     rows: dict[str, Row] = field(default_factory=dict)
-    _reference_features: dict[str, Tensor] = field(default_factory=dict)
+    _references: dict[str, ReferenceStatistics] = field(default_factory=dict)
 
     def score(self, sources: Mapping[str, ImageSource], group: str = "") -> None:
         """Score sources, each under its key with the group before it: "vae_reco"."""
@@ -272,9 +278,9 @@ class Scoreboard:
         )
 
     def _judged(self, judge: Judge, images: Tensor, seed: int) -> Scores:
-        known = self._reference_features
+        known = self._references
         if judge.key not in known:
-            known[judge.key] = _features(judge, self.reference, self.cache)
+            known[judge.key] = ReferenceStatistics(_features(judge, self.reference, self.cache))
         return evaluate(_features(judge, images), known[judge.key], judge.protocol, seed)
 
 

@@ -1,25 +1,124 @@
 """Experiments: what is trained on which images, and how; read from ``config/<profile>.yaml``.
 
 This module imports neither torch nor numpy, so that the command line and the workflow start
-at once.
+quickly.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from companion.experiments.datasets import dataset_info
 from companion.project import project_root
 from lbae_lib.data.registry import FOLDER_PREFIX, DatasetInfo, dataset_slug
-from lbae_lib.errors import ConfigError
-from lbae_lib.models.config import MODELS, NetworkConfig, TrainingConfig
+from lbae_lib.errors import ConfigError, unknown
+from lbae_lib.models.config import MODELS, Loss, NetworkConfig, TrainingConfig
+
+LATENT_SIZE = "lbae-"  # and a number: the name of an LBAE of one of the other latent sizes
+_MANY = 10**12
+
+
+class _Keys(BaseModel):
+    """Keys of a mapping in a profile; others are errors, and a value must have the exact type."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+
+def _whole(value: Any) -> Any:
+    """A choice between whole numbers would take True for 1 and 32.0 for 32."""
+    return value if type(value) is int else str(value)
+
+
+_Size = Annotated[int, Field(ge=1, le=2**20)]
+_Count = Annotated[int, Field(ge=1, le=_MANY)]
+_Parameters = Annotated[
+    dict[str, Any], BeforeValidator(lambda given: {} if given is None else given)
+]
+
+
+class Schedule(_Keys):
+    """A model's latent size and training; a VAE's replace the LBAE's."""
+
+    # An entry leaves to the profile's defaults what it needs itself.
+    model_config = ConfigDict(json_schema_extra=lambda schema: schema.pop("required", None))
+
+    latent_size: _Size = Field(description="bits of an LBAE's latent, numbers of a VAE's")
+    epochs: _Count = Field(description="passes over the training images")
+    batch_size: int = Field(TrainingConfig.batch_size, ge=2, le=_MANY, description="images a step")
+    learning_rate: float = Field(TrainingConfig.learning_rate, gt=0, le=_MANY, description="Adam's")
+    cooldown_epochs: int = Field(
+        0, ge=0, le=_MANY, description="final epochs, in which the learning rate falls to zero"
+    )
+    seed: int = Field(0, ge=0, le=_MANY, description="of weights, order of images, and noise")
+    kl_weight: float = Field(0.0, ge=0, le=_MANY, description="of a VAE's KL term")
+
+
+class Entry(Schedule):
+    """What a profile says of one data set."""
+
+    validation_images: _Count = Field(description="training images held out to choose the epoch")
+    width: _Size = Field(NetworkConfig.width, description="channels of the first layer")
+    entry_channels: _Size | None = Field(
+        None, description="4×4 maps at the decoder's entrance; null mirrors the encoder"
+    )
+    extractor_epochs: _Count = Field(10, description="epochs of the in-domain feature extractor")
+    vae: Schedule | None = Field(None, description="the baseline, where it differs from the LBAE")
+    latent_sizes: list[_Size] = Field([], description="other latent sizes of the LBAE")
+    notebooks: dict[str, _Parameters] = Field({}, description="parameters by notebook")
+    # Of image folders alone; the other data sets are what they are.
+    image_size: Annotated[Literal[32, 64], BeforeValidator(_whole)] = Field(
+        64, description="folders: side in pixels"
+    )
+    channels: Annotated[Literal[1, 3], BeforeValidator(_whole)] = Field(
+        3, description="folders: 1 for grey images, 3 for colour"
+    )
+    title: str = Field("", description="folders: name in captions; by default the folder's")
+    stands_for: str = Field("", description="folders: data set of the paper that it stands for")
+    source: str = Field("", description="folders: one sentence on what the images are")
+    loss: Loss = Field("mse", description="folders: reconstruction loss")
+    named: bool = Field(False, description="folders: whether images have classes or attributes")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete_vae(cls, options: Any) -> Any:
+        vae = options.get("vae") if isinstance(options, dict) else None
+        if not isinstance(vae, dict):
+            return options
+        shared = {key: options[key] for key in Schedule.model_fields if key in options}
+        return options | {"vae": shared | vae}
+
+
+_FOLDER_KEYS = {"image_size", "channels", "title", "stands_for", "source", "loss", "named"}
+
+
+class Profile(_Keys):
+    """``config/<name>.yaml``: each entry is completed by the defaults."""
+
+    description: str = Field("", description="one sentence")
+    defaults: Entry | None = Field(None, description="options of every data set without its own")
+    datasets: dict[str, Entry] = Field(
+        description="by name; folder-NAME for the images in a folder NAME, folder for any other"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_defaults(cls, content: Any) -> Any:
+        if not isinstance(content, dict):
+            return content
+        defaults, entries = content.get("defaults") or {}, content.get("datasets") or {}
+        if not isinstance(defaults, dict) or not isinstance(entries, dict):
+            return content
+        complete = {
+            name: defaults | (own or {}) if isinstance(own, dict | None) else own
+            for name, own in entries.items()
+        }
+        return content | {"defaults": None, "datasets": complete}
 
 
 @dataclass(frozen=True)
@@ -31,24 +130,16 @@ class Experiment:
         dataset: the data set.
         network: the autoencoder's shape.
         training: its schedule.
-        validation_images: how many training images are set apart for choosing the epoch.
-        notebooks: parameters by notebook, where they differ from the notebook's own.
-        extractor_epochs: passes over the training images for the in-domain feature extractor.
-        has_baseline: whether the profile has a VAE for the data set.
-        model: "lbae", "vae", or "lbae-N" for an LBAE of one of the other sizes.
-        rates: other latent sizes of the LBAE, for the rate-distortion curve.
+        entry: what else the profile says of the data set.
+        model: "lbae", "vae", or "lbae-N" for an LBAE of one of the other latent sizes.
     """
 
     profile: str
     dataset: DatasetInfo
     network: NetworkConfig
     training: TrainingConfig
-    validation_images: int
-    notebooks: Mapping[str, Mapping[str, Any]]
-    extractor_epochs: int = 10
-    has_baseline: bool = False
+    entry: Entry
     model: str = "lbae"
-    rates: tuple[int, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -57,18 +148,18 @@ class Experiment:
 
     @property
     def model_folder(self) -> Path:
-        """Where the model, its latents and its record are kept."""
+        """The folder of the model, its latents and its record."""
         return self.folder / self.model
 
-    @property
-    def extractor_folder(self) -> Path:
-        """Where the in-domain feature extractor is kept."""
-        return self.folder / "extractor"
-
-    @property
-    def prior_folder(self) -> Path:
-        """Where the distributions of the LBAE's latents are kept."""
-        return self.folder / "prior"
+    def options(self) -> dict[str, Any]:
+        """What training depends on, as JSON values."""
+        return {
+            "profile": self.profile,
+            "dataset": dataclasses.asdict(self.dataset),
+            "network": dataclasses.asdict(self.network),
+            "training": dataclasses.asdict(self.training),
+            "validation_images": self.entry.validation_images,
+        }
 
 
 def results_folder(profile: str, dataset: str) -> Path:
@@ -81,30 +172,39 @@ def profile_names() -> list[str]:
     return sorted(path.stem for path in (project_root() / "config").glob("*.yaml"))
 
 
-def load_profile(name: str) -> dict[str, Any]:
-    """The content of ``config/<name>.yaml``: ``description``, ``defaults``, ``datasets``.
+def load_profile(name: str) -> Profile:
+    """Read ``config/<name>.yaml``.
 
     Raises:
-        ConfigError: if there is no such profile, or it has an unknown key.
+        ConfigError: if there is no such profile, a key is unknown, or a value is of the wrong type
+            or out of bounds.
     """
-    _check_known(name, profile_names(), "profile")
-    path = project_root() / "config" / f"{name}.yaml"
-    try:
-        content = yaml.safe_load(path.read_text("utf-8"))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"config/{name}.yaml cannot be read: {error}") from None
+    if name not in profile_names():
+        raise ConfigError(unknown("profile", name, profile_names()))
     where = f"config/{name}.yaml"
-    content = _mapping(content, where)
-    for key in content:
-        _check_known(key, ("description", "defaults", "datasets"), f"key in {where}")
-    if "datasets" not in content:
-        raise ConfigError(f"{where} has no datasets: add at least one")
-    defaults = _mapping(content.get("defaults"), f"defaults in {where}")
-    datasets = {
-        _text(entry, f"a data set's name in {where}"): _mapping(own, f"{entry} in {where}")
-        for entry, own in _mapping(content["datasets"], f"datasets in {where}").items()
-    }
-    return {**content, "defaults": defaults, "datasets": datasets}
+    try:
+        content = yaml.safe_load((project_root() / where).read_text("utf-8"))
+        return Profile.model_validate({} if content is None else content)
+    except ValidationError as error:
+        raise ConfigError(_first_mistake(error, where)) from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{where} cannot be read: {error}") from None
+
+
+def _first_mistake(error: ValidationError, file: str) -> str:
+    """One line: the place in the file, the key, its value, and what it must be."""
+    # A misspelt key comes before the one that is missing for that reason.
+    found = min(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
+    *path, key = (file, *map(str, found["loc"]))
+    place = ", ".join(path)
+    if found["type"] == "extra_forbidden":
+        model = Profile if len(path) == 1 else Schedule if path[-1] == "vae" else Entry
+        return f"{place}: {unknown('key', key, model.model_fields)}"
+    if found["type"] == "missing":
+        return f"{place} has no {key}: add it"
+    mapping = found["type"] in ("dict_type", "model_type")
+    wanted = "must be a mapping" if mapping else found["msg"].replace("Input should", "must")
+    return f"{place}{': ' * bool(place)}{key} is {found['input']!r}, but {wanted}"
 
 
 def load_experiment(profile: str, dataset: str, model: str = "lbae") -> Experiment:
@@ -114,134 +214,40 @@ def load_experiment(profile: str, dataset: str, model: str = "lbae") -> Experime
         profile: name of a file in ``config/``, without its suffix.
         dataset: a registered name or "folder:PATH"; a folder's entry is its own (for "folder:My
             Cats", ``folder-my-cats``) or the one that folders share, ``folder``.
-        model: "lbae"; "vae" where the data set's entry has one: its options stand over the LBAE's;
-            or "lbae-N" where the entry has N among its ``rates``.
+        model: "lbae"; "vae" where the data set's entry has one, whose options replace the LBAE's;
+            or "lbae-N" where the entry has N among its ``latent_sizes``.
 
     Raises:
-        ConfigError: if profile, data set or a key is unknown, or a value out of bounds.
+        ConfigError: if profile, data set or a key is unknown, or a value is out of bounds.
     """
-    content = load_profile(profile)
+    entries = load_profile(profile).datasets
     own = dataset.startswith(FOLDER_PREFIX)
-    entry = dataset_slug(dataset) if own else dataset_info(dataset).name
-    if own and entry not in content["datasets"]:
-        entry = "folder"
-    if entry not in content["datasets"]:
+    name = dataset_slug(dataset) if own else dataset_info(dataset).name
+    if own and name not in entries:
+        name = "folder"
+    if name not in entries:
         raise ConfigError(
-            f"profile {profile!r} has no data set {entry!r}: it has "
-            f"{', '.join(content['datasets'])}; choose another profile or add it to "
-            f"config/{profile}.yaml"
+            f"profile {profile!r} has no data set {name!r}: it has {', '.join(entries) or 'none'}; "
+            f"choose another profile or add it to config/{profile}.yaml"
         )
-    options = {**content["defaults"], **content["datasets"][entry]}
-    where = f"key of {entry} in config/{profile}.yaml"
-    for key, value in options.items():
-        _check_known(key, _EXPERIMENT_KEYS, where)
-        _check_type(key, value, f"{key} of {entry} in config/{profile}.yaml")
-    rates = tuple(options.pop("rates", ()))
-    sizes = {f"lbae-{size}": size for size in rates}
-    _check_known(model, (*MODELS, *sizes), "model")
-    baseline = options.pop("vae", None)
-    if model == "vae":
-        if baseline is None:
-            raise ConfigError(f"{entry} in config/{profile}.yaml has no vae: add its options there")
-        for key, value in baseline.items():
-            _check_known(key, ("latent_size", *_TRAINING_KEYS), f"{where} under vae")
-            _check_type(key, value, f"{key} under vae of {entry} in config/{profile}.yaml")
-        options |= baseline
-    elif model in sizes:
-        options["latent_size"] = sizes[model]
-    for key in ("latent_size", "validation_images", "epochs"):
-        if key not in options:
-            raise ConfigError(f"{entry} in config/{profile}.yaml has no {key}: add it")
-    described = {k: options[k] for k in _FOLDER_KEYS if k in options}
-    if described and not own:
-        raise ConfigError(f"{', '.join(described)} of {entry} cannot be changed: remove it")
-    info = dataset_info(dataset, **described)
-    if info.loss not in ("bce", "mse"):
-        raise ConfigError(f"loss of {entry} is {info.loss!r}, but must be bce or mse")
-    network = NetworkConfig(
-        image_size=info.image_size,
-        channels=info.channels,
-        **{k: options[k] for k in ("latent_size", "width", "entry_channels") if k in options},
-        kind="vae" if model == "vae" else "lbae",
-    )
-    schedule = {k: v for k, v in options.items() if k in _TRAINING_KEYS}
-    return Experiment(
-        profile=profile,
-        dataset=info,
-        network=network,
-        training=TrainingConfig(loss=info.loss, **schedule),
-        validation_images=options["validation_images"],
-        notebooks=options.get("notebooks", {}),
-        extractor_epochs=options.get("extractor_epochs", 10),
-        has_baseline=baseline is not None,
-        model=model,
-        rates=rates,
-    )
-
-
-_TRAINING_KEYS = tuple(
-    field.name for field in dataclasses.fields(TrainingConfig) if field.name != "loss"
-)
-_FOLDER_KEYS = ("image_size", "channels", "title", "stands_for", "source", "loss", "named")
-_EXPERIMENT_KEYS = (
-    *_FOLDER_KEYS,
-    "latent_size",
-    "width",
-    "entry_channels",
-    "validation_images",
-    "notebooks",
-    "extractor_epochs",
-    "vae",
-    "rates",
-    *_TRAINING_KEYS,
-)
-
-
-_TYPES: dict[str, type | tuple[type, ...]] = {
-    **dict.fromkeys(("learning_rate", "kl_weight"), (int, float)),
-    **dict.fromkeys(("title", "stands_for", "source", "loss"), str),
-    **dict.fromkeys(("notebooks", "vae"), dict),
-    "named": bool,
-    "rates": list,
-    "entry_channels": (int, type(None)),
-    "vae": (dict, type(None)),
-}
-_LOWEST = {"validation_images": 1, "extractor_epochs": 1, "seed": 0, "kl_weight": 0}
-
-
-def _check_type(key: str, value: object, where: str) -> None:
-    """Raise ``ConfigError`` unless an option has its type; bounds of others are checked later."""
-    wanted = _TYPES.get(key, int)
-    right = isinstance(value, wanted) and (wanted is bool or not isinstance(value, bool))
-    if not right:
-        kinds = wanted if isinstance(wanted, tuple) else (wanted,)
-        names = " or ".join({type(None): "null"}.get(kind, kind.__name__) for kind in kinds)
-        raise ConfigError(f"{where} is {value!r}, but must be of type {names}")
-    if isinstance(value, int | float) and not _LOWEST.get(key, value) <= value <= 1e12:
-        raise ConfigError(f"{where} is {value!r}, but must be from {_LOWEST.get(key, '…')} to 1e12")
-    if key == "notebooks":
-        for name, parameters in _mapping(value, where).items():
-            _mapping(parameters, f"{name} in {where}")
-    if key == "rates":
-        for size in value if isinstance(value, list) else ():
-            _check_type("latent_size", size, f"one of {where}")
-
-
-def _mapping(value: object, where: str) -> dict[Any, Any]:
-    if not isinstance(value, dict | None):
-        raise ConfigError(f"{where} is {value!r}, but must have keys and values")
-    return dict(value or {})
-
-
-def _text(value: object, where: str) -> str:
-    if not isinstance(value, str):
-        raise ConfigError(f"{where} is {value!r}, but must be text")
-    return value
-
-
-def _check_known(name: str, known: Iterable[str], what: str) -> None:
-    known = list(known)
-    if name not in known:
-        close = difflib.get_close_matches(str(name), known, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        raise ConfigError(f"no {what} {name!r}: {hint}There are {', '.join(known)}")
+    entry, where = entries[name], f"config/{profile}.yaml, datasets, {name}"
+    sizes = {f"{LATENT_SIZE}{size}": size for size in entry.latent_sizes}
+    if model not in (*MODELS, *sizes):
+        raise ConfigError(f"{where}: {unknown('model', model, (*MODELS, *sizes))}")
+    schedule = entry.vae if model == "vae" else entry
+    if schedule is None:
+        raise ConfigError(f"{where} has no vae: add its options")
+    folder = entry.model_dump(include=_FOLDER_KEYS, exclude_unset=True)
+    if folder and not own:
+        raise ConfigError(f"{where}: {', '.join(folder)} cannot be changed: remove it")
+    info = dataset_info(dataset, **folder)
+    shape = entry.model_dump(include={"width", "entry_channels"})
+    shape["latent_size"] = sizes.get(model, schedule.latent_size)
+    shape["kind"] = "vae" if model == "vae" else "lbae"
+    options = schedule.model_dump(include=set(Schedule.model_fields) - {"latent_size"})
+    try:
+        network = NetworkConfig(info.image_size, info.channels, **shape)
+        training = TrainingConfig(info.loss, **options)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+    return Experiment(profile, info, network, training, entry, model)

@@ -1,6 +1,6 @@
-"""What was done, with what, from what: one ``record.json`` a run.
+"""Records: what was done, with which options, from which inputs; a ``record.json`` for each run.
 
-Light to import: the command line and the workflow read records at every call.
+Quick to import: the command line and the workflow read records at every call.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ import hashlib
 import json
 import platform
 import subprocess
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -17,7 +19,8 @@ from typing import Any
 
 from companion.project import project_root
 from lbae_lib.errors import CheckpointError
-from lbae_lib.files import read_json, sha256_file, write_json
+from lbae_lib.files import read_json, write_json
+from lbae_lib.locks import locked
 
 RECORD_FILE = "record.json"
 # Kinds of records; a page's is its name.
@@ -38,11 +41,14 @@ _PACKAGES = (
 )
 
 
-def environment() -> dict[str, Any]:
+def environment(device: str = "cpu") -> dict[str, Any]:
     """Commit, versions and machine, as kept in every record.
 
-    The machine is described by what changes results (processor family, threads, accelerator),
-    never by its name or its folders.
+    The machine is described by what changes results (processor family, threads, device), never by
+    its name or its folders.
+
+    Args:
+        device: PyTorch's name of the device that computes; a GPU is recorded by its model.
     """
     import torch
 
@@ -53,7 +59,7 @@ def environment() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
-        "accelerator": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
+        "device": "cpu" if device == "cpu" else torch.cuda.get_device_name(device),
     }
 
 
@@ -61,16 +67,11 @@ def commit() -> dict[str, Any]:
     """The project's commit, and whether files differ from it; None outside a checkout."""
     try:
         head = _git("rev-parse", "HEAD")
-        # Results are what a run makes: only what makes them can be dirty.
+        # Results are the product of a run: only what makes them can be dirty.
         changes = _git("status", "--porcelain", "--", ".", ":!results")
     except (OSError, subprocess.CalledProcessError):
         return {"hash": None, "dirty": None}
     return {"hash": head, "dirty": bool(changes)}
-
-
-def file_hashes(files: Mapping[str, Path]) -> dict[str, str]:
-    """SHA-256 by role, of a record's input files."""
-    return {role: sha256_file(path) for role, path in files.items()}
 
 
 def write_record(
@@ -87,11 +88,11 @@ def write_record(
     Args:
         path: the JSON file.
         kind: what was run, e.g. "train" or "02_latent_distribution".
-        options: every option of the run, seeds and device included.
+        options: every option of the run, seeds included.
         inputs: SHA-256 by role.
         results: what was found; JSON values only.
         seconds: wall time.
-        made_in: :func:`environment` at the start of a long run; by default, as it is now.
+        made_in: :func:`environment` at the start of the run; by default, as it is now.
     """
     content = {
         "kind": kind,
@@ -106,6 +107,33 @@ def write_record(
     write_json(path, content | {_DIGEST_KEY: _content_digest(content)})
 
 
+@contextmanager
+def recorded_run(kind: str, folder: Path, device: str = "cpu") -> Iterator[Callable[..., None]]:
+    """Lock a folder for a run that leaves its record there.
+
+    Args:
+        kind: see :func:`write_record`.
+        folder: the run's.
+        device: see :func:`environment`, which is taken at the start.
+
+    Yields:
+        A function that writes the record, of ``options``, ``inputs`` and ``results``.
+
+    Raises:
+        WriteError: if another run is using the folder.
+    """
+    started, made_in = time.monotonic(), environment(device)
+
+    def write(
+        options: Mapping[str, Any], inputs: Mapping[str, str], results: Mapping[str, Any]
+    ) -> None:
+        seconds = time.monotonic() - started
+        write_record(folder / RECORD_FILE, kind, options, inputs, results, seconds, made_in)
+
+    with locked(folder):
+        yield write
+
+
 def read_record(path: Path, needed: Mapping[str, type] | None = None) -> dict[str, Any]:
     """Read what :func:`write_record` wrote; options, inputs and results are objects.
 
@@ -114,16 +142,15 @@ def read_record(path: Path, needed: Mapping[str, type] | None = None) -> dict[st
         needed: entries that it must have, with their types: {"options.profile": str}.
 
     Raises:
-        CheckpointError: if it is missing or damaged, or has no such entry.
+        CheckpointError: if it is missing or damaged, or lacks one of the entries.
     """
     record = read_json(path, "record")
     digest = record.pop(_DIGEST_KEY, None)
-    # The first records had no checksum, and no other key by which a damaged one could be it.
+    # The first records had no checksum; they had these keys alone, so no damaged one passes for it.
     whole = record.keys() <= _KEYS if digest is None else digest == _content_digest(record)
     if not whole:
         raise CheckpointError(
-            f"the record at {path} is damaged: its content is not what was written; remove it and "
-            "make it anew"
+            f"the record at {path} is damaged (checksum mismatch): remove it and regenerate it"
         )
     objects: dict[str, type] = dict.fromkeys(("options", "inputs", "results"), dict)
     for entry, kind in (objects | dict(needed or {})).items():
@@ -131,8 +158,17 @@ def read_record(path: Path, needed: Mapping[str, type] | None = None) -> dict[st
         for key in entry.split("."):
             value = value.get(key) if isinstance(value, dict) else None
         if not isinstance(value, kind):
-            raise CheckpointError(f"the record at {path} has no usable {entry}: make it anew")
-    _check_verdicts(record["results"].get("verdicts", []), path)
+            raise CheckpointError(f"the record at {path} has no usable {entry}: regenerate it")
+    known = VERDICTS.values()
+    verdicts = record["results"].get("verdicts", [])
+    if not isinstance(verdicts, list) or not all(
+        isinstance(v, dict) and isinstance(v.get("claim"), str) and v.get("verdict") in known
+        for v in verdicts
+    ):
+        raise CheckpointError(
+            f"a verdict in the record at {path} has no claim, or is none of {', '.join(known)}: "
+            "regenerate it"
+        )
     return record
 
 
@@ -146,28 +182,16 @@ def is_imported(folder: Path) -> bool:
     return path.exists() and read_record(path).get("kind") == IMPORTED
 
 
-def belongs_beside(profile: str, own: str) -> bool:
-    """Whether results of a profile belong on pages across profiles that were made for another.
+def comparable(profile: str, own: str) -> bool:
+    """Whether results of a profile may stand on the pages across profiles of another.
 
-    Those of the profile ``smoke`` mean nothing, and stand only where it is the one asked for.
+    Results of the profile ``smoke`` are meaningless: they stand on its own pages only.
     """
     return profile != "smoke" or own == "smoke"
 
 
 def _content_digest(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _check_verdicts(verdicts: Any, path: Path) -> None:
-    known = VERDICTS.values()
-    if not isinstance(verdicts, list) or not all(
-        isinstance(v, dict) and isinstance(v.get("claim"), str) and v.get("verdict") in known
-        for v in verdicts
-    ):
-        raise CheckpointError(
-            f"a verdict in the record at {path} has no claim, or is none of {', '.join(known)}: "
-            "make it anew"
-        )
 
 
 def _git(*arguments: str) -> str:

@@ -13,7 +13,8 @@ from matplotlib.patches import FancyArrowPatch, Polygon, Rectangle
 from companion.analysis.network_stages import Stage, residual_layers
 from companion.figures.style import COLOURS, GREY, INK, TWO_COLUMNS, new_figure, styled
 
-_FACE = {"encoder": "#cfe4f2", "decoder": "#f7dccb"}
+_FACE = {"encoder": "#cfe4f2", "decoder": "#f7dccb", "bits": "#fff3c4"}
+_SHIFT = 0.12  # of a slab's back
 
 
 @styled
@@ -25,41 +26,20 @@ def architecture(stages: Sequence[Stage], image_shape: tuple[int, ...]) -> Figur
         image_shape: (C, S, S).
     """
     figure, (axis,) = new_figure(width=TWO_COLUMNS, height=2.6)
-    side = image_shape[1]
-    slabs = [("image", "encoder", image_shape)]
-    slabs += [(s.name, s.part, s.shape) for s in stages]
-    x = 0.0
-    centres = []
-    for index, (name, part, shape) in enumerate(slabs):
-        bits = name.startswith("linear, tanh")
-        wide = _slab(axis, x, shape, side, "#fff3c4" if bits else _FACE[part])
-        centre = x + wide / 2
-        centres.append((x, x + wide))
-        label = "bits" if bits else ""
+    slabs = [("image", "encoder", image_shape), *((s.name, s.part, s.shape) for s in stages)]
+    x, sides = 0.0, []
+    for name, part, shape in slabs:
+        kind = "bits" if name.startswith("linear, tanh") else part
+        wide = _slab(axis, x, shape, image_shape[1], _FACE[kind])
+        sides.append((x, x + wide))
         size = f"{shape[0]}×{shape[1]}²" if len(shape) == 3 else f"{shape[0]}"
-        axis.text(centre, -1.06, f"{size}\n{label}".strip(), ha="center", va="top", fontsize=6)
+        size += "\nbits" * (kind == "bits")
+        axis.text(x + wide / 2, -1.06, size, ha="center", va="top", fontsize=6)
         words = name.replace("transposed conv", "tr. conv")
-        axis.text(
-            centre,
-            1.3,
-            words,
-            ha="left",
-            va="bottom",
-            fontsize=6,
-            rotation=38,
-            color=INK,
-        )
-        x += wide + 0.55 + (0.12 if index == 0 else 0.0)
-    for (_, end), (start, _) in itertools.pairwise(centres):
-        axis.add_patch(
-            FancyArrowPatch(
-                (end + 0.1, 0),
-                (start - 0.03, 0),
-                arrowstyle="->",
-                mutation_scale=6,
-                color=GREY,
-            )
-        )
+        axis.text(x + wide / 2, 1.3, words, va="bottom", fontsize=6, rotation=38, color=INK)
+        x += wide + (0.67 if name == "image" else 0.55)
+    for (_, end), (start, _) in itertools.pairwise(sides):
+        axis.add_patch(_arrow((end + 0.1, 0), (start - 0.03, 0), mutation_scale=6, color=GREY))
     axis.set(xlim=(-0.4, x + 1.1), ylim=(-1.3, 2.55))
     axis.set_axis_off()
     return figure
@@ -69,22 +49,14 @@ def architecture(stages: Sequence[Stage], image_shape: tuple[int, ...]) -> Figur
 def residual_blocks() -> Figure:
     """The layers inside a residual block of the encoder and of the decoder."""
     figure, axes = new_figure(2, width=TWO_COLUMNS, height=1.7, rows=1)
-    for axis, transposed in zip(axes, (False, True), strict=True):
-        layers = residual_layers(transposed)
-        part = "decoder" if transposed else "encoder"
-        for index, layer in enumerate(layers):
-            axis.add_patch(
-                Rectangle((index, 0), 0.8, 1, facecolor=_FACE[part], edgecolor=INK, lw=0.4)
-            )
+    for axis, part in zip(axes, ("encoder", "decoder"), strict=True):
+        layers = residual_layers(part == "decoder")
+        for x, layer in enumerate(layers):
+            axis.add_patch(Rectangle((x, 0), 0.8, 1, facecolor=_FACE[part], edgecolor=INK, lw=0.4))
             words = layer.replace("transposed", "tr.").replace(", ", ",\n").replace(" (", "\n(")
-            axis.text(
-                index + 0.4, 0.5, words, rotation=90, fontsize=6, ha="center", va="center"
-            )  # fmt: skip
-        skip = FancyArrowPatch(
-            (1.4, 1.02), (8.4, 1.02), connectionstyle="arc3,rad=-0.12", arrowstyle="->",
-            mutation_scale=7, color=COLOURS["normal"], lw=1,
-        )  # fmt: skip
-        axis.add_patch(skip)
+            axis.text(x + 0.4, 0.5, words, rotation=90, fontsize=6, ha="center", va="center")
+        skip = {"connectionstyle": "arc3,rad=-0.12", "color": COLOURS["normal"], "lw": 1}
+        axis.add_patch(_arrow((1.4, 1.02), (8.4, 1.02), mutation_scale=7, **skip))
         axis.set(xlim=(-0.1, len(layers)), ylim=(-0.05, 1.45))
         axis.set_title(f"residual block of the {part}", pad=2)
         axis.set_axis_off()
@@ -94,25 +66,18 @@ def residual_blocks() -> Figure:
 def _slab(axis: Axes, x: float, shape: tuple[int, ...], side: int, colour: str) -> float:
     """Draw a slab with its left edge at x; returns its width."""
     if len(shape) == 3:
-        height = 0.35 + 1.65 * shape[1] / side
-        wide = 0.12 + 0.09 * math.log2(shape[0] + 1)
+        height, wide = 0.35 + 1.65 * shape[1] / side, 0.12 + 0.09 * math.log2(shape[0] + 1)
     else:
         height, wide = 0.35 + 0.25 * math.log10(max(10, shape[0])), 0.14
-    low, high, shift = -height / 2, height / 2, 0.12
-    front = Rectangle((x, low), wide, height, facecolor=colour, edgecolor=INK, lw=0.5)
-    top = Polygon(
-        [(x, high), (x + shift, high + shift), (x + wide + shift, high + shift), (x + wide, high)],
-        facecolor=colour, edgecolor=INK, lw=0.5, alpha=0.7,
-    )  # fmt: skip
-    right = Polygon(
-        [
-            (x + wide, low),
-            (x + wide + shift, low + shift),
-            (x + wide + shift, high + shift),
-            (x + wide, high),
-        ],
-        facecolor=colour, edgecolor=INK, lw=0.5, alpha=0.45,
-    )  # fmt: skip
-    for patch in (top, right, front):
-        axis.add_patch(patch)
-    return wide + shift
+    low, high, right = -height / 2, height / 2, x + wide
+    behind = right + _SHIFT, high + _SHIFT
+    top = [(x, high), (x + _SHIFT, high + _SHIFT), behind, (right, high)]
+    end = [(right, low), (right + _SHIFT, low + _SHIFT), behind, (right, high)]
+    front = [(x, low), (right, low), (right, high), (x, high)]
+    for corners, alpha in ((top, 0.7), (end, 0.45), (front, 1.0)):
+        axis.add_patch(Polygon(corners, facecolor=colour, edgecolor=INK, lw=0.5, alpha=alpha))
+    return wide + _SHIFT
+
+
+def _arrow(start: tuple[float, float], end: tuple[float, float], **look: object) -> FancyArrowPatch:
+    return FancyArrowPatch(start, end, arrowstyle="->", **look)  # type: ignore[arg-type]

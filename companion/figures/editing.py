@@ -1,12 +1,14 @@
-"""The strength of an attribute edit, from its threshold."""
+"""What an attribute edit gains and costs, over its threshold."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.figure import Figure
 
 from companion.analysis.editing import EditScore
+from companion.figures.axes import legend_below
 from companion.figures.style import COLOURS, GREY, TWO_COLUMNS, new_figure, styled
 
 _KINDS = {"mean": ("Eq. 17", "algorithm_1"), "contrast": ("contrast", "nearest")}
@@ -16,9 +18,9 @@ _KINDS = {"mean": ("Eq. 17", "algorithm_1"), "contrast": ("contrast", "nearest")
 def edit_strength(
     sweeps: Mapping[str, Mapping[str, Sequence[EditScore]]], controls: Mapping[str, float]
 ) -> Figure:
-    """Attribute found and others kept against the share of bits changed, a column an attribute.
+    """Attribute found and others kept over the share of bits changed, one column per attribute.
 
-    With classes, of which none is kept, the lower row is how far pixels change.
+    Classes exclude each other, so none is kept: the lower row then shows how far pixels change.
 
     Args:
         sweeps: attribute -> "mean" or "contrast" -> scores over thresholds.
@@ -27,24 +29,21 @@ def edit_strength(
     figure, axes = new_figure(
         len(sweeps), 2, width=TWO_COLUMNS, height=4.2, sharex="col", sharey="row"
     )
+    upper, lower = axes[: len(sweeps)], axes[len(sweeps) :]
     exclusive = any(s.kept is None for k in sweeps.values() for found in k.values() for s in found)
-    for column, (name, kinds) in enumerate(sweeps.items()):
-        upper, lower = axes[column], axes[column + len(sweeps)]
+    for above, below, (name, kinds) in zip(upper, lower, sweeps.items(), strict=True):
         for kind, scores in kinds.items():
             label, colour = _KINDS[kind]
+            look: Any = {"color": COLOURS[colour], "label": label, "marker": "o", "ms": 3}
             changed = [score.bits_changed for score in scores]
-            options = {"color": COLOURS[colour], "label": label, "marker": "o", "ms": 3}
-            upper.plot(changed, [score.found for score in scores], **options)  # type: ignore[arg-type]
-            lowest = [score.distance if exclusive else score.kept for score in scores]
-            lower.plot(changed, lowest, **options)  # type: ignore[arg-type]
-        upper.axhline(controls[name], color=GREY, lw=0.8, ls=":", label="untouched")
-        upper.set_title(f"class {name}" if exclusive else name)
-        upper.set_ylim(-0.02, 1.02)
-        lower.set_xlabel("share of bits changed")
-    axes[0].set_ylabel("attribute found")
-    axes[len(sweeps)].set_ylabel(
-        "RMS change of a pixel (grey levels)" if exclusive else "other attributes kept"
-    )
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+            above.plot(changed, [score.found for score in scores], **look)
+            cost: Any = [score.distance if exclusive else score.kept for score in scores]
+            below.plot(changed, cost, **look)
+        above.axhline(controls[name], color=GREY, lw=0.8, ls=":", label="untouched")
+        above.set(title=f"class {name}" if exclusive else name, ylim=(-0.02, 1.02))
+        below.set_xlabel("share of bits changed")
+    upper[0].set_ylabel("attribute found")
+    cost_label = "RMS change of a pixel (grey levels)" if exclusive else "other attributes kept"
+    lower[0].set_ylabel(cost_label)
+    legend_below(figure, upper[0], 3)
     return figure

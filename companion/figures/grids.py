@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
+from companion.figures.axes import show_pixels
 from companion.figures.style import TWO_COLUMNS, new_figure, styled
 
 _GAP = 2  # white pixels between images
@@ -30,13 +31,13 @@ def tile(images: Tensor, columns: int, gap: int = _GAP) -> NDArray[np.uint8]:
     if images.dtype != torch.uint8 or images.ndim != 4:
         raise ValueError(f"images are {images.dtype} {tuple(images.shape)}, not uint8 (K, C, S, S)")
     count, _, size, _ = images.shape
-    rows = math.ceil(count / columns)
     step = size + gap
-    canvas = np.full((rows * step - gap, columns * step - gap, 3), 255, dtype=np.uint8)
+    shape = (math.ceil(count / columns) * step - gap, columns * step - gap, 3)
+    canvas = np.full(shape, 255, dtype=np.uint8)
     pixels = images.permute(0, 2, 3, 1).expand(-1, -1, -1, 3).cpu().numpy()
-    for index in range(count):
+    for index, image in enumerate(pixels):
         top, left = (index // columns) * step, (index % columns) * step
-        canvas[top : top + size, left : left + size] = pixels[index]
+        canvas[top : top + size, left : left + size] = image
     return canvas
 
 
@@ -52,11 +53,10 @@ def image_grids(
         width: inches.
     """
     tiles = [tile(images, columns) for _, images in groups]
-    ratio = max(t.shape[0] / t.shape[1] for t in tiles)
-    each = width / len(groups)
-    figure, axes = new_figure(len(groups), width=width, height=each * ratio + 0.25)
+    ratio = max(pixels.shape[0] / pixels.shape[1] for pixels in tiles)
+    figure, axes = new_figure(len(groups), width=width, height=width / len(groups) * ratio + 0.25)
     for axis, (title, _), pixels in zip(axes, groups, tiles, strict=True):
-        _show(axis, pixels)
+        show_pixels(axis, pixels)
         axis.set_title(title)
     return figure
 
@@ -67,26 +67,15 @@ def image_rows(rows: Tensor, titles: Sequence[str], width: float = TWO_COLUMNS) 
 
     Args:
         rows: uint8 (rows, columns, C, S, S).
-        titles: for the columns, or as many as there are, spread from the left.
+        titles: of the columns, from the left; there may be fewer.
         width: inches.
     """
-    columns = rows.shape[1]
-    pixels = tile(rows.flatten(0, 1), columns)
-    figure, axes = new_figure(width=width, height=width * pixels.shape[0] / pixels.shape[1] + 0.2)
-    _show(axes[0], pixels)
-    step = rows.shape[-1] + _GAP
+    pixels = tile(rows.flatten(0, 1), rows.shape[1])
+    height = width * pixels.shape[0] / pixels.shape[1] + 0.2
+    figure, (axis,) = new_figure(width=width, height=height)
+    show_pixels(axis, pixels)
+    size = rows.shape[-1]
     for index, title in enumerate(titles):
-        axes[0].text(
-            index * step + rows.shape[-1] / 2,
-            -3,
-            title,
-            ha="center",
-            va="bottom",
-            fontsize=7,
-        )
+        centre = index * (size + _GAP) + size / 2
+        axis.text(centre, -3, title, ha="center", va="bottom", fontsize=7)
     return figure
-
-
-def _show(axis, pixels: NDArray[np.uint8]) -> None:  # type: ignore[no-untyped-def]
-    axis.imshow(pixels, interpolation="nearest")
-    axis.set_axis_off()

@@ -1,4 +1,4 @@
-"""Distributions and moments of latents: Figure 2 and what stands behind it."""
+"""Distributions and moments of latents: Figure 2, and the Gram matrix behind it."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import leaves_list, linkage
 from torch import Tensor
 
+from companion.figures.axes import legend_below
 from companion.figures.style import COLOURS, GREY, LABELS, new_figure, styled
 from lbae_lib.latent.moments import Moments
 
-_MAX_POINTS = 20_000  # a scatter of more says no more
-_MAX_ROWS = 250  # of a matrix: more would be thinned out by chance
+_MAX_POINTS = 20_000  # of a scatter plot
+_MAX_ROWS = 250  # of a matrix: more would not fit its pixels
 
 
 @styled
 def distribution(latents: Mapping[str, Tensor], found: Mapping[str, Moments]) -> Figure:
     """Figure 2: the training latents' distribution against samplers'.
 
-    Left: E[b_i] of every bit, ordered by the truth. Middle: E[b_i b_j] of every pair, ordered
-    by the truth. Right: the distribution of the number of positive bits.
+    Left: E[b_i] of every bit, ordered by the truth. Middle: E[b_i b_j] of every pair, ordered by
+    the truth. Right: the distribution of the number of positive bits.
 
     Args:
         latents: (K, N) in {-1, +1} by method, "truth" among them, in drawing order.
@@ -32,42 +33,33 @@ def distribution(latents: Mapping[str, Tensor], found: Mapping[str, Moments]) ->
     """
     figure, (left, middle, right) = new_figure(3, height=2.3)
     truth = found["truth"]
-    bit_order = truth.first.argsort()
-    pair_order = truth.pairs.argsort()
-    every = max(1, len(pair_order) // 2000)
+    bit_order, pair_order = truth.first.argsort(), truth.pairs.argsort()
+    ranks = np.arange(0, len(pair_order), max(1, len(pair_order) // 2000))
     for method, moments in found.items():
-        style: dict[str, Any] = {"color": COLOURS[method], "zorder": 1 if method == "truth" else 2}
-        width = 2.4 if method == "truth" else 0.6
-        left.plot(moments.first[bit_order], lw=width, **style)
-        ranks = np.arange(0, len(pair_order), every)
-        pairs = moments.pairs[pair_order][::every]
-        if method == "truth":
-            middle.plot(ranks, pairs, lw=width, **style)
-        else:
-            middle.plot(ranks, pairs, ".", ms=1.2, mew=0, **style)
-        ones = (latents[method] > 0).sum(1).numpy()
-        edges = np.arange(latents[method].shape[1] + 2) - 0.5
-        density, _ = np.histogram(ones, bins=edges, density=True)
-        right.plot(
-            np.arange(len(density)), density, lw=max(width, 1.0), **style, label=LABELS[method]
-        )
-    totals = np.concatenate([(b > 0).sum(1).numpy() for b in latents.values()])
+        is_truth = method == "truth"
+        look: Any = {"color": COLOURS[method], "zorder": 1 if is_truth else 2}
+        left.plot(moments.first[bit_order], lw=2.4 if is_truth else 0.6, **look)
+        points: Any = {"lw": 2.4} if is_truth else {"marker": ".", "ls": "", "ms": 1.2, "mew": 0}
+        middle.plot(ranks, moments.pairs[pair_order][ranks], **points, **look)
+        ones = (latents[method] > 0).sum(1)
+        shares = ones.bincount(minlength=latents[method].shape[1] + 1) / len(ones)
+        right.plot(shares, lw=2.4 if is_truth else 1.0, label=LABELS[method], **look)
+    totals = np.concatenate([(bits > 0).sum(1).numpy() for bits in latents.values()])
     right.set_xlim(*np.quantile(totals, [0.0005, 0.9995]) + np.array([-2, 2]))
-    left.set(title="first moments", xlabel="bit, by truth", ylabel=r"$E[b_i]$")
-    middle.set(title="pair moments", xlabel="pair, by truth", ylabel=r"$E[b_i b_j]$")
+    left.set(title="first moments", xlabel="bit, ordered by truth", ylabel=r"$E[b_i]$")
+    middle.set(title="pair moments", xlabel="pair, ordered by truth", ylabel=r"$E[b_i b_j]$")
     right.set(title="positive bits", xlabel="bits at +1", ylabel="share of latents")
-    handles, labels = right.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    legend_below(figure, right, 3)
     return figure
 
 
 @styled
 def moment_scatter(found: Mapping[str, Moments], truth: Moments) -> Figure:
-    """Sampled moments against the truth, a column a method; upper row pairs, lower row first.
+    """Sampled moments over the truth, one column per method; upper row pairs, lower row first.
 
     Args:
         found: by method.
-        truth: the training latents'.
+        truth: moments of the training latents.
     """
     columns = len(found)
     figure, axes = new_figure(columns, 2, height=2 * 6.75 / columns + 0.2, sharex=True, sharey=True)
@@ -79,16 +71,8 @@ def moment_scatter(found: Mapping[str, Moments], truth: Moments) -> Figure:
             (lower, truth.first, moments.first, 6.0),
         ):
             axis.axline((0, 0), slope=1, color=GREY, lw=0.6)
-            axis.plot(
-                x,
-                y,
-                ".",
-                ms=size,
-                color=COLOURS[method],
-                alpha=0.5,
-                rasterized=True,
-                mew=0,
-            )
+            look: Any = {"color": COLOURS[method], "alpha": 0.5, "rasterized": True}
+            axis.plot(x, y, ".", ms=size, mew=0, **look)
             axis.set_aspect("equal")
         upper.set_title(fill(LABELS[method], 19), fontsize=6.5)
         lower.set_xlabel("truth")
@@ -99,14 +83,14 @@ def moment_scatter(found: Mapping[str, Moments], truth: Moments) -> Figure:
 
 @styled
 def moment_matrices(found: Mapping[str, Moments], truth: Moments) -> Figure:
-    """The pair moments E[b_i b_j] as matrices, bits that go together side by side.
+    """The pair moments E[b_i b_j] as matrices, with correlated bits side by side.
 
-    Of more bits than pixels, evenly spaced ones of that order are shown.
+    Average-linkage clustering of 1 - |E[b_i b_j]| of the truth orders the bits of every panel. If
+    there are more bits than pixels, evenly spaced ones are shown.
 
     Args:
         found: by method.
-        truth: the training latents'; their average-linkage clustering of 1 - |E[b_i b_j]| orders
-            the bits of every panel.
+        truth: moments of the training latents.
     """
     own = truth.matrix[:-1, :-1].numpy()
     apart = 1 - np.abs(own[np.triu_indices(len(own), 1)])

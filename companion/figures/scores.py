@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from companion.analysis.spread import Spread
+from companion.figures.axes import legend_below
 from companion.figures.style import (
     COLOURS,
     GREY,
@@ -23,15 +24,16 @@ from companion.figures.style import (
 
 @styled
 def precision_recall_curves(panels: Mapping[str, Mapping[str, tuple[str, Tensor]]]) -> Figure:
-    """PRD curves, a panel a data set (Figure 6).
+    """PRD curves, one panel per data set (Figure 6).
 
     Args:
         panels: title -> colour key (see ``COLOURS``) -> label and curve (2, angles), precision
             first.
     """
-    width = max(ONE_COLUMN * 1.1, TWO_COLUMNS / 3 * len(panels))
+    count = len(panels)
+    width = max(ONE_COLUMN * 1.1, TWO_COLUMNS / 3 * count)
     figure, axes = new_figure(
-        len(panels), width=width, height=width / len(panels) + 1.1, sharex=True, sharey=True
+        count, width=width, height=width / count + 1.1, sharex=True, sharey=True
     )
     for axis, (title, curves) in zip(axes, panels.items(), strict=True):
         for colour, (label, (precision, recall)) in curves.items():
@@ -39,25 +41,25 @@ def precision_recall_curves(panels: Mapping[str, Mapping[str, tuple[str, Tensor]
         axis.set(xlim=(0, 1.01), ylim=(0, 1.01), xlabel="recall", aspect="equal")
         axis.set_title(fill(title, 24))
     axes[0].set_ylabel("precision")
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    legend_below(figure, axes[0], 2)
     return figure
 
 
 @styled
 def distance_bars(rows: Sequence[tuple[str, str, Spread]], unit: str) -> Figure:
-    """Distances as points on a logarithmic axis, with their spread over seeds.
+    """Distances as points on a logarithmic axis, with their standard deviation over seeds.
 
     Args:
         rows: label, colour key and distance, from the top.
         unit: what is measured, for the axis.
     """
     figure, (axis,) = new_figure(width=TWO_COLUMNS * 0.9, height=0.19 * len(rows) + 0.6)
-    for place, (_, colour, distance) in enumerate(reversed(rows)):
-        axis.plot([distance.mean], [place], "o", ms=4.5, color=COLOURS.get(colour, INK))
-        if distance.deviation:
-            ends = [distance.mean - distance.deviation, distance.mean + distance.deviation]
-            axis.plot(ends, [place, place], color=COLOURS.get(colour, INK), lw=2, alpha=0.5)
+    for place, (_, key, distance) in enumerate(reversed(rows)):
+        colour, spread = COLOURS.get(key, INK), distance.deviation or 0.0
+        axis.plot([distance.mean], [place], "o", ms=4.5, color=colour)
+        ends = [distance.mean - spread, distance.mean + spread]
+        if spread:
+            axis.plot(ends, [place, place], color=colour, lw=2, alpha=0.5)
     axis.set_xscale("log")
     plain_numbers(axis.xaxis)
     axis.set_yticks(range(len(rows)), [label for label, _, _ in reversed(rows)])

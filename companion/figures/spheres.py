@@ -37,7 +37,7 @@ def sphere_figures(example: SphereExample, normal: Tensor) -> Figure:
     for row, name in zip(rows[:-1], example.names, strict=True):
         arrow(left, row, INK, name)
     draw_rounding(right, example, normal)
-    left.set_title("a vector a bit; angles from H")
+    left.set_title("one vector per bit; angles from H")
     right.set_title("a random hyperplane gives the signs")
     return figure
 

@@ -1,4 +1,4 @@
-"""The page across data sets."""
+"""The page on all data sets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class AcrossPage(Page):
     """A page on all data sets.
 
     Attributes:
-        records: the scores it is made of.
+        records: the scores that it compares.
     """
 
     records: list[ScoreRecord]
@@ -45,7 +45,7 @@ class AcrossPage(Page):
 
 
 def open_tables(profile: str) -> tuple[AcrossPage, list[ScoreRecord]]:
-    """The page across data sets, and the scores it shows.
+    """The page on all data sets, and the scores that it compares.
 
     Raises:
         LbaeError: if no data set was scored yet.
@@ -53,7 +53,9 @@ def open_tables(profile: str) -> tuple[AcrossPage, list[ScoreRecord]]:
     root = project_root()
     records = all_scores(root, profile)
     if not records:
-        raise LbaeError(f"nothing was scored yet: run `lbae notebook {SCORES} -d DATASET` first")
+        raise LbaeError(
+            f"no data set was scored yet: run `lbae notebook {SCORES} -d DATASET` first"
+        )
     folder = root / "results" / profile / TABLES
     folder.mkdir(parents=True, exist_ok=True)
     return AcrossPage(

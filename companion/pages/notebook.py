@@ -7,7 +7,6 @@ with ``nb.finish()``, which writes ``record.json`` beside the figures.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,24 +14,19 @@ from typing import Any
 
 import torch
 
+from companion.experiments.artifacts import EXTRACTOR, ROLES
+from companion.experiments.extractor import load_extractor
+from companion.experiments.prior import load_codec
 from companion.experiments.profiles import Experiment, load_experiment
 from companion.experiments.records import RECORD_FILE, is_imported, read_record
-from companion.experiments.runs import (
-    LATENTS_FILE,
-    Baseline,
-    Trained,
-    load_baseline,
-    load_codec,
-    load_extractor,
-    load_trained,
-)
+from companion.experiments.trained import Baseline, Trained, load_baseline, load_trained
 from companion.pages.page import Page
 from companion.project import project_root
 from lbae_lib.coding.codec import Codec
 from lbae_lib.data.registry import with_home
 from lbae_lib.files import sha256_file
-from lbae_lib.metrics.features import ClassifierFeatures
-from lbae_lib.models.model_files import MODEL_FILE, PROGRESS_FILE
+from lbae_lib.metrics.classifier import ClassifierFeatures
+from lbae_lib.models.model_files import PROGRESS_FILE
 
 
 @dataclass(kw_only=True)
@@ -68,9 +62,8 @@ class Notebook(Page):
         Raises:
             LbaeError: if the profile has none for it, or it is not trained and encoded.
         """
-        experiment = self.baseline_experiment
-        self.made_of |= _hashes({"baseline": experiment.model_folder / MODEL_FILE})
-        return load_baseline(experiment, self.data_root)
+        self.made_of |= _hashes(self.experiment, "baseline")
+        return load_baseline(self.baseline_experiment, self.data_root)
 
     @cached_property
     def baseline_experiment(self) -> Experiment:
@@ -84,7 +77,7 @@ class Notebook(Page):
         Raises:
             LbaeError: if it is not trained.
         """
-        self.made_of |= _hashes({"extractor": self.experiment.extractor_folder / MODEL_FILE})
+        self.made_of |= _hashes(self.experiment, "extractor")
         return load_extractor(self.experiment)
 
     @cached_property
@@ -94,7 +87,7 @@ class Notebook(Page):
         Raises:
             LbaeError: if they are not fitted.
         """
-        self.made_of |= _hashes({"prior": self.experiment.prior_folder / MODEL_FILE})
+        self.made_of |= _hashes(self.experiment, "prior")
         return load_codec(self.experiment)
 
     def generator(self, offset: int = 0) -> torch.Generator:
@@ -114,7 +107,7 @@ class Notebook(Page):
 
     def extractor_results(self) -> dict[str, Any]:
         """What the record of the feature extractor's training says it found."""
-        return self._recorded(self.experiment.extractor_folder)
+        return self._recorded(EXTRACTOR.path(self.experiment).parent)
 
     def _recorded(self, folder: Path) -> dict[str, Any]:
         return dict(read_record(folder / RECORD_FILE)["results"])
@@ -140,8 +133,7 @@ def open_notebook(
     """
     experiment = load_experiment(profile, dataset)
     root = project_root() / with_home(data_root)
-    files = {"model": MODEL_FILE, "latents": LATENTS_FILE}
-    inputs = _hashes({role: experiment.model_folder / file for role, file in files.items()})
+    inputs = _hashes(experiment, "model", "latents")
     trained = load_trained(experiment, root)
     folder = experiment.folder / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -157,6 +149,7 @@ def open_notebook(
     )
 
 
-def _hashes(files: Mapping[str, Path]) -> dict[str, str]:
-    """Of files about to be loaded, which others may replace; what is not there, loading names."""
-    return {role: sha256_file(path) for role, path in files.items() if path.exists()}
+def _hashes(experiment: Experiment, *roles: str) -> dict[str, str]:
+    """Of files about to be loaded, which others may replace; loading names a missing one."""
+    paths = {role: artifact.path(experiment, model) for role, (artifact, model) in ROLES.items()}
+    return {role: sha256_file(paths[role]) for role in roles if paths[role].exists()}

@@ -1,4 +1,4 @@
-"""What every page of the book does: show figures and tables, keep verdicts, leave a record."""
+"""What every page of the book does: show figures and tables, keep verdicts, write a record."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Page:
     Attributes:
         name: of the notebook, e.g. "02_latent_distribution".
         profile: a file in ``config/``.
-        parameters: the notebook's own, seeds included.
-        folder: where figures, tables and record go.
+        parameters: of the notebook, seeds included.
+        folder: of figures, tables and record.
         results: JSON values for the record.
         verdicts: on the paper's claims.
-        made_of: SHA-256 of notebook, code and files, by role, as they were when read.
+        made_of: SHA-256 of notebook, code and input files by role, taken when they were read.
     """
 
     name: str
@@ -54,17 +54,17 @@ class Page:
 
     @property
     def provenance(self) -> str:
-        """What the figures were made of, for captions."""
+        """What figures and tables were computed from, for captions."""
         return f"Profile {self.profile}"
 
     def show(self, figure: Figure, name: str, caption: str, alt: str) -> None:
-        """Save a figure as PNG and SVG and display it with its caption.
+        """Save a figure as PNG and SVG, and display it with its caption.
 
         Args:
             figure: to show.
             name: of the files.
-            caption: what is seen; the provenance is added.
-            alt: the same for those who do not see it.
+            caption: what is plotted; the provenance is added.
+            alt: alternative text.
         """
         name = file_name(name)
         save_figure(figure, self.folder, name)
@@ -88,8 +88,8 @@ class Page:
             columns: images in a row of a frame.
             labels: of the frames.
             name: of the file.
-            caption: what is seen; the provenance is added.
-            alt: the same for those who do not see it.
+            caption: what the frames show; the provenance is added.
+            alt: alternative text.
         """
         caption = f"{caption} {self.provenance}."
         png, player = player_html(frames, columns, labels, caption, alt)
@@ -105,15 +105,15 @@ class Page:
         caption: str = "",
         measured: bool = True,
     ) -> None:
-        """Display a table; floats in four significant digits.
+        """Display a table with floats in four significant digits.
 
         Args:
             header: column titles.
-            rows: of cells.
+            rows: of cells; see :func:`companion.pages.tables.shown`.
             name: of a CSV and a LaTeX file, which are written and offered for download; the
                 table then has a caption.
             caption: what the numbers are.
-            measured: whether they were made here; the provenance is then added to the caption.
+            measured: whether they were measured here; the provenance is then added.
         """
         page = html_table(header, rows)
         if name is not None:
@@ -130,11 +130,11 @@ class Page:
         display(HTML(page))
 
     def verdict(self, claim: str, evidence: str, holds: bool | None) -> None:
-        """Keep a verdict, for :meth:`finish`; ``None``: not measurable here."""
+        """Record whether a claim holds; None if that cannot be measured here."""
         self.verdicts.append(Verdict(claim, evidence, None if holds is None else bool(holds)))
 
     def finish(self) -> None:
-        """Display the verdicts, if there are any, and write the record."""
+        """Display the verdicts, if any, and write the record."""
         rows = [(v.claim, v.evidence, v.verdict) for v in self.verdicts]
         if rows:
             self.table(("claim of the paper", "found here", "verdict"), rows)
@@ -153,12 +153,12 @@ class Page:
 
 
 def file_name(name: str) -> str:
-    """A name that may hold an attribute's or a class's, as that of a file in one folder."""
+    """A name as that of a file in one folder: it may contain the name of an attribute or class."""
     return re.sub(r"[^\w.-]", "-", name)
 
 
 def figure_html(png: bytes, caption: str, alt: str, width: int) -> str:
-    """A figure with caption and alternative text as HTML that stands on its own."""
+    """A figure with caption and alternative text as self-contained HTML."""
     source = base64.b64encode(png).decode()
     return (
         '<figure class="lbae-figure" style="margin:1em 0">'

@@ -1,4 +1,4 @@
-"""Pictures that a reader steps through: one image file of all frames and a slider, no network."""
+"""Players: one image file of all frames, and a slider to step through them without a network."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from torch import Tensor
 
 from companion.figures.grids import tile
 
-_WIDTH = 480  # CSS pixels that a frame takes, more or less
-# The frames lie side by side; the slider moves the window over them and tells the step's label.
+_WIDTH = 480  # of a frame, about; in CSS pixels
+# The frames lie side by side. The slider moves the window over them and announces the label.
 _ON_INPUT = (
     "var f=this.closest('figure'),w=f.querySelector('.lbae-window'),l=JSON.parse(f.dataset.labels);"
     "w.style.backgroundPositionX=100*this.value/Math.max(1,this.max)+'%';"
@@ -27,14 +27,17 @@ _ON_INPUT = (
 def player_html(
     frames: Tensor, columns: int, labels: Sequence[str], caption: str, alt: str
 ) -> tuple[bytes, str]:
-    """A player as HTML that stands on its own, and its frames as a PNG file.
+    """The frames side by side as a PNG file, and a player of them as self-contained HTML.
 
     Args:
         frames: uint8 (T, K, C, S, S): K images in each of T frames.
         columns: images in a row of a frame.
         labels: of the frames.
-        caption: what is seen.
-        alt: the same for those who do not see it.
+        caption: what the frames show.
+        alt: alternative text.
+
+    Raises:
+        ValueError: if the number of labels is not T.
     """
     if len(labels) != len(frames):
         raise ValueError(f"{len(labels)} labels for {len(frames)} frames")

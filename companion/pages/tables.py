@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import base64
-import csv
 import html
-import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
 
 from companion.analysis.spread import Spread
 
 Rows = Sequence[Sequence[object]]
 
-_LATEX_ESCAPES = str.maketrans(
+# What LaTeX reserves, and the characters of this book that its fonts do not have.
+_LATEX = str.maketrans(
     {c: f"\\{c}" for c in "&%$#_{}"}
     | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
     | {"±": r"$\pm$", "×": r"$\times$", "–": "--", "→": r"$\to$", "³": "$^3$", "μ": r"$\mu$"}
@@ -22,51 +23,38 @@ _LATEX_ESCAPES = str.maketrans(
 
 def html_table(header: Sequence[str], rows: Rows) -> str:
     """A table as HTML, everything escaped; floats in four significant digits, None as a dash."""
-    head = "".join(f"<th>{html.escape(cell)}</th>" for cell in header)
-    body = "".join("<tr>" + "".join(_html_cell(value) for value in row) + "</tr>" for row in rows)
+    with pd.option_context("display.max_colwidth", None):
+        table = (
+            _frame(map(html.escape, header), rows)
+            .map(_html_cell)
+            .to_html(
+                index=False, escape=False, justify="left", border=0, classes="table lbae-table"
+            )
+        )
+    # Wide tables scroll on a phone: the keyboard must reach what scrolls.
     return (
-        # Wide tables scroll on a phone: the keyboard must reach what scrolls.
-        '<div class="lbae-table-box" role="region" aria-label="table" tabindex="0">'
-        '<table class="table lbae-table">'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f'<div class="lbae-table-box" role="region" aria-label="table" tabindex="0">{table}</div>'
     )
 
 
 def csv_table(header: Sequence[str], rows: Rows) -> str:
     """A table as CSV: full precision, None empty, a :class:`Spread` as two columns."""
-    spread = [any(isinstance(row[i], Spread) for row in rows) for i in range(len(header))]
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    titles: list[str] = []
-    for title, two in zip(header, spread, strict=True):
-        titles += [title, f"{title}, s.d."] if two else [title]
-    writer.writerow(titles)
-    for row in rows:
-        cells: list[object] = []
-        for value, two in zip(row, spread, strict=True):
-            mean, deviation = (
-                (value.mean, value.deviation) if isinstance(value, Spread) else (value, None)
-            )
-            cells += [mean, deviation] if two else [mean]
-        writer.writerow(["" if cell is None else cell for cell in cells])
-    return buffer.getvalue()
+    columns: list[tuple[str, list[object]]] = []
+    for title, cells in _frame(header, rows).items():
+        if any(isinstance(cell, Spread) for cell in cells):
+            spreads = [cell if isinstance(cell, Spread) else Spread(cell, None) for cell in cells]
+            columns.append((title, [spread.mean for spread in spreads]))
+            columns.append((f"{title}, s.d.", [spread.deviation for spread in spreads]))
+        else:
+            columns.append((title, list(cells)))
+    titles, values = zip(*columns, strict=True)
+    return _frame(titles, list(zip(*values, strict=True))).to_csv(index=False, lineterminator="\n")
 
 
 def latex_table(header: Sequence[str], rows: Rows) -> str:
     """A table as LaTeX, for the package booktabs; everything escaped."""
-    lines = [" & ".join(_latex(shown(cell)) for cell in row) + r" \\" for row in rows]
-    return "\n".join(
-        [
-            r"\begin{tabular}{l" + "r" * (len(header) - 1) + "}",
-            r"\toprule",
-            " & ".join(_latex(title) for title in header) + r" \\",
-            r"\midrule",
-            *lines,
-            r"\bottomrule",
-            r"\end{tabular}",
-            "",
-        ]
-    )
+    table, alignment = _frame(map(_latex, header), rows), "l" + "r" * (len(header) - 1)
+    return table.map(_latex).to_latex(index=False, escape=False, column_format=alignment)
 
 
 def download_links(files: dict[str, str]) -> str:
@@ -83,21 +71,22 @@ def download_links(files: dict[str, str]) -> str:
     return f'<p class="lbae-downloads">Download: {", ".join(links)}</p>'
 
 
-def _html_cell(value: object) -> str:
-    kind = "" if isinstance(value, str) else ' class="lbae-number"'
-    return f"<td{kind}>{html.escape(shown(value))}</td>"
-
-
 def shown(value: object) -> str:
     """A cell's text."""
     if value is None:
         return "–"
-    return _number(value) if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _number(value: float) -> str:
-    return f"{value:.4g}"
+def _frame(header: Iterable[str], rows: Rows) -> pd.DataFrame:
+    # Of another type, pandas would turn None and whole numbers into floats.
+    return pd.DataFrame(rows, columns=list(header), dtype=object)
 
 
-def _latex(text: str) -> str:
-    return text.translate(_LATEX_ESCAPES)
+def _html_cell(value: object) -> str:
+    text = html.escape(shown(value))
+    return text if isinstance(value, str) else f'<span class="lbae-number">{text}</span>'
+
+
+def _latex(value: object) -> str:
+    return shown(value).translate(_LATEX)

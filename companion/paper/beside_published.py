@@ -1,13 +1,19 @@
-"""The paper's tables beside what was measured here."""
+"""The paper's tables beside what was measured here.
+
+Each function returns the header and the rows of one table.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 from companion.analysis.score_records import ScoreRecord, training_record
-from companion.paper.tables import Value, published, published_cells, table_rows
+from companion.paper.tables import published, published_cells
 from lbae_lib.data.registry import PAPER_DATASETS
 from lbae_lib.models.autoencoders import LOSS_UNITS
+
+Table = tuple[list[str], list[list[object]]]
 
 COLUMNS = {
     "span": "any",
@@ -17,69 +23,61 @@ COLUMNS = {
     "interp": "interpolation",
 }
 MODELS = {"lbae": "LBAE (ours)", "vae": "VAE (ours)"}
-# The paper's columns -> what is scored here under that name, by model. The paper's Table 5 has no
-# row for VAE (ours).
-SCORED = {
-    "lbae": {
-        "reco": "lbae_reco",
-        "n01": "lbae_n01",
-        "sampled": "lbae_clip",
-        "interp": "lbae_interp",
-    },
-    "vae": {"reco": "vae_reco", "n01": "vae_n01"},
+_UNITS = {"lbae": "bits", "vae": "floats"}
+# Columns of which the paper has a value for the model.
+_PUBLISHED = {"lbae": ("reco", "n01", "sampled", "interp"), "vae": ("reco", "n01")}
+_PRD = ("precision_f8", "recall_f8")
+# Rows of scores that Table 5 compares: label, and the method of the paper's row if it has one.
+_MIXTURES = {
+    "lbae_clip": ("LBAE, random hyperplanes (clipped)", MODELS["lbae"]),
+    "lbae_nearest": ("LBAE, random hyperplanes (nearest)", None),
+    "lbae_gmm": ("LBAE, mixture then sign", None),
+    "vae_gmm": ("VAE (ours), mixture", None),
+    "vae_n01": ("VAE (ours), N(0, 1)", None),
 }
-# Scored here for VAE (ours), without a cell in the paper's tables.
-BEYOND = {"sampled": "vae_sampled", "interp": "vae_interp"}
-
-Header = list[str]
-TableRows = list[list[object]]
 
 
-def published_table(table: str) -> tuple[Header, TableRows]:
+def published_table(table: str) -> Table:
     """One of the paper's tables in full: all methods, data sets and columns.
 
     Args:
         table: "table_1" to "table_5", or "supplement_table_1".
     """
-    cells = [cell for cell in published_cells() if cell.table == table]
-    there = dict.fromkeys((cell.dataset, cell.column) for cell in cells)
-    order = [*COLUMNS, *(column for _, column in there)]
-    columns = sorted(there, key=lambda c: ([*PAPER_DATASETS].index(c[0]), order.index(c[1])))
-    header = ["method"]
-    header += [f"{PAPER_DATASETS[d]}, {COLUMNS.get(c, c.replace('_', ' '))}" for d, c in columns]
-    rows: TableRows = []
-    for method, source in table_rows(table):
-        values = [published(table, method, dataset, column) for dataset, column in columns]
+    cells = published_cells(table)
+    order = [*COLUMNS, *cells["column"]]
+    columns = sorted(
+        set(zip(cells["dataset"], cells["column"], strict=True)),
+        key=lambda cell: ([*PAPER_DATASETS].index(cell[0]), order.index(cell[1])),
+    )
+    titles = [f"{PAPER_DATASETS[d]}, {COLUMNS.get(c, c.replace('_', ' '))}" for d, c in columns]
+    rows: list[list[object]] = []
+    for method, source in dict(zip(cells["method"], cells["source"], strict=True)).items():
         label = f"{method} ({source})" if source else method
-        rows.append([label, *(_shown(value) for value in values)])
-    return header, rows
+        rows.append([label, *(_published(table, method, *cell) for cell in columns)])
+    return ["method", *titles], rows
 
 
-def beside_published(scores: ScoreRecord, judge: str) -> tuple[Header, TableRows]:
+def beside_published(scores: ScoreRecord, judge: str) -> Table:
     """FID, KID and PRD as published, each beside the same cell as measured here."""
-    data = scores.counterpart
-    titles = [
-        scores.column_title(judge, m) for m in ("frechet", "kernel", "precision_f8", "recall_f8")
-    ]
-    header = ["model", "images", "paper: FID", titles[0], "paper: KID ×10³", titles[1]]
-    header += ["paper: PRD precision / recall", *titles[2:]]
-    rows: TableRows = []
-    for model, columns in SCORED.items():
-        for column, key in columns.items():
-            found = [
-                scores.spread(judge, key, m)
-                for m in ("frechet", "kernel", "precision_f8", "recall_f8")
-            ]
-            paper = [_paper(t, model, data, column) for t in ("table_1", "table_2", "table_4")]
-            cells: list[object] = [MODELS[model], COLUMNS[column]]
-            cells += [paper[0], found[0], paper[1], found[1], paper[2], *found[2:]]
-            rows.append(cells)
-    return header, rows
+    rows = []
+    for model, columns in _PUBLISHED.items():
+        for column in columns:
+            cell = (MODELS[model], scores.counterpart, column)
+            row: dict[str, object] = {"model": MODELS[model], "images": COLUMNS[column]}
+            for title, table, metrics in (
+                ("FID", "table_1", ("frechet",)),
+                ("KID ×10³", "table_2", ("kernel",)),
+                ("PRD precision / recall", "table_4", _PRD),
+            ):
+                row[f"paper: {title}"] = _published(table, *cell)
+                for metric in metrics:
+                    found = scores.spread(judge, _scored(model, column), metric)
+                    row[scores.column_title(judge, metric)] = found
+            rows.append(row)
+    return _table(rows)
 
 
-def across(
-    records: Iterable[ScoreRecord], table: str, metrics: tuple[str, ...]
-) -> tuple[Header, TableRows]:
+def across(records: Iterable[ScoreRecord], table: str, metrics: Sequence[str]) -> Table:
     """A table of the paper over all results here: the published value, then ours.
 
     Args:
@@ -87,147 +85,133 @@ def across(
         table: "table_1", "table_2" or "table_4".
         metrics: "frechet", or "kernel", or both PRD numbers.
     """
-    columns = ("reco", "n01", "sampled", "interp")
-    header = ["data", "model", "measure here", "images", "over"]
-    parts = ["precision", "recall"] if len(metrics) == 2 else [""]
-    for column in columns:
-        header.append(f"{COLUMNS[column]}: paper")
-        header += [f"{COLUMNS[column]}: here{', ' * bool(part)}{part}" for part in parts]
-    rows: TableRows = []
+    parts = [", precision", ", recall"] if len(metrics) == 2 else [""]
+    rows = []
     for scores in records:
         for judge in scores.judges:
-            for model in MODELS:
-                cells: list[object] = [
-                    scores.title,
-                    MODELS[model],
-                    scores.measure(judge, metrics[0]),
-                    scores.content["reference_images"],
-                    scores.effort(judge, metrics[0]),
-                ]
-                for column in columns:
-                    cells.append(_paper(table, model, scores.counterpart, column))
-                    key = SCORED[model].get(column) or BEYOND[column]
-                    cells += [scores.spread(judge, key, metric) for metric in metrics]
-                rows.append(cells)
-    return header, rows
+            for model, row, paper in _models(scores, table):
+                row |= _measured(scores, judge, metrics[0], metrics[0])
+                for column in _PUBLISHED["lbae"]:
+                    title = COLUMNS[column]
+                    row[f"{title}: paper"] = paper(column)
+                    for metric, part in zip(metrics, parts, strict=True):
+                        found = scores.spread(judge, _scored(model, column), metric)
+                        row[f"{title}: here{part}"] = found
+                rows.append(row)
+    return _table(rows)
 
 
-def mixtures(records: Iterable[ScoreRecord]) -> tuple[Header, TableRows]:
+def mixtures(records: Iterable[ScoreRecord]) -> Table:
     """Table 5 over all results here: mixtures of Gaussians against random hyperplanes."""
-    header = ["data", "images from", "measure here", "images", "over", "paper: FID"]
-    header += ["distance here", "paper: precision / recall", "precision here", "recall here"]
-    drawn = {
-        "lbae_clip": ("LBAE, random hyperplanes (clipped)", "LBAE (ours)"),
-        "lbae_nearest": ("LBAE, random hyperplanes (nearest)", None),
-        "lbae_gmm": ("LBAE, mixture then sign", None),
-        "vae_gmm": ("VAE (ours), mixture", None),
-        "vae_n01": ("VAE (ours), N(0, 1)", None),
-    }
-    rows: TableRows = []
-    for scores in records:
-        for judge in scores.judges:
-            for key, (label, method) in drawn.items():
-                paper = [
-                    published("table_5", method, scores.counterpart, column)
-                    if method and scores.counterpart
-                    else None
-                    for column in ("fid", "prd")
-                ]
-                found = [
-                    scores.spread(judge, key, m) for m in ("frechet", "precision_f8", "recall_f8")
-                ]
-                rows.append(
-                    [
-                        scores.title,
-                        label,
-                        scores.measure(judge, "frechet"),
-                        scores.content["reference_images"],
-                        scores.effort(judge, "precision_f8"),
-                        _shown(paper[0]),
-                        found[0],
-                        _shown(paper[1]),
-                        *found[1:],
-                    ]
-                )
-    return header, rows
+    return _table(
+        {"data": scores.title, "images from": label}
+        | _measured(scores, judge, "frechet", "precision_f8")
+        | {
+            "paper: FID": _published("table_5", method, scores.counterpart, "fid"),
+            "distance here": scores.spread(judge, key, "frechet"),
+            "paper: precision / recall": _published("table_5", method, scores.counterpart, "prd"),
+            "precision here": scores.spread(judge, key, "precision_f8"),
+            "recall here": scores.spread(judge, key, "recall_f8"),
+        }
+        for scores in records
+        for judge in scores.judges
+        for key, (label, method) in _MIXTURES.items()
+    )
 
 
-def claims(records: Iterable[ScoreRecord]) -> tuple[Header, TableRows]:
-    """Each claim, and how it fared on each data set; all verdicts if there are several."""
-    records = list(records)
-    header = ["claim of the paper"]
-    header += [f"{scores.title}{scores.judged}" for scores in records]
-    texts = dict.fromkeys(v["claim"] for scores in records for v in scores.verdicts)
-    rows: TableRows = []
-    for text in texts:
-        found = [[v["verdict"] for v in s.verdicts if v["claim"] == text] for s in records]
-        rows.append([text, *("; ".join(verdicts) or None for verdicts in found)])
-    return header, rows
-
-
-def schedules(records: Iterable[ScoreRecord]) -> tuple[Header, TableRows]:
+def schedules(records: Iterable[ScoreRecord]) -> Table:
     """Table 3 over all results here: sizes and epochs, the published value then ours."""
-    header = ["data", "model", "latent: paper", "latent: here", "epochs: paper", "epochs: here"]
-    header += ["image: here", "training images", "reconstruction loss of a test image"]
-    units = {"lbae": "bits", "vae": "floats"}
-    rows: TableRows = []
+    rows = []
     for scores in records:
-        for model, method in MODELS.items():
-            record = training_record(scores, model)
+        for model, row, paper in _models(scores, "table_3"):
+            record, unit = training_record(scores, model), _UNITS[model]
             shape, results = record["options"]["network"], record["results"]
-            column = f"latent_{units[model]}"
-            unit = LOSS_UNITS[record["options"]["training"]["loss"]]
-            data = scores.counterpart
+            loss_unit = LOSS_UNITS[record["options"]["training"]["loss"]]
             rows.append(
-                [
-                    scores.title,
-                    method,
-                    _shown(published("table_3", method, data, column)) if data else None,
-                    f"{shape['latent_size']} {units[model]}",
-                    _shown(published("table_3", method, data, "epochs")) if data else None,
-                    results["epochs"],
-                    f"{shape['image_size']}×{shape['image_size']}×{shape['channels']}",
-                    results["images"]["train"],
-                    f"{results['reconstruction_loss']['test']:.4g} {unit}",
-                ]
+                row
+                | {
+                    "latent: paper": paper(f"latent_{unit}"),
+                    "latent: here": f"{shape['latent_size']} {unit}",
+                    "epochs: paper": paper("epochs"),
+                    "epochs: here": results["epochs"],
+                    "image: here": "{image_size}×{image_size}×{channels}".format(**shape),
+                    "training images": results["images"]["train"],
+                    "reconstruction loss of a test image": (
+                        f"{results['reconstruction_loss']['test']:.4g} {loss_unit}"
+                    ),
+                }
             )
-    return header, rows
+    return _table(rows)
 
 
-def compression(records: Iterable[ScoreRecord]) -> tuple[Header, TableRows]:
+def compression(records: Iterable[ScoreRecord]) -> Table:
     """The supplement's Table 1 over all results here: raw sizes, no coder.
 
     A VAE's number counts as 32 bits, as in the paper; an image as 8 bits a value.
     """
-    header = ["data", "model", "paper: bits", "bits here", "paper: ratio", "ratio here"]
-    header += ["measure here", "paper: FID of reconstructions", "distance here"]
-    rows: TableRows = []
+    rows = []
     for scores in records:
-        for model, method in MODELS.items():
-            shape = training_record(scores, model)["options"]["network"]
+        for model, row, paper in _models(scores, "supplement_table_1"):
+            shape, judge = training_record(scores, model)["options"]["network"], scores.judges[0]
             bits = shape["latent_size"] * (1 if model == "lbae" else 32)
-            image = 8 * shape["channels"] * shape["image_size"] ** 2
-            data = scores.counterpart
-            paper = [
-                _shown(published("supplement_table_1", method, data, column)) if data else None
-                for column in ("bits", "ratio", "fid")
-            ]
-            judge = scores.judges[0]
-            cells: list[object] = [scores.title, method, paper[0], bits, paper[1], image / bits]
-            cells += [scores.measure(judge, "frechet"), paper[2]]
-            cells += [scores.spread(judge, f"{model}_reco", "frechet")]
-            rows.append(cells)
+            rows.append(
+                row
+                | {
+                    "paper: bits": paper("bits"),
+                    "bits here": bits,
+                    "paper: ratio": paper("ratio"),
+                    "ratio here": 8 * shape["channels"] * shape["image_size"] ** 2 / bits,
+                    "measure here": scores.measure(judge, "frechet"),
+                    "paper: FID of reconstructions": paper("fid"),
+                    "distance here": scores.spread(judge, _scored(model, "reco"), "frechet"),
+                }
+            )
+    return _table(rows)
+
+
+def claims(records: Iterable[ScoreRecord]) -> Table:
+    """Each claim and its verdict on each data set; all verdicts if there are several."""
+    records = list(records)
+    header = ["claim of the paper", *(f"{scores.title}{scores.judged}" for scores in records)]
+    rows: list[list[object]] = []
+    for claim in dict.fromkeys(v["claim"] for scores in records for v in scores.verdicts):
+        found = [[v["verdict"] for v in s.verdicts if v["claim"] == claim] for s in records]
+        rows.append([claim, *("; ".join(verdicts) or None for verdicts in found)])
     return header, rows
 
 
-def _paper(table: str, model: str, dataset: str | None, column: str) -> object:
-    if dataset is None:
-        return None
-    return _shown(published(table, MODELS[model], dataset, column))
+def _table(rows: Iterable[Mapping[str, object]]) -> Table:
+    """Header and rows of a table whose rows are given by column title."""
+    rows = list(rows)
+    return [*rows[0]], [[*row.values()] for row in rows]
 
 
-def _shown(value: Value | None) -> object:
-    """A published value in all its digits."""
+def _models(
+    scores: ScoreRecord, table: str
+) -> Iterator[tuple[str, dict[str, object], Callable[[str], str | None]]]:
+    """Each model, the first cells of its row, and a table of the paper by column."""
+    for model, method in MODELS.items():
+        paper = partial(_published, table, method, scores.counterpart)
+        yield model, {"data": scores.title, "model": method}, paper
+
+
+def _scored(model: str, column: str) -> str:
+    """The row of scores for a column: as in the authors' code, N(μ, Σ) samples after clipping."""
+    return "lbae_clip" if (model, column) == ("lbae", "sampled") else f"{model}_{column}"
+
+
+def _measured(scores: ScoreRecord, judge: str, metric: str, repeated: str) -> dict[str, object]:
+    """What was measured, on how many images, and over how many repetitions of which metric."""
+    return {
+        "measure here": scores.measure(judge, metric),
+        "images": scores.content["reference_images"],
+        "over": scores.effort(judge, repeated),
+    }
+
+
+def _published(table: str, method: str | None, dataset: str | None, column: str) -> str | None:
+    """A published value in all its digits; None if there is none."""
+    value = published(table, method, dataset, column) if method and dataset else None
     if isinstance(value, tuple):
         return f"{value[0]:.2f} / {value[1]:.2f}"
     return None if value is None else f"{value:.10g}"

@@ -28,37 +28,37 @@ class Verdict:
 
 
 def undecided(in_order: bool, seeds: int) -> str:
-    """Why :func:`lower` gave no answer.
+    """Why :func:`companion.analysis.spread.lower` gave no answer.
 
     Args:
-        in_order: whether the controls of the measure are.
-        seeds: that it was taken with.
+        in_order: whether the metric passed its control checks.
+        seeds: number of seeds of the measurement.
     """
     if not in_order:
-        return "the judge fails on the controls"
+        return "the metric fails its control checks"
     if seeds < 2:
-        return "a single seed does not tell a difference from noise"
+        return "a single seed cannot separate a difference from noise"
     return "the difference may be noise"
 
 
 def head_start(answer: bool | None, own: int | None, other: int | None) -> str:
-    """Why a comparison of two models is not fair; "" if it is, or was not decided.
+    """Why a comparison of two models is unfair; "" if it is fair or was not decided.
 
     Args:
-        answer: whether the first is better.
-        own: epochs of the first; None if not known, as of imported weights.
-        other: epochs of the second.
+        answer: whether the first model is better.
+        own: epochs of the first model; None if unknown, e.g. of imported weights.
+        other: epochs of the second model.
     """
     if answer is None:
         return ""
     if own is None or other is None:
-        return "for how many epochs one of them was trained is not known"
+        return "the number of training epochs of one model is not known"
     longer = own > other if answer else own < other
-    return "the better one was trained for more epochs" if longer else ""
+    return "the better model was trained for more epochs" if longer else ""
 
 
 def all_hold(*answers: bool | None) -> bool | None:
-    """Whether all parts of a claim hold: not if one does not, or else None if one is None."""
+    """Whether all parts of a claim hold: False if any part fails, else None if any is None."""
     if any(answer is False for answer in answers):
         return False
     return None if None in answers else True

@@ -1,4 +1,4 @@
-"""The supplement's Table 1, counted anew from the networks."""
+"""The supplement's Table 1, recomputed from the networks."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Arithmetic:
     Attributes:
         method: as in the paper.
         published: bits of a latent.
-        counted: the same, from the networks of the profile ``paper``.
-        published_ratio: bits of an image to bits of its latent.
-        ratio: the same, from the networks.
-        ratio_of_bytes: the same, an image's value counting as 8 bits.
-        fid: published, of reconstructions; None where the paper leaves it out.
+        counted: bits of a latent of the networks of the profile ``paper``.
+        published_ratio: bits of an image over bits of its latent.
+        ratio: the same ratio, from the networks.
+        ratio_of_bytes: the same ratio if every value of an image counts as 8 bits.
+        fid: published FID of reconstructions; None where the paper leaves it out.
     """
 
     method: str
@@ -36,7 +36,7 @@ class Arithmetic:
 
 
 def arithmetic(data: str) -> list[Arithmetic]:
-    """The supplement's Table 1 for one of the paper's data sets, counted anew.
+    """The supplement's Table 1 for one of the paper's data sets, recomputed.
 
     Args:
         data: "mnist", "cifar10" or "celeba".

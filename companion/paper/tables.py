@@ -1,90 +1,60 @@
-"""The paper's numbers, read from ``paper.yaml`` and nowhere else."""
+"""The paper's numbers, read from ``tables.yaml`` and nowhere else."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from importlib import resources
 from typing import Any
 
+import pandas as pd
 import yaml
+
+from lbae_lib.data.registry import PAPER_DATASETS
 
 Value = float | tuple[float, float]
 
-_DATASETS = ("mnist", "cifar10", "celeba")
 
+def published(table: str, method: str, dataset: str, column: str) -> Value | None:
+    """One published number or pair (precision, recall); None where the paper has an empty cell.
 
-@dataclass(frozen=True)
-class Cell:
-    """One number of one table.
-
-    Attributes:
+    Args:
         table: "table_1" to "table_5", or "supplement_table_1".
         method: the row, e.g. "LBAE (ours)".
         dataset: "mnist", "cifar10" or "celeba".
-        column: e.g. "reco"; see the head of ``paper.yaml``.
-        value: a number, or (precision, recall).
-        source: whose number it is, if not the paper's own.
-    """
-
-    table: str
-    method: str
-    dataset: str
-    column: str
-    value: Value
-    source: str | None
-
-
-@lru_cache(maxsize=1)
-def published_cells() -> tuple[Cell, ...]:
-    """Every cell of the paper's tables, in the paper's order."""
-    return tuple(
-        Cell(table, method, dataset, column, _value(value), row.get("source"))
-        for table, content in _content().items()
-        for method, row in content["rows"].items()
-        for dataset in _DATASETS
-        for column, value in row.get(dataset, {}).items()
-    )
-
-
-def published(table: str, method: str, dataset: str, column: str) -> Value | None:
-    """One published number, or None where the paper leaves the cell empty.
+        column: see the head of ``tables.yaml``.
 
     Raises:
         KeyError: if there is no such table or method in it.
     """
-    row = _content()[table]["rows"][method]
-    value = row.get(dataset, {}).get(column)
-    return None if value is None else _value(value)
-
-
-def table_rows(table: str) -> list[tuple[str, str | None]]:
-    """The methods of a table in the paper's order, with the source of rows that are others'.
-
-    Raises:
-        KeyError: if there is no such table.
-    """
-    rows = _content()[table]["rows"]
-    return [(method, row.get("source")) for method, row in rows.items()]
-
-
-def table_title(table: str) -> str:
-    """The table's caption in a few words.
-
-    Raises:
-        KeyError: if there is no such table.
-    """
-    return str(_content()[table]["title"])
-
-
-def _value(value: Any) -> Value:
+    value = _content()[table][method].get(dataset, {}).get(column)
     if isinstance(value, list):
         precision, recall = value
-        return (float(precision), float(recall))
-    return float(value)
+        return float(precision), float(recall)
+    return None if value is None else float(value)
 
 
-@lru_cache(maxsize=1)
+@cache
+def published_cells(table: str) -> pd.DataFrame:
+    """The cells of a table in the paper's order: method, source, dataset, column, value.
+
+    ``source`` says whose numbers a row has, if not the paper's own; else it is None. ``value`` is
+    that of :func:`published`.
+
+    Raises:
+        KeyError: if there is no such table.
+    """
+    cells = [
+        (method, row.get("source"), dataset, column, published(table, method, dataset, column))
+        for method, row in _content()[table].items()
+        for dataset in PAPER_DATASETS
+        for column in row.get(dataset, {})
+    ]
+    return pd.DataFrame(
+        cells, columns=["method", "source", "dataset", "column", "value"], dtype=object
+    )
+
+
+@cache
 def _content() -> dict[str, Any]:
     text = resources.files("companion.paper").joinpath("tables.yaml").read_text(encoding="utf-8")
     return dict(yaml.safe_load(text))

@@ -13,16 +13,12 @@ import yaml
 
 from companion.experiments.records import TABLES
 from companion.project import project_root
-from companion.site.listings import (
-    ResultSet,
-    atlas_table,
-    counts_table,
-    find_results,
-    overview_figure,
-    performance_tables,
-    reliability_table,
-    verdict_tables,
-)
+from companion.site.atlas import atlas_table
+from companion.site.overview import overview_figure
+from companion.site.performance import performance_tables
+from companion.site.reliability import reliability_table
+from companion.site.results import ResultSet, find_results
+from companion.site.verdict_tables import counts_table, verdict_tables
 from companion.workflow.plan import BOOK_INDEX
 from companion.workflow.staleness import STALE_PAGES, stale_reasons
 from lbae_lib.errors import LbaeError
@@ -30,25 +26,24 @@ from lbae_lib.files import write_json, write_text
 
 _FRONT = ("book/method", "book/verdicts", "book/atlas", "book/paper_versus_code")
 _BACK = ("book/performance", "book/reliability", "book/cite")
-_API = ("data", "models", "latent", "metrics", "coding")  # rooms with a page of reference
-# jupyter-book 1 cannot be run with "python -m". What jsonschema would do with this package takes
-# it two seconds: a grammar of IRIs, which notebooks have none of.
+_PACKAGES = ("data", "models", "latent", "metrics", "coding")  # of lbae_lib, with a reference each
+# jupyter-book 1 cannot be run with "python -m". jsonschema spends two seconds on the grammar of
+# IRIs in rfc3987_syntax, and notebooks have none.
 _JUPYTER_BOOK = (
     "import sys; sys.modules['rfc3987_syntax'] = None; "
     "from jupyter_book.cli.main import main; main()"
 )
-_GENERATED = Path("build/generated")
 
 
 def build_book(profile: str, single: bool = False) -> Path:
     """Build the book from every result there is.
 
-    Results of the profile ``smoke`` mean nothing and are left out, unless it is the one asked
-    for.
+    Results of the profile ``smoke`` mean nothing. They are left out unless the book is built for
+    that profile.
 
     Args:
-        profile: the one just made.
-        single: as one page, to print or to search; beside the other.
+        profile: that the book is built for.
+        single: build one page, to print or to search, beside the book of many pages.
 
     Returns:
         The index page.
@@ -60,47 +55,46 @@ def build_book(profile: str, single: bool = False) -> Path:
     sets = find_results(root, profile)
     if not sets:
         raise LbaeError("there are no executed notebooks under results/: run `lbae report` first")
-    for result in sets:
-        for name in result.notebooks:
-            check_executed(root / result.folder / f"{name}.ipynb")
-    tables = root / "results" / profile / f"{TABLES}.ipynb"
-    across = tables.relative_to(root).with_suffix("").as_posix() if tables.exists() else None
-    if across:
-        check_executed(tables)
-    pages = [root / s.folder / f"{name}.ipynb" for s in sets for name in s.notebooks]
-    pages += [tables] if across else []
-    stale = {
-        page.relative_to(root).with_suffix("").as_posix(): reasons
-        for page in pages
-        if (reasons := stale_reasons(page))
-    }
-    (root / _GENERATED).mkdir(parents=True, exist_ok=True)
-    write_json(root / STALE_PAGES, stale)
-    for name, text in (
-        ("atlas", atlas_table(root, sets, across)),
-        ("counts", counts_table(root, sets)),
-        ("overview", overview_figure(root, sets)),
-        ("performance", performance_tables(root)),
-        ("reliability", reliability_table(root)),
-        ("verdicts", verdict_tables(root, sets, stale)),
-        *((f"api_{room}", reference(root, room)) for room in _API),
-    ):
-        write_text(root / _GENERATED / f"{name}.md", text)
-    write_text(root / "build/_toc.yml", yaml.safe_dump(contents(sets, across), sort_keys=False))
-    print(
-        f"building the book from {sum(len(s.notebooks) for s in sets)} notebooks …", file=sys.stderr
-    )
+    pages = [result.page(name) for result in sets for name in result.notebooks]
+    across = f"results/{profile}/{TABLES}"
+    if (root / f"{across}.ipynb").exists():
+        pages.append(across)
+    for page in pages:
+        check_executed(root / f"{page}.ipynb")
+    _write_generated(root, sets, pages, across if across in pages else None)
+    print(f"building the book from {len(pages)} notebooks …", file=sys.stderr)
     if not single:
-        _sphinx(root, root / "build", "html")
+        _run_sphinx(root, root / "build", "html")
         return root / BOOK_INDEX
-    _sphinx(root, root / "build/single", "singlehtml")
-    # The page is made for its source's folder, but what it shows is beside that folder.
+    _run_sphinx(root, root / "build/single", "singlehtml")
+    # The page is made for its source's folder, but the files that it shows are one level higher.
     folder = root / "build/single/_build/singlehtml"
     return (folder / "book/intro.html").replace(folder / "index.html")
 
 
-def _sphinx(root: Path, target: Path, builder: str) -> None:
-    """Run jupyter-book; no half-built book is left."""
+def _write_generated(
+    root: Path, sets: list[ResultSet], pages: list[str], across: str | None
+) -> None:
+    """Write the table of contents and what the book's pages include."""
+    found = {page: stale_reasons(root / f"{page}.ipynb") for page in pages}
+    stale = {page: reasons for page, reasons in found.items() if reasons}
+    write_json(root / STALE_PAGES, stale)
+    generated = {
+        "atlas": atlas_table(sets, across),
+        "counts": counts_table(sets),
+        "overview": overview_figure(sets),
+        "performance": performance_tables(root),
+        "reliability": reliability_table(root),
+        "verdicts": verdict_tables(sets, stale),
+    }
+    generated |= {f"api_{package}": reference(root, package) for package in _PACKAGES}
+    for name, text in generated.items():
+        write_text(root / f"build/generated/{name}.md", text)
+    write_text(root / "build/_toc.yml", yaml.safe_dump(contents(sets, across), sort_keys=False))
+
+
+def _run_sphinx(root: Path, target: Path, builder: str) -> None:
+    """Run jupyter-book; a book that fails is removed."""
     shutil.rmtree(target / "_build" / builder, ignore_errors=True)
     command = [
         sys.executable, "-c", _JUPYTER_BOOK, "build", str(root), "--toc",
@@ -120,38 +114,29 @@ def contents(sets: list[ResultSet], across: str | None) -> dict[str, object]:
         sets: the data sets' pages.
         across: the page on all data sets, if there is one; without its suffix.
     """
-    front = [*_FRONT, *([across] if across else [])]
-    parts: list[dict[str, object]] = [
-        {"caption": "The companion", "chapters": [{"file": page} for page in front]}
+    parts = [("The companion", [*_FRONT, *([across] if across else [])])]
+    parts += [(result.title, [*map(result.page, result.notebooks)]) for result in sets]
+    packages = [f"book/api/{package}" for package in _PACKAGES]
+    parts += [("Appendix", [*_BACK]), ("Use it", ["book/own_images", "book/library", *packages])]
+    listed = [
+        {"caption": caption, "chapters": [{"file": page} for page in pages]}
+        for caption, pages in parts
     ]
-    for result in sets:
-        chapters = [{"file": (result.folder / name).as_posix()} for name in result.notebooks]
-        parts.append({"caption": result.title, "chapters": chapters})
-    parts.append({"caption": "Appendix", "chapters": [{"file": page} for page in _BACK]})
-    pages = [
-        {"file": "book/own_images"},
-        {"file": "book/library"},
-        *({"file": f"book/api/{room}"} for room in _API),
-    ]
-    parts.append({"caption": "Use it", "chapters": pages})
-    return {"format": "jb-book", "root": "book/intro", "parts": parts}
+    return {"format": "jb-book", "root": "book/intro", "parts": listed}
 
 
-def reference(root: Path, room: str) -> str:
-    """What Sphinx makes a room's reference of: a section a module, in Markdown.
+def reference(root: Path, package: str) -> str:
+    """The source of a package's reference for Sphinx: one section per module, in Markdown.
 
     Args:
         root: of the project.
-        room: a folder of ``lbae_lib``.
+        package: a folder of ``lbae_lib``.
     """
-    modules = sorted(p.stem for p in (root / "lbae_lib" / room).glob("[a-z]*.py"))
-    return (
-        "\n\n".join(
-            f"## {name}\n\n```{{eval-rst}}\n.. automodule:: lbae_lib.{room}.{name}\n"
-            "   :members:\n   :member-order: bysource\n```"
-            for name in modules
-        )
-        + "\n"
+    modules = sorted(p.stem for p in (root / "lbae_lib" / package).glob("[a-z]*.py"))
+    return "\n".join(
+        f"## {name}\n\n```{{eval-rst}}\n.. automodule:: lbae_lib.{package}.{name}\n"
+        "   :members:\n   :member-order: bysource\n```\n"
+        for name in modules
     )
 
 

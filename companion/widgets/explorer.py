@@ -17,8 +17,10 @@ import ipywidgets as widgets
 import torch
 from torch import Tensor
 
+from companion.experiments.images import attribute_table
+from companion.experiments.prior import load_codec
 from companion.experiments.profiles import load_experiment
-from companion.experiments.runs import Trained, attribute_table, load_codec, load_trained
+from companion.experiments.trained import Trained, load_trained
 from companion.figures.style import LABELS
 from companion.project import project_root
 from companion.widgets.pictures import bits_png, path_svg, png

@@ -1,36 +1,37 @@
-"""What the Snakefile asks: which files a step needs, and which options change it.
+"""The plan that the Snakefile reads: the files a step needs, and the options that change it.
 
-Only light imports: Snakemake reads this at every call, also when there is nothing to do.
+Quick to import: Snakemake reads it at every call, even when there is nothing to do.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
+import os
 import re
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from companion.experiments.artifacts import MODEL, Artifact, needed_artifacts
 from companion.experiments.profiles import Experiment, load_experiment
-from companion.experiments.records import IMPORTED, SCORES, TABLES, belongs_beside, is_imported
+from companion.experiments.records import IMPORTED, SCORES, TABLES, comparable, is_imported
 from companion.experiments.sources import module_sources, notebook_sources
 from companion.project import project_root
-from lbae_lib.errors import ConfigError, LbaeError
+from companion.workflow.gpus import GPUS
+from companion.workflow.notebooks import (
+    executed_notebooks,
+    notebook_metadata,
+    notebook_names,
+    notebook_needs,
+    notebook_path,
+)
+from lbae_lib.errors import LbaeError
 
 BOOK_INDEX = Path("build/_build/html/index.html")
-# What a notebook may need -> the last file that its making leaves, in the data set's folder.
-_PRODUCTS = {
-    "lbae": "lbae/latents.safetensors",
-    "vae": "vae/latents.safetensors",
-    "extractor": "extractor/record.json",
-    "prior": "prior/record.json",
-}
 _MINUTES_ON_TOP = 20  # of a training's time limit: to load the images, and to score the model
-_NEEDS = (*_PRODUCTS, "rates", "attributes")
 BOOK_PAGES = (
     "_config.yml",
     "book/**/*.md",
@@ -67,7 +68,7 @@ class Plan:
 
     def command(self, step: str, slug: str, model: str | None = None) -> str:
         """``lbae STEP`` with data set, profile and data folder, quoted for the shell."""
-        name = shlex.quote(f"{slug} {model or step}")  # what its lines of progress begin with
+        name = shlex.quote(f"{slug} {model or step}")  # begins its lines of progress
         words = [sys.executable, "-m", "companion.cli", *step.split()]
         words += ["-d", self._experiments[slug].dataset.name, "-p", self.profile]
         words += ["-m", model] if model else []
@@ -75,59 +76,17 @@ class Plan:
         words += ["--time-limit", self.time_limit] if self.time_limit and step == "train" else []
         return f"LBAE_STEP={name} {shlex.join(words)}"
 
-    def training_resources(self) -> dict[str, int]:
-        """A cluster's limit for a job of training, in minutes, where training has a limit."""
+    @property
+    def gpu(self) -> dict[str, int]:
+        """What a step that computes takes of the machine's GPUs: one, if there are any."""
+        return {"gpu": 1} if os.environ.get(GPUS) else {}
+
+    @property
+    def runtime(self) -> dict[str, int]:
+        """A cluster's limit for a training job, in minutes, where training has a limit."""
         if not self.time_limit:
             return {}
         return {"runtime": math.ceil(parse_duration(self.time_limit) / 60) + _MINUTES_ON_TOP}
-
-    def training_options(self, slug: str, model: str) -> str:
-        """Everything in the configuration that training depends on, as one string."""
-        if is_imported(Path("results") / self.profile / slug / model):
-            return IMPORTED
-        experiment = load_experiment(self.profile, self._experiments[slug].dataset.name, model)
-        options = dataclasses.asdict(experiment)
-        for key in ("notebooks", "extractor_epochs", "has_baseline", "rates"):
-            del options[key]
-        return json.dumps(options, sort_keys=True)
-
-    def extractor_options(self, slug: str) -> str:
-        """What the feature extractor depends on in the configuration, as one string."""
-        experiment = self._experiments[slug]
-        return json.dumps([experiment.extractor_epochs, experiment.validation_images])
-
-    def notebook_options(self, slug: str, notebook: str) -> str:
-        """The parameters a notebook is run with, as one string."""
-        return json.dumps(self._experiments[slug].notebooks.get(notebook, {}), sort_keys=True)
-
-    def training_sources(self, slug: str, model: str) -> list[str]:
-        """Library files that the trained weights depend on; imported ones on none."""
-        if is_imported(Path("results") / self.profile / slug / model):
-            return []
-        return _relative(module_sources("lbae_lib.models.training", "lbae_lib.data.registry"))
-
-    def encoding_sources(self) -> list[str]:
-        """Library files that the latents depend on."""
-        return _relative(module_sources("lbae_lib.models.encoding", "lbae_lib.models.model_files"))
-
-    def extractor_sources(self) -> list[str]:
-        """Library files that the feature extractor depends on."""
-        return _relative(module_sources("lbae_lib.metrics.classifier", "lbae_lib.data.registry"))
-
-    def prior_sources(self) -> list[str]:
-        """Library files that the distributions of the latents depend on."""
-        return _relative(module_sources("lbae_lib.latent.autoregressive"))
-
-    def notebook_inputs(self, slug: str, notebook: str) -> list[str]:
-        """The notebook, the library files it imports, and the models it says it needs."""
-        path = Path("notebooks") / f"{notebook}.ipynb"
-        folder = f"results/{self.profile}/{slug}"
-        needs = ("lbae", *notebook_needs(path))
-        made = [f"{folder}/{_PRODUCTS[need]}" for need in needs if need in _PRODUCTS]
-        if "rates" in needs:
-            sizes = self._experiments[slug].rates
-            made += [f"{folder}/lbae-{size}/latents.safetensors" for size in sizes]
-        return [str(path), *made, *_relative(notebook_sources(path))]
 
     def threads(self, cores: int) -> int:
         """Threads of a step that computes: half the cores.
@@ -136,31 +95,71 @@ class Plan:
         """
         return 1 if self.profile == "smoke" else max(1, cores // 2)
 
+    def outputs(self, artifact: Artifact) -> list[str]:
+        """What making an artefact leaves, with the wildcards {slug} and {model}."""
+        return [f"results/{self.profile}/{{slug}}/{file}" for file in artifact.files]
+
+    def inputs(self, artifact: Artifact, slug: str, model: str = "lbae") -> list[str]:
+        """What an artefact is made of, and the library files that decide on its content."""
+        experiment = self._experiments[slug]
+        if artifact is MODEL and is_imported(experiment.folder / model):
+            return []
+        made_of = [source.path(experiment, model) for source in artifact.made_of]
+        return _relative([*made_of, *module_sources(*artifact.modules)])
+
+    def training_options(self, slug: str, model: str) -> str:
+        """Everything in the configuration that training depends on, as one string."""
+        experiment = self._experiments[slug]
+        if is_imported(experiment.folder / model):
+            return IMPORTED
+        experiment = load_experiment(self.profile, experiment.dataset.name, model)
+        return json.dumps(experiment.options() | {"model": model}, sort_keys=True)
+
+    def extractor_options(self, slug: str) -> str:
+        """What the feature extractor depends on in the configuration, as one string."""
+        entry = self._experiments[slug].entry
+        return json.dumps([entry.extractor_epochs, entry.validation_images])
+
+    def notebook_options(self, slug: str, notebook: str) -> str:
+        """The parameters a notebook is run with, as one string."""
+        return json.dumps(self._experiments[slug].entry.notebooks.get(notebook, {}), sort_keys=True)
+
+    def notebook_inputs(self, slug: str, notebook: str) -> list[str]:
+        """The notebook, what it says it needs, and the library files it imports."""
+        path, experiment = notebook_path(notebook), self._experiments[slug]
+        made = [  # the last file, which is there once the step has ended
+            experiment.folder / artifact.files[-1].format(model=model)
+            for artifact, model in needed_artifacts(experiment, notebook_needs(path))
+        ]
+        return _relative([path, *made, *notebook_sources(path)])
+
     def notebooks(self, computing: bool) -> list[str]:
         """The notebooks that compute for minutes, by their metadata, or all others."""
+        names = {name: notebook_metadata(notebook_path(name)) for name in notebook_names()}
         return [
-            path.stem
-            for path in _notebooks()
-            if (_about(path).get("threads") == "many") == computing
+            name for name, about in names.items() if (about.get("threads") == "many") == computing
         ]
 
     def tables_inputs(self) -> list[str]:
-        """What the page across data sets is made of: the scores of every result there is."""
-        path = Path("notebooks") / f"{TABLES}.ipynb"
-        made = [n.removesuffix(".ipynb") for n in self.executed() if SCORES in n]
-        found = [str(p.parent) for p in Path("results").glob(f"*/*/{SCORES}/record.json")]
-        records = {f"{folder}/record.json" for folder in [*made, *found]}
-        records = {r for r in records if belongs_beside(Path(r).parts[1], self.profile)}
-        return [str(path), *sorted(records), *_relative(notebook_sources(path))]
+        """What the page across data sets is made of: the scores of all results."""
+        path = notebook_path(TABLES)
+        made = {name.removesuffix(".ipynb") for name in self.executed() if SCORES in name}
+        found = {str(p.parent) for p in Path("results").glob(f"*/*/{SCORES}/record.json")}
+        records = [
+            Path(folder) / "record.json"
+            for folder in sorted(made | found)
+            if comparable(Path(folder).parts[1], self.profile)
+        ]
+        return _relative([path, *records, *notebook_sources(path)])
 
     def executed(self) -> list[str]:
         """The executed notebooks this plan makes for its data sets."""
+        paths = {name: notebook_path(name) for name in notebook_names() if name != TABLES}
         return [
-            f"results/{self.profile}/{slug}/{path.stem}.ipynb"
+            f"results/{self.profile}/{slug}/{name}.ipynb"
             for slug, experiment in self._experiments.items()
-            for path in _notebooks()
-            if path.stem != TABLES
-            and not _about(path).get("interactive")
+            for name, path in paths.items()
+            if not notebook_metadata(path).get("interactive")
             and _suits(experiment, notebook_needs(path))
         ]
 
@@ -172,7 +171,8 @@ class Plan:
     def book_sources(self) -> list[str]:
         """Everything the book is built from: this plan's notebooks, pages, other results."""
         pages = [str(page) for pattern in BOOK_PAGES for page in Path().glob(pattern)]
-        others = [str(p) for p in Path("results").glob("*/*/[0-9]*.ipynb") if _is_result(p)]
+        folders = [p for p in Path("results").glob("*/*") if comparable(p.parts[1], "")]
+        others = [str(p) for folder in folders for p in executed_notebooks(folder)]
         code = _relative(module_sources("companion.site.build"))
         return sorted({*self.executed(), *self.tables(), *pages, *others, *code})
 
@@ -184,47 +184,20 @@ def parse_duration(text: str) -> float:
         LbaeError: if ``text`` is neither.
     """
     if not re.fullmatch(r"\d+(:[0-5]?\d){0,2}", text):
-        raise LbaeError(f"{text!r} is no duration: write [H:]MM:SS, e.g. 1:30:00 or 9:00")
+        raise LbaeError(f"{text!r} is not a duration: write [H:]MM:SS, e.g. 1:30:00 or 9:00")
     seconds = 0
     for part in text.split(":"):
         seconds = seconds * 60 + int(part)
     return float(seconds)
 
 
-def notebook_needs(notebook: Path) -> list[str]:
-    """What a notebook needs beside the LBAE, by its metadata: "vae", "extractor",
-    "prior", "rates", "attributes".
-
-    Raises:
-        ConfigError: if it names something else.
-    """
-    needs = list(_about(notebook).get("needs", []))
-    for need in needs:
-        if need not in _NEEDS:
-            raise ConfigError(f"{notebook} needs {need!r}; there are {', '.join(_NEEDS)}")
-    return needs
-
-
-def _suits(experiment: Experiment, needs: Sequence[str]) -> bool:
+def _suits(experiment: Experiment, needs: list[str]) -> bool:
     """Whether the data set and its profile have what a notebook needs."""
-    baseline = "vae" not in needs or experiment.has_baseline
-    return baseline and ("attributes" not in needs or experiment.dataset.named)
-
-
-def _notebooks() -> list[Path]:
-    return sorted(Path("notebooks").glob("[0-9]*.ipynb"))
-
-
-def _about(notebook: Path) -> dict[str, Any]:
-    metadata = json.loads(notebook.read_text(encoding="utf-8"))["metadata"]
-    return dict(metadata.get("lbae", {}))
-
-
-def _is_result(path: Path) -> bool:
-    return not path.name.endswith(".log.ipynb") and belongs_beside(path.parts[1], "")
+    baseline = "vae" not in needs or experiment.entry.vae
+    return bool(baseline) and ("attributes" not in needs or experiment.dataset.named)
 
 
 def _relative(files: list[Path]) -> list[str]:
-    """Inside the project as relative paths; an installed library elsewhere as it is."""
+    """Inside the project as relative paths; others, of a library installed elsewhere, unchanged."""
     root = project_root()
     return [str(f.relative_to(root) if f.is_relative_to(root) else f) for f in files]

@@ -1,4 +1,4 @@
-"""What every metric asks of its features."""
+"""Checks that all metrics share."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from torch import Tensor
 
 
 def checked(features: Tensor, name: str, at_least: int = 2) -> Tensor:
-    """Features as float64, or an error that says what is wrong with them.
+    """Features as float64, on their device.
 
     Args:
         features: (K, D).
-        name: for the error, e.g. "reference".
-        at_least: how many rows are needed.
+        name: of the set, for the error: "reference".
+        at_least: the smallest number of rows allowed.
 
     Raises:
         ValueError: if the shape is wrong, a value is not finite, or there are too few rows.
@@ -28,9 +28,9 @@ def checked(features: Tensor, name: str, at_least: int = 2) -> Tensor:
 
 
 def check_same_width(a: Tensor, b: Tensor) -> None:
-    """Raise ``ValueError`` unless both sets come from features of one length."""
+    """Raise ``ValueError`` unless both sets have features of the same length."""
     if a.shape[1] != b.shape[1]:
         raise ValueError(
-            f"features of {a.shape[1]} and {b.shape[1]} numbers: both sets must be seen by the "
-            "same network"
+            f"the sets have {a.shape[1]} and {b.shape[1]} features an image: compute both with "
+            "the same network"
         )

@@ -3,35 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from torch import Tensor
 
+from lbae_lib.metrics.checks import checked
 from lbae_lib.metrics.frechet import feature_statistics, frechet_distance
 from lbae_lib.metrics.kernel import KernelDistance, kernel_distance
 from lbae_lib.metrics.knn_precision_recall import (
     ManifoldPrecisionRecall,
     manifold_precision_recall,
+    neighbour_radii,
 )
 from lbae_lib.metrics.prd import PrecisionRecallCurve, precision_recall_curve
 
 
 @dataclass(frozen=True)
-class Protocol:
+class EvaluationProtocol:
     """How sets of features are compared.
 
     Attributes:
         name: for captions.
-        kernel_subsets: of the kernel distance.
-        kernel_subset_size: images in each; half of the smaller set where that is less, so that
-            subsets differ and their spread means something.
+        kernel_subsets: number of subsets of the kernel distance.
+        kernel_subset_size: images of each set in a subset; half of the smaller set where that is
+            less, so that subsets differ and their spread means something.
         clusters: of PRD.
         angles: of PRD.
         runs: clusterings of PRD.
-        prd_batch_size: of its mini-batch k-means.
-        feature_batch: images a pass; with ``drop_last`` the remainder is left out of the Fréchet
-            and kernel distances.
-        drop_last: see ``feature_batch``.
-        jpeg: both sides are saved as JPEG and read back first.
+        prd_batch_size: of PRD's mini-batch k-means.
+        feature_batch: images in a batch, for ``drop_last``.
+        drop_last: leave the images of an incomplete last batch out of the Fréchet and kernel
+            distances.
+        jpeg: save both sets as JPEG and read them back first.
     """
 
     name: str
@@ -45,16 +48,44 @@ class Protocol:
     drop_last: bool = False
     jpeg: bool = False
 
+    def kept(self, images: int) -> int:
+        """How many of a set's images the Fréchet and kernel distances use."""
+        return images - images % self.feature_batch if self.drop_last else images
 
-DEFAULT = Protocol(name="default")
+
+DEFAULT_PROTOCOL = EvaluationProtocol(name="default")
 # The authors' protocol, re-implemented from what their code does; for Inception features alone.
-PAPER = Protocol(
+PAPER_PROTOCOL = EvaluationProtocol(
     name="LBAE protocol, re-implemented",
-    kernel_subsets=50,
+    kernel_subsets=100,  # their function's default is 50, but its caller passes 100
     prd_batch_size=100,
     drop_last=True,
     jpeg=True,
 )
+
+
+class ReferenceStatistics:
+    """What the metrics compute from a reference alone, once for all sets scored against it.
+
+    The root of the covariance is not kept: the Fréchet distance takes that of the generated
+    images, and the other order gives other last digits.
+
+    Args:
+        features: (K, D), in random order.
+
+    Attributes:
+        features: float64 (K, D).
+        gaussian: number of rows -> mean and covariance of the first rows.
+        radii: number of rows -> distances to the third neighbour among the first rows.
+
+    Raises:
+        ValueError: see :func:`lbae_lib.metrics.checks.checked`.
+    """
+
+    def __init__(self, features: Tensor) -> None:
+        self.features = checked(features, "reference")
+        self.gaussian = cache(lambda rows: feature_statistics(self.features[:rows], "reference"))
+        self.radii = cache(lambda rows: neighbour_radii(self.features[:rows]))
 
 
 @dataclass(frozen=True)
@@ -62,16 +93,12 @@ class Scores:
     """One set of images against a reference.
 
     Attributes:
-        count: images of the set.
-        reference_count: images of the reference.
         frechet: Fréchet distance.
         kernel: kernel distance.
         curve: PRD, on as many images of each as the smaller set has.
-        manifold: k-nearest-neighbour precision and recall, on the same images.
+        manifold: k-NN precision and recall, on the same images.
     """
 
-    count: int
-    reference_count: int
     frechet: float
     kernel: KernelDistance
     curve: PrecisionRecallCurve
@@ -79,45 +106,47 @@ class Scores:
 
 
 def evaluate(
-    generated: Tensor, reference: Tensor, protocol: Protocol = DEFAULT, seed: int = 0
+    generated: Tensor,
+    reference: ReferenceStatistics,
+    protocol: EvaluationProtocol = DEFAULT_PROTOCOL,
+    seed: int = 0,
 ) -> Scores:
     """Score a set of images by its features.
 
     Args:
         generated: features (K, D), in random order.
-        reference: features (L, D), in random order.
+        reference: features of the reference, from the same network.
         protocol: the parameters.
-        seed: of kernel subsets and clusterings.
+        seed: of the kernel distance's subsets and of PRD's clusterings.
 
     Raises:
         ValueError: see the metrics.
     """
-    kept_generated, kept_reference = generated, reference
-    if protocol.drop_last:
-        kept_generated, kept_reference = (
-            rows[: len(rows) - len(rows) % protocol.feature_batch]
-            for rows in (generated, reference)
-        )
-    equal = min(len(generated), len(reference))
-    subset = min(protocol.kernel_subset_size, min(len(kept_generated), len(kept_reference)) // 2)
+    generated = checked(generated, "generated")
+    kept, kept_reference = (protocol.kept(len(rows)) for rows in (generated, reference.features))
+    equal = min(len(generated), len(reference.features))
+    equal_generated, equal_reference = generated[:equal], reference.features[:equal]
     return Scores(
-        count=len(generated),
-        reference_count=len(reference),
         frechet=frechet_distance(
-            feature_statistics(kept_generated, "generated"),
-            feature_statistics(kept_reference, "reference"),
+            feature_statistics(generated[:kept], "generated"), reference.gaussian(kept_reference)
         ),
         kernel=kernel_distance(
-            kept_generated, kept_reference, protocol.kernel_subsets, subset, seed
+            generated[:kept],
+            reference.features[:kept_reference],
+            protocol.kernel_subsets,
+            min(protocol.kernel_subset_size, kept // 2, kept_reference // 2),
+            seed,
         ),
         curve=precision_recall_curve(
-            reference[:equal],
-            generated[:equal],
+            equal_reference,
+            equal_generated,
             clusters=protocol.clusters,
             angles=protocol.angles,
             runs=protocol.runs,
             batch_size=protocol.prd_batch_size,
             seed=seed,
         ),
-        manifold=manifold_precision_recall(reference[:equal], generated[:equal]),
+        manifold=manifold_precision_recall(
+            equal_reference, equal_generated, reference_radii=reference.radii(equal)
+        ),
     )

@@ -1,4 +1,4 @@
-"""Fréchet distance between Gaussians fitted to features; FID with Inception's."""
+"""Fréchet distance between Gaussians fitted to features; FID with Inception's features."""
 
 from __future__ import annotations
 
@@ -17,30 +17,29 @@ class Statistics:
     Attributes:
         mean: float64 (D,).
         covariance: float64 (D, D), unbiased.
-        count: number of images.
     """
 
     mean: Tensor
     covariance: Tensor
-    count: int
 
 
 def feature_statistics(features: Tensor, name: str = "given") -> Statistics:
     """Mean and covariance of features (K, D), in float64.
 
     Raises:
-        ValueError: for fewer than 2 images or values that are not finite.
+        ValueError: see :func:`lbae_lib.metrics.checks.checked`, which gets ``name``.
     """
     rows = checked(features, name)
-    return Statistics(rows.mean(0), torch.cov(rows.T), len(rows))
+    return Statistics(rows.mean(0), torch.cov(rows.T))
 
 
 def frechet_distance(a: Statistics, b: Statistics) -> float:
     """d² = ‖μ_a - μ_b‖² + tr(Σ_a + Σ_b - 2 (Σ_a Σ_b)^½).
 
-    The trace of the root is taken through symmetric eigenproblems: with Σ_a = R Rᵀ, the product
-    has the eigenvalues of Rᵀ Σ_b R, which is symmetric and positive semi-definite. So no complex
-    numbers appear, nor a jitter for singular covariances.
+    The trace of the root comes from symmetric eigenproblems: with Σ_a = R Rᵀ, the product has the
+    eigenvalues of Rᵀ Σ_b R, which is symmetric and positive semi-definite. Complex numbers do not
+    appear, and singular covariances need no jitter. The distance is symmetric but for its last
+    digits, so published numbers depend on the order of the arguments.
 
     Reference:
         Heusel et al. (2017), *GANs trained by a two time-scale update rule*, Eq. 6.

@@ -14,18 +14,16 @@ from lbae_lib.metrics.checks import check_same_width, checked
 
 @dataclass(frozen=True)
 class KernelDistance:
-    """Mean of the unbiased estimate over random subsets; may be slightly negative.
+    """Mean of the unbiased estimate over random subsets; it may be slightly negative.
 
     Attributes:
         mean: over the subsets; tables show it times 1000.
         standard_error: of that mean, from the spread over the subsets.
-        subsets: how many.
-        subset_size: images in each, from either set.
+        subset_size: images of each set in a subset.
     """
 
     mean: float
     standard_error: float
-    subsets: int
     subset_size: int
 
 
@@ -37,13 +35,13 @@ def kernel_distance(
     Args:
         a: features (K, D).
         b: features (L, D).
-        subsets: random pairs of subsets, drawn without replacement within a subset.
+        subsets: random pairs of subsets, each drawn without replacement.
         subset_size: rows of each.
-        seed: of the subsets; NumPy's ``RandomState``, so that subsets are those of other
-            implementations of KID.
+        seed: of the subsets; they come from NumPy's ``RandomState``, so that they are those of
+            other implementations of KID.
 
     Raises:
-        ValueError: if a set is smaller than a subset, or see
+        ValueError: if a set is smaller than a subset; see also
             :func:`lbae_lib.metrics.checks.checked`.
 
     Reference:
@@ -56,12 +54,14 @@ def kernel_distance(
     random = np.random.RandomState(seed)
     found = []
     for _ in range(subsets):
-        rows_a = torch.from_numpy(random.choice(len(a), subset_size, replace=False))
-        rows_b = torch.from_numpy(random.choice(len(b), subset_size, replace=False))
-        found.append(_unbiased(a[rows_a], b[rows_b]))
-    values = torch.tensor(found, dtype=torch.float64)
+        x, y = (
+            rows[torch.from_numpy(random.choice(len(rows), subset_size, replace=False))]
+            for rows in (a, b)
+        )
+        found.append(_unbiased(x, y))
+    values = torch.tensor(found, dtype=torch.float64, device="cpu")
     error = float(values.std(correction=0)) / math.sqrt(subsets)
-    return KernelDistance(float(values.mean()), error, subsets, subset_size)
+    return KernelDistance(float(values.mean()), error, subset_size)
 
 
 def _unbiased(x: Tensor, y: Tensor) -> float:

@@ -1,4 +1,13 @@
-"""Precision and recall by k-nearest-neighbour balls, as a check on copying."""
+"""k-NN precision and recall: which images lie in the other set's k-nearest-neighbour balls.
+
+Each image has a ball around its features that reaches to its k-th nearest neighbour of the same
+set. The balls of a set cover its manifold; a generator that copies a few images is precise but
+recalls little. torch-fidelity had precision and recall swapped before 0.4 (its issue 58).
+
+Reference:
+    Kynkäänniemi et al. (2019), *Improved precision and recall metric for assessing generative
+    models*.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +21,11 @@ from lbae_lib.metrics.checks import check_same_width, checked
 
 @dataclass(frozen=True)
 class ManifoldPrecisionRecall:
-    """Shares of images that lie in the other set's k-nearest-neighbour balls.
+    """Shares of images that lie in the other set's balls.
 
     Attributes:
-        precision: of the generated images, in the reference's.
-        recall: of the reference images, in the generated ones'.
+        precision: share of the generated images that lie in a ball of the reference.
+        recall: share of the reference images that lie in a ball of the generated images.
     """
 
     precision: float
@@ -24,39 +33,61 @@ class ManifoldPrecisionRecall:
 
 
 def manifold_precision_recall(
-    reference: Tensor, generated: Tensor, neighbours: int = 3, chunk: int = 1000
+    reference: Tensor,
+    generated: Tensor,
+    neighbours: int = 3,
+    chunk: int = 1000,
+    reference_radii: Tensor | None = None,
 ) -> ManifoldPrecisionRecall:
-    """Improved precision and recall, by balls that reach to the k-th neighbour.
+    """k-NN precision and recall of generated images, in one pass over the distances.
 
     Args:
         reference: features (K, D).
         generated: features (L, D).
         neighbours: k.
         chunk: rows at a time; memory is chunk × max(K, L) numbers.
+        reference_radii: float64 (K,) if known, from :func:`neighbour_radii` with the same k.
 
-    Reference:
-        Kynkäänniemi et al. (2019), *Improved precision and recall metric for assessing
-        generative models*.
+    Raises:
+        ValueError: see :func:`lbae_lib.metrics.checks.checked`.
     """
     reference = checked(reference, "reference", neighbours + 1)
     generated = checked(generated, "generated", neighbours + 1)
     check_same_width(reference, generated)
-    own, other = (_radii(rows, neighbours, chunk) for rows in (reference, generated))
-    covered = torch.zeros(len(generated), dtype=torch.bool, device=generated.device)
-    covering = []
-    for rows, radii in zip(reference.split(chunk), own.split(chunk), strict=True):
-        distances = torch.cdist(rows, generated)
-        covered |= (distances <= radii[:, None]).any(0)
-        covering.append((distances <= other).any(1))
-    recall = torch.cat(covering).double().mean()
-    return ManifoldPrecisionRecall(float(covered.double().mean()), float(recall))
+    if reference_radii is None:
+        reference_radii = neighbour_radii(reference, neighbours, chunk)
+    generated_radii = neighbour_radii(generated, neighbours, chunk)
+    precise = torch.zeros(len(generated), dtype=torch.bool, device=generated.device)
+    recalled = []
+    for rows, radii in zip(reference.split(chunk), reference_radii.split(chunk), strict=True):
+        distances = torch.cdist(rows, generated)  # (chunk, L)
+        # Precision: the balls are the reference's, the images in them are generated.
+        precise |= (distances <= radii[:, None]).any(0)
+        # Recall: the balls are the generated images', the images in them are the reference's.
+        recalled.append((distances <= generated_radii).any(1))
+    recall = torch.cat(recalled).double().mean()
+    return ManifoldPrecisionRecall(float(precise.double().mean()), float(recall))
 
 
-def _radii(centres: Tensor, neighbours: int, chunk: int) -> Tensor:
-    """Distance of each centre from its k-th neighbour; the nearest is the centre itself."""
+def neighbour_radii(features: Tensor, neighbours: int = 3, chunk: int = 1000) -> Tensor:
+    """Distance of each image from its k-th nearest neighbour in the same set.
+
+    Args:
+        features: (K, D).
+        neighbours: k.
+        chunk: rows at a time; memory is chunk × K numbers.
+
+    Returns:
+        float64 (K,).
+
+    Raises:
+        ValueError: see :func:`lbae_lib.metrics.checks.checked`.
+    """
+    centres = checked(features, "given", neighbours + 1)
     return torch.cat(
         [
-            # many times as fast as kthvalue, which partitions a whole row
+            # The nearest row is the image itself. topk is many times as fast as kthvalue, which
+            # partitions a whole row.
             torch.cdist(rows, centres).topk(neighbours + 1, dim=1, largest=False).values[:, -1]
             for rows in centres.split(chunk)
         ]

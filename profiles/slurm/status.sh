@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What became of a job, by its number: prints success, failed or running, as Snakemake asks.
-# The controller forgets a job minutes after its end; then the accounting knows it.
-command -v scontrol > /dev/null || { echo "no scontrol here" >&2; exit 1; }
+# The state of a job, by its number, in Snakemake's words: success, failed or running.
+# The controller forgets a job minutes after its end; then the accounting is asked.
+command -v scontrol > /dev/null || { echo "scontrol is not installed here" >&2; exit 1; }
 if found=$(scontrol --oneliner show job "$1" 2>&1); then
   state=$(grep -o 'JobState=[A-Z_]*' <<< "$found")
   state=${state#JobState=}
@@ -9,7 +9,7 @@ elif [[ $found == *"Invalid job id"* ]]; then
   state=$(sacct --allocations --noheader --parsable2 --format=State --jobs="$1" | head -n 1)
   state=${state:-neither running nor in the accounting}
 else
-  echo "$found" >&2  # a controller that does not answer says nothing of the job
+  echo "$found" >&2  # a controller that does not answer says nothing about the job
   state=PENDING
 fi
 case $state in

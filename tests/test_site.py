@@ -10,16 +10,14 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 from companion.experiments.records import write_record
 from companion.paper.decisions import VERDICTS
-from companion.site.listings import (
-    atlas_table,
-    counts_table,
-    find_results,
-    overview_figure,
-    performance_tables,
-    reliability_table,
-    verdict_tables,
-)
-from companion.site.page_links import links
+from companion.site.atlas import atlas_table
+from companion.site.build import contents
+from companion.site.overview import overview_figure
+from companion.site.performance import BENCHMARKS, performance_tables
+from companion.site.reliability import reliability_table
+from companion.site.results import find_results
+from companion.site.sphinx_extension import links
+from companion.site.verdict_tables import counts_table, verdict_tables
 
 
 @pytest.fixture
@@ -43,8 +41,8 @@ def root(tmp_path):
 
 def test_claims_by_data_set(root):
     sets = find_results(root, "quick")
-    assert [s.folder.name for s in sets] == ["mnist", "digits"]  # the paper's own data first
-    lines = verdict_tables(root, sets).splitlines()
+    assert [s.folder.name for s in sets] == ["mnist", "digits"]
+    lines = verdict_tables(sets).splitlines()
     assert lines[0] == "## Page 02_b"
     assert lines[2] == "| claim of the paper | MNIST (profile quick) | Digits (profile quick) |"
     assert lines[4] == (
@@ -53,13 +51,13 @@ def test_claims_by_data_set(root):
     )
     assert lines[5].endswith("{.lbae-open} |  |")
     assert len(lines) == 6  # a page without verdicts has no table
-    older = verdict_tables(root, sets, ["results/quick/digits/02_b"]).splitlines()
-    assert older[4].endswith("{.lbae-fails} (older) |")
-    assert older[5] == lines[5]
+    stale = verdict_tables(sets, ["results/quick/digits/02_b"]).splitlines()
+    assert stale[4].endswith("{.lbae-fails} (out of date) |")
+    assert stale[5] == lines[5]
 
 
 def test_counts_by_data_set(root):
-    lines = counts_table(root, find_results(root, "quick")).splitlines()
+    lines = counts_table(find_results(root, "quick")).splitlines()
     assert lines[2:] == [
         "| MNIST (profile quick) | 1 | 0 | 1 |",
         "| Digits (profile quick) | 0 | 1 | 0 |",
@@ -68,38 +66,36 @@ def test_counts_by_data_set(root):
 
 def test_the_picture_is_of_the_first_data_set_that_has_it(root):
     sets = find_results(root, "quick")
-    assert overview_figure(root, sets) == ""
+    assert overview_figure(sets) == ""
     (root / "results/quick/mnist/03_sampling/overview.png").write_bytes(b"")
-    assert "/results/quick/mnist/03_sampling/overview.png" in overview_figure(root, sets)
+    assert "/results/quick/mnist/03_sampling/overview.png" in overview_figure(sets)
 
 
 def test_benchmarks_by_machine(tmp_path):
-    assert performance_tables(tmp_path).count("Not measured yet.") == 7
+    assert performance_tables(tmp_path).count("Not measured yet.") == len(BENCHMARKS) == 7
     folder = tmp_path / "results/performance"
     folder.mkdir(parents=True)
-    rows = [{"task": "A", "reference": "R", "seconds": [3.0, 2.0], "MiB": [10.2, 7.9]}]
-    rows.append({"task": "B", "reference": "S", "seconds": [1.0, 4.0]})
-    record = {"machine": "M", "torch": "2", "rows": rows}
+    record = {"machine": "M", "torch": "2", "caption": "Of 7.", "header": ["task", "s", "images"]}
+    record["rows"] = [["A", 3.14159, 10_000], ["B", 0.5, 3]]
     (folder / "metrics-m.json").write_text(json.dumps(record))
+    record |= {"machine": "N", "figure": {"caption": "Roofs.", "alt": "Two lines."}}
+    (folder / "training-n.json").write_text(json.dumps(record))
     text = performance_tables(tmp_path)
-    assert "### M" in text
-    assert "| A | R | 3.00 | 2.00 | **1.5** | 10 | 8 |" in text
-    assert "| B | S | 1.00 | 4.00 | **0.2** |" in text
+    assert text.count("Not measured yet.") == 5
+    part = text[text.index("### M") :]
+    assert part.startswith("### M\n\nOf 7. PyTorch 2.\n\n| task | s | images |\n")
+    assert "| A | 3.142 | 10,000 |" in part
+    assert "| B | 0.5 | 3 |" in part
+    assert text.count("```{figure}") == 1
+    assert "/results/performance/training-n.png\n:alt: Two lines.\n" in text
 
 
-def test_the_loss_that_trainings_are_timed_to_is_named(tmp_path):
+def test_records_of_earlier_benchmarks_say_how_to_measure_again(tmp_path):
     folder = tmp_path / "results/performance"
     folder.mkdir(parents=True)
-    loop = {"images_per_second": 9.0, "precision": "32-true", "peak_MiB": 1.0}
-    loop |= {"share_of_products": 0.5, "seconds_to_target": 4.0}
-    options = dict.fromkeys(("width", "channels", "size", "latent", "batch", "seconds"), 1)
-    record = {"machine": "M", "torch": "2", "options": options, "ratio": 1.0}
-    record |= {"plain": loop, "library": loop}
-    path = folder / "training-m.json"
-    path.write_text(json.dumps(record))
-    assert "| to the loss, s |" in performance_tables(tmp_path)  # the first records had no more
-    path.write_text(json.dumps(record | {"target": 12.34}))
-    assert "| to a validation loss of 12.3, s |" in performance_tables(tmp_path)
+    (folder / "latent-m.json").write_text(json.dumps({"machine": "M", "rows": [{"task": "A"}]}))
+    line = "### M\n\nMeasured by an earlier version: run `python benchmarks/latent.py`."
+    assert line in performance_tables(tmp_path)
 
 
 def test_outcomes_are_counted(tmp_path):
@@ -130,7 +126,7 @@ def test_the_atlas_leads_to_pages_and_says_what_they_found(root):
     record = root / "results/quick/mnist/03_sampling/record.json"
     verdicts = [{"claim": c, "verdict": v} for c, v in zip("abc", VERDICTS.values(), strict=True)]
     write_record(record, "03_sampling", {}, {}, {"verdicts": verdicts}, 1.0)
-    lines = atlas_table(root, sets, "results/quick/06_tables").splitlines()
+    lines = atlas_table(sets, "results/quick/06_tables").splitlines()
     (figure,) = (line for line in lines if line.startswith("| Figure 8 "))
     assert figure.endswith("| [MNIST (profile quick)](/results/quick/mnist/03_sampling) (1 of 2) |")
     (table,) = (line for line in lines if line.startswith("| Table 2 "))
@@ -138,14 +134,41 @@ def test_the_atlas_leads_to_pages_and_says_what_they_found(root):
     assert lines[2].endswith("not yet |")
 
 
+def test_the_papers_data_come_first_and_stand_ins_last(tmp_path):
+    names = ("celeba", "digits", "faces", "folder-cifar", "folder-zebras", "mnist")
+    for name in names:
+        (tmp_path / "results/laptop" / name / "lbae").mkdir(parents=True)
+        (tmp_path / "results/laptop" / name / "01_training.ipynb").write_text("{}")
+    record = tmp_path / "results/laptop/folder-cifar/lbae/record.json"
+    write_record(record, "train", {"dataset": {"title": "CIFAR-10"}}, {}, {}, 1.0)
+    sets = find_results(tmp_path, "quick")
+    assert [s.folder.name for s in sets] == [
+        "mnist", "folder-cifar", "celeba", "folder-zebras", "digits", "faces",
+    ]  # fmt: skip
+
+
+def test_two_data_sets_of_one_title_both_have_pages(root):
+    (result,) = (s for s in find_results(root, "quick") if s.folder.name == "mnist")
+    parts = contents([result, result], "results/quick/06_tables")["parts"]
+    assert [part["caption"] for part in parts] == [
+        "The companion", result.title, result.title, "Appendix", "Use it",
+    ]  # fmt: skip
+    assert parts[0]["chapters"][-1] == {"file": "results/quick/06_tables"}
+    assert parts[1]["chapters"] == [
+        {"file": "results/quick/mnist/02_b"}, {"file": "results/quick/mnist/03_sampling"},
+    ]  # fmt: skip
+
+
 def test_a_folder_of_images_has_the_title_of_its_profile(root):
     folder = root / "results/laptop/folder-faces"
     (folder / "lbae").mkdir(parents=True)
     (folder / "01_training.ipynb").write_text("{}")
-    assert find_results(root, "quick")[0].title == "folder-faces (profile laptop)"
+    (result,) = (s for s in find_results(root, "quick") if s.folder == folder)
+    assert result.title == "folder-faces (profile laptop)"
     options = {"dataset": {"title": "Faces of mine"}}
     write_record(folder / "lbae/record.json", "train", options, {}, {}, 1.0)
-    assert find_results(root, "quick")[0].title == "Faces of mine (profile laptop)"
+    titles = [s.title for s in find_results(root, "quick")]
+    assert "Faces of mine (profile laptop)" in titles
 
 
 def test_a_title_is_text_whatever_it_holds(root):
@@ -159,7 +182,7 @@ def test_a_title_is_text_whatever_it_holds(root):
     shown = html.escape(title.replace("\n", " "), quote=False)
     read = MarkdownIt("commonmark", {"html": True}).enable("table").use(dollarmath_plugin)
     for text in (
-        atlas_table(root, [trap], None), verdict_tables(root, [trap]), counts_table(root, [trap]),
-        overview_figure(root, [trap]).replace("```", ""),
+        atlas_table([trap], None), verdict_tables([trap]), counts_table([trap]),
+        overview_figure([trap]).replace("```", ""),
     ):  # fmt: skip
         assert shown in read.render(text), text

@@ -1,0 +1,87 @@
+"""The in-domain feature extractor, which stands in for Inception."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import Tensor
+
+from companion.experiments.artifacts import EXTRACTOR
+from companion.experiments.images import load_images
+from companion.experiments.profiles import Experiment
+from companion.experiments.records import recorded_run
+from lbae_lib.data.images import ImageSet
+from lbae_lib.files import sha256_file
+from lbae_lib.metrics.classifier import (
+    ClassifierFeatures,
+    accuracy,
+    load_classifier,
+    save_classifier,
+    weights_hash,
+)
+from lbae_lib.metrics.classifier_training import rotations, train_classifier
+from lbae_lib.models.hardware import choose_device
+
+
+def train_extractor(experiment: Experiment, data_root: Path, device: str = "auto") -> Path:
+    """Train the feature extractor on the training split, and write its record.
+
+    It learns classes, or else attributes. Images without either are rotated by quarter turns, and
+    it learns the rotation.
+
+    Returns:
+        Its file.
+
+    Raises:
+        LbaeError: if the images cannot be loaded.
+        ConfigError: if the machine has no such device.
+        WriteError: if another run is using the extractor's folder.
+    """
+    device = choose_device(device)
+    path = EXTRACTOR.path(experiment)
+    with recorded_run("extractor", path.parent, device) as write:
+        images = load_images(experiment, data_root)
+        tasks = {name: extractor_task(part) for name, part in images.splits.items()}
+        inputs, labels, learns = tasks["train"]
+        epochs = experiment.entry.extractor_epochs
+        model = train_classifier(inputs, labels, epochs=epochs, device=device).cpu()
+        slug = experiment.folder.name
+        about = {"dataset": slug if learns != "quarter turns" else f"{slug}-rotation"}
+        save_classifier(path, model, about)
+        write(
+            options={
+                "profile": experiment.profile,
+                "dataset": experiment.dataset.name,
+                "epochs": epochs,
+                "seed": 0,
+                "labels": learns,
+            },
+            inputs=images.hashes,
+            results={
+                "weights_sha256": weights_hash(model),
+                "model_sha256": sha256_file(path),
+                "accuracy": {
+                    name: accuracy(model, *tasks[name][:2]) for name in ("validation", "test")
+                },
+            },
+        )
+    return path
+
+
+def extractor_task(part: ImageSet) -> tuple[Tensor, Tensor, str]:
+    """Images, labels and the kind of labels, for the in-domain feature extractor."""
+    if part.labels is not None:
+        return part.images, part.labels, "classes"
+    if part.attributes is not None and part.attributes.shape[1]:
+        return part.images, part.attributes, "attributes"
+    return *rotations(part.images), "quarter turns"
+
+
+def load_extractor(experiment: Experiment) -> ClassifierFeatures:
+    """The trained feature extractor.
+
+    Raises:
+        CheckpointError: if it is missing or damaged.
+    """
+    model, about = load_classifier(EXTRACTOR.required(experiment))
+    return ClassifierFeatures(model, about["dataset"])

@@ -1,0 +1,117 @@
+"""Trained models with their images and latents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from torch import Tensor
+
+from companion.experiments.artifacts import LATENTS, MODEL
+from companion.experiments.images import SPLITS, Images, load_images
+from companion.experiments.profiles import Experiment
+from lbae_lib.bits import unpack_bits
+from lbae_lib.data.images import Dataset, ImageSet
+from lbae_lib.errors import CheckpointError
+from lbae_lib.files import read_tensors, sha256_file
+from lbae_lib.models.autoencoders import LBAE, VAE
+from lbae_lib.models.model_files import load_model, load_vae
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained LBAE with its images and latents.
+
+    Attributes:
+        model: in eval mode.
+        images: by split.
+        packed: latents by split, uint8 (K, ceil(N/8)).
+        dataset: the data set of the images.
+    """
+
+    model: LBAE
+    images: Mapping[str, ImageSet]
+    packed: Mapping[str, Tensor]
+    dataset: Dataset
+    _unpacked: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
+
+    def bits(self, split: str) -> Tensor:
+        """Latents of a split, float32 (K, N) in {-1, +1}; the same tensor each time."""
+        if split not in self._unpacked:
+            width = self.model.config.latent_size
+            self._unpacked[split] = unpack_bits(self.packed[split], width)
+        return self._unpacked[split]
+
+    def with_test(self, chosen: Tensor) -> Trained:
+        """The same model with only the chosen test images, by their indices."""
+        images = {**self.images, "test": self.images["test"].select(chosen)}
+        return replace(self, images=images, packed=_with_test(self.packed, chosen))
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A trained VAE with its images and posteriors.
+
+    Attributes:
+        model: in eval mode.
+        images: by split.
+        means: posterior means, float32 (K, N), by split.
+        log_variances: posterior log-variances, float32 (K, N), by split.
+    """
+
+    model: VAE
+    images: Mapping[str, ImageSet]
+    means: Mapping[str, Tensor]
+    log_variances: Mapping[str, Tensor]
+
+    def with_test(self, chosen: Tensor) -> Baseline:
+        """The same model with only the chosen test images, by their indices."""
+        images = {**self.images, "test": self.images["test"].select(chosen)}
+        means, log_variances = (
+            _with_test(values, chosen) for values in (self.means, self.log_variances)
+        )
+        return replace(self, images=images, means=means, log_variances=log_variances)
+
+
+def load_trained(experiment: Experiment, data_root: Path, device: str = "cpu") -> Trained:
+    """The experiment's LBAE on a device, with its images and latents.
+
+    Raises:
+        CheckpointError: if model or latents are missing, or the latents are of another model or of
+            other images.
+    """
+    packed, images = _load_latents(experiment, data_root)
+    model, _ = load_model(MODEL.path(experiment), device)
+    return Trained(model, images.splits, packed, images.dataset)
+
+
+def load_baseline(experiment: Experiment, data_root: Path, device: str = "cpu") -> Baseline:
+    """The VAE of an experiment (of ``load_experiment(profile, dataset, "vae")``) on a device.
+
+    Raises:
+        CheckpointError: as :func:`load_trained`.
+    """
+    latents, images = _load_latents(experiment, data_root)
+    model, _ = load_vae(MODEL.path(experiment), device)
+    means, log_variances = (
+        {name: latents[f"{name}.{kind}"] for name in SPLITS} for kind in ("mean", "log_variance")
+    )
+    return Baseline(model, images.splits, means, log_variances)
+
+
+def _load_latents(experiment: Experiment, data_root: Path) -> tuple[dict[str, Tensor], Images]:
+    """Latents of the experiment's model, and the images they are of."""
+    model, path = (artifact.required(experiment) for artifact in (MODEL, LATENTS))
+    latents, about = read_tensors(path, "latents")
+    images = load_images(experiment, data_root)
+    if about["model_sha256"] != sha256_file(model) or about["images_sha256"] != images.hashes:
+        raise CheckpointError(
+            f"{path} was encoded by another model or from other images: run "
+            f"`{LATENTS.command_line(experiment)}` again"
+        )
+    return latents, images
+
+
+def _with_test(values: Mapping[str, Tensor], chosen: Tensor) -> dict[str, Tensor]:
+    return {**values, "test": values["test"][chosen]}

@@ -1,0 +1,85 @@
+"""Training an experiment's model, with a record."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from companion.experiments.artifacts import MODEL
+from companion.experiments.images import Images, load_images
+from companion.experiments.profiles import Experiment
+from companion.experiments.records import RECORD_FILE, environment, is_imported, write_record
+from lbae_lib.errors import CheckpointError
+from lbae_lib.files import sha256_file
+from lbae_lib.models.autoencoders import LBAE, VAE
+from lbae_lib.models.config import Loss
+from lbae_lib.models.encoding import reconstruction_losses
+from lbae_lib.models.hardware import ONE_DEVICE, Hardware, choose_device
+from lbae_lib.models.model_files import load_autoencoder
+
+if TYPE_CHECKING:
+    from lbae_lib.models.training import TrainingResult
+
+
+def train_experiment(
+    experiment: Experiment,
+    data_root: Path,
+    *,
+    hardware: Hardware = ONE_DEVICE,
+    time_limit: float | None = None,
+) -> TrainingResult:
+    """Train the experiment's model; once finished, score it on all splits and write the record.
+
+    On several devices the first process does the scoring.
+
+    Raises:
+        LbaeError: see :func:`lbae_lib.models.training.train` and ``load_dataset``.
+    """
+    from lbae_lib.models.training import train  # Lightning takes seconds to import
+
+    # At the start: the commit may move on during a long run.
+    made_in = environment(choose_device(hardware.device))
+    folder, path = experiment.model_folder, MODEL.path(experiment)
+    if is_imported(folder):
+        raise CheckpointError(
+            f"{folder} holds imported weights: remove it to train, or choose another profile"
+        )
+    images = load_images(experiment, data_root)
+    result = train(
+        experiment.network,
+        experiment.training,
+        images.splits["train"].images,
+        images.splits["validation"].images,
+        folder,
+        hardware=hardware,
+        time_limit=time_limit,
+    )
+    if result.finished and result.first_process:
+        digest = sha256_file(path)  # before it is read
+        model, _ = load_autoencoder(path, result.device)
+        write_record(
+            folder / RECORD_FILE,
+            kind="train",
+            options=experiment.options() | {"hardware": dataclasses.asdict(hardware)},
+            inputs=images.hashes,
+            results={
+                **result.for_record(),
+                **model_scores(model, images, experiment.training.loss),
+                "model_sha256": digest,
+            },
+            seconds=result.seconds,
+            made_in=made_in,
+        )
+    return result
+
+
+def model_scores(model: LBAE | VAE, images: Images, loss: Loss) -> dict[str, Any]:
+    """Mean reconstruction loss and number of images of each split, for records."""
+    return {
+        "reconstruction_loss": {
+            name: float(reconstruction_losses(model, part.images, loss).mean())
+            for name, part in images.splits.items()
+        },
+        "images": {name: len(part) for name, part in images.splits.items()},
+    }

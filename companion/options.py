@@ -1,0 +1,37 @@
+"""Options that several commands of the command line share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Option
+
+from companion.experiments.datasets import name_in_project
+from companion.project import project_root
+
+Dataset = Annotated[
+    str,
+    Option(
+        "--dataset",
+        "-d",
+        callback=name_in_project,
+        help="digits, photos, faces, mnist, cifar10, celeba or folder:PATH, relative to the "
+        "working folder or to the project's.",
+    ),
+]
+Profile = Annotated[
+    str, Option("--profile", "-p", help="A file in config/: smoke, quick, laptop, paper.")
+]
+Data = Annotated[
+    Path | None, Option("--data", help="Folder of torchvision's data sets [default: data/].")
+]
+Model = Annotated[str, Option("--model", "-m", help="lbae, vae (the baseline) or lbae-N.")]
+Device = Annotated[
+    str, Option("--device", envvar="LBAE_DEVICE", help="auto (a GPU if there is one), cpu or cuda.")
+]
+
+
+def data_root(data: Path | None) -> Path:
+    """The folder of downloaded data sets: ``data/`` of the project unless named."""
+    return (project_root() / "data") if data is None else data.expanduser().resolve()

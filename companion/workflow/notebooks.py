@@ -1,0 +1,89 @@
+"""The notebooks: their names, needs and parameters, and their executed copies.
+
+This module imports neither torch nor numpy.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from companion.experiments.artifacts import NEEDS
+from companion.project import project_root
+from lbae_lib.errors import ConfigError, LbaeError, unknown
+
+GIVEN = ("profile", "dataset", "data_root", "device")  # parameters that are options of `lbae`
+
+
+def notebook_names() -> list[str]:
+    """The notebooks in ``notebooks/``, in order."""
+    return sorted(path.stem for path in (project_root() / "notebooks").glob("[0-9]*.ipynb"))
+
+
+def notebook_path(name: str) -> Path:
+    """The notebook's file.
+
+    Raises:
+        ConfigError: if there is none of that name; suggests the nearest.
+    """
+    if name not in notebook_names():
+        raise ConfigError(unknown("notebook", name, notebook_names()))
+    return project_root() / "notebooks" / f"{name}.ipynb"
+
+
+def notebook_metadata(notebook: Path) -> dict[str, Any]:
+    """A notebook's own metadata: "needs", "threads" and "interactive", where it has them."""
+    return dict(_content(notebook)["metadata"].get("lbae", {}))
+
+
+def notebook_needs(notebook: Path) -> list[str]:
+    """What a notebook needs beside the LBAE's latents, by its metadata.
+
+    Raises:
+        ConfigError: if it names something that is not among ``NEEDS``.
+    """
+    needs = list(notebook_metadata(notebook).get("needs", []))
+    for need in needs:
+        if need not in NEEDS:
+            raise ConfigError(f"{notebook}: {unknown('need', need, NEEDS)}")
+    return needs
+
+
+def notebook_parameters(notebook: Path) -> dict[str, Any]:
+    """The parameters of a notebook, with their defaults."""
+    cells = _content(notebook)["cells"]
+    found = [c for c in cells if "parameters" in c["metadata"].get("tags", [])]
+    tree = ast.parse("".join(found[0]["source"])) if found else ast.Module([], [])
+    return {
+        statement.targets[0].id: ast.literal_eval(statement.value)
+        for statement in tree.body
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)
+    }
+
+
+def parse_parameter(text: str) -> tuple[str, object]:
+    """ "samples=100" to ("samples", 100); the value is read as YAML, so it has a real type.
+
+    Raises:
+        LbaeError: if there is no "=" or the value is not YAML.
+    """
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise LbaeError(f"{text!r} is not a parameter: write NAME=VALUE, e.g. samples=1000")
+    try:
+        return name, yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise LbaeError(f"the value of {name} cannot be read: {error}") from None
+
+
+def executed_notebooks(folder: Path) -> list[Path]:
+    """The executed notebooks in a folder of results, in order; logs of failed runs do not count."""
+    return sorted(p for p in folder.glob("[0-9]*.ipynb") if not p.name.endswith(".log.ipynb"))
+
+
+def _content(notebook: Path) -> dict[str, Any]:
+    return dict(json.loads(notebook.read_text(encoding="utf-8")))

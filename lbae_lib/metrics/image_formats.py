@@ -1,0 +1,47 @@
+"""Images saved in a file format and read back, in memory."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+
+def file_round_trip(
+    pixels: NDArray[np.uint8], kind: str, **options: object
+) -> tuple[int, NDArray[np.uint8]]:
+    """An image saved as a file and read back.
+
+    Args:
+        pixels: (S, S), or (S, S, 3).
+        kind: Pillow's name of the format.
+        **options: of Pillow's encoder.
+
+    Returns:
+        The file's size in bytes, and the decoded pixels, shaped like ``pixels``.
+    """
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format=kind, **options)
+    mode = "L" if pixels.ndim == 2 else "RGB"
+    return buffer.tell(), np.array(Image.open(buffer).convert(mode))
+
+
+def jpeg_round_trip(images: Tensor, quality: int = 75) -> Tensor:
+    """Images saved as JPEG and read back, which is part of the authors' protocol.
+
+    Args:
+        images: uint8 (K, 1 or 3, S, S); grey is replicated to three channels first.
+        quality: of Pillow's encoder; the authors' code leaves it at Pillow's default, 75.
+
+    Returns:
+        uint8 (K, 3, S, S) on the processor.
+    """
+    colour = images.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).cpu().numpy()
+    result = np.empty_like(colour)
+    for index, pixels in enumerate(colour):
+        _, result[index] = file_round_trip(pixels, "JPEG", quality=quality)
+    return torch.from_numpy(result).permute(0, 3, 1, 2).contiguous()
