@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class LbaeError(Exception):
@@ -41,3 +42,30 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
     hint = f"did you mean {close[0]!r}? " if close else ""
     return f"no {what} {name!r}: {hint}There are {', '.join(names) or 'none'}"
+
+
+@contextmanager
+def extra(name: str, distribution: str, purpose: str) -> Iterator[None]:
+    """Around imports of a distribution that only an extra of this package installs.
+
+    Args:
+        name: of the extra in pyproject.toml.
+        distribution: what is imported, by its name on PyPI.
+        purpose: what it is for, after "is needed for".
+
+    Raises:
+        LbaeError: if the distribution is missing; the message has the command that installs it.
+
+    Example:
+        >>> with extra("metrics", "scikit-learn", "the clusters of PRD"):
+        ...     import a_module_that_nobody_has
+        Traceback (most recent call last):
+        lbae_lib.errors.LbaeError: scikit-learn is needed for the clusters of PRD: \
+pip install "lbae-companion[metrics]"
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise LbaeError(
+            f'{distribution} is needed for {purpose}: pip install "lbae-companion[{name}]"'
+        ) from error

@@ -8,7 +8,8 @@ from PIL import Image
 
 from companion.workflow.plan import Plan
 from lbae_lib.data import embedded, faces, folder, photos, sklearn_files, torchvision_sets
-from lbae_lib.data.faces import ATTRIBUTES, draw_attributes, draw_face, draw_faces
+from lbae_lib.data.face_drawing import draw_face
+from lbae_lib.data.faces import ATTRIBUTES, draw_attributes, draw_faces
 from lbae_lib.data.images import ImageSet
 from lbae_lib.data.photos import draw_photos
 from lbae_lib.data.registry import DATASETS, dataset_info, dataset_slug, load_dataset

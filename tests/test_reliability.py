@@ -377,13 +377,13 @@ def test_results_that_may_not_be_written(inside, outcomes):
 
 
 def test_out_of_memory(tmp_path, outcomes, network, schedule, images, monkeypatch):
-    from lbae_lib.models import training
+    from lbae_lib.models import training, training_run
 
     def full(*_):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     with monkeypatch.context() as patch:
-        patch.setattr(training._Run, "_train_step", full)
+        patch.setattr(training_run, "reconstruction_loss", full)
         with pytest.raises(ConfigError, match="batch_size is 16"):
             training.train(network, schedule, images[:64], images[64:], tmp_path)
     assert not (tmp_path / "model.safetensors").exists()

@@ -100,7 +100,7 @@ def test_models_by_name(trained, tmp_path):
     kind = trained.name
     found = sharing.pretrained("digits", "quick", kind, root=tmp_path)
     same(found, load_autoencoder(trained / "model.safetensors")[0])
-    with pytest.raises(CheckpointError, match=f"there are quick/digits/{kind} "):
+    with pytest.raises(CheckpointError, match=f"There are quick/digits/{kind} "):
         sharing.pretrained("mnist", root=tmp_path)
     shutil.copy(PROJECT / "hubconf.py", tmp_path)
     hub = torch.hub.load(str(tmp_path), "lbae", "digits", "quick", kind, source="local")

@@ -13,7 +13,7 @@ import torch
 from lbae_lib.errors import CheckpointError, ConfigError, WriteError
 from lbae_lib.files import read_tensors
 from lbae_lib.locks import locked
-from lbae_lib.models import model_files, training
+from lbae_lib.models import model_files, training, training_run
 from lbae_lib.models.encoding import encode_posterior
 from lbae_lib.models.hardware import Hardware
 from lbae_lib.models.model_files import MODEL_FILE, PROGRESS_FILE, load_model, load_vae, save_model
@@ -132,7 +132,7 @@ def test_a_run_goes_on_with_more_epochs(run, schedule, tmp_path):
     result = run(tmp_path / "parts", replace(plain, epochs=4))
     assert result.epochs == 4
     assert same(weights(tmp_path / "parts"), weights(tmp_path / "whole"))
-    with pytest.raises(CheckpointError, match="4 epochs behind it"):
+    with pytest.raises(CheckpointError, match="has completed 4 epochs, but the run has 3"):
         run(tmp_path / "parts", replace(plain, epochs=3))
 
 
@@ -195,13 +195,13 @@ def test_a_batch_that_does_not_fit_is_named(run, tmp_path, monkeypatch):
     def full(*_):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(training._Run, "_train_step", full)
+    monkeypatch.setattr(training_run, "reconstruction_loss", full)
     with pytest.raises(ConfigError, match="batch_size is 16, but images, network and activations"):
         run(tmp_path)
 
 
 def test_a_folder_has_one_run_at_a_time(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "restore_checkpoint", None)  # not even read
+    monkeypatch.setattr(training_run, "restore_checkpoint", None)  # not even read
     with locked(tmp_path), pytest.raises(WriteError, match="another run is using"):
         run(tmp_path)
     assert not (tmp_path / MODEL_FILE).exists()

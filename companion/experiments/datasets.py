@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 def dataset_info(name: str, **known: Any) -> registry.DatasetInfo:
     """See :func:`lbae_lib.data.registry.dataset_info`."""
-    return registry.dataset_info(name, project_root, **known)
+    return registry.dataset_info(name, project_root(), **known)
 
 
 def load_dataset(info: registry.DatasetInfo, root: Path) -> Dataset:
     """See :func:`lbae_lib.data.registry.load_dataset`."""
-    return registry.load_dataset(info, root, project_root)
+    return registry.load_dataset(info, root, project_root())
 
 
 def name_in_project(name: str) -> str:

@@ -7,12 +7,12 @@ import hashlib
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from lbae_lib.data.folder_layout import ATTRIBUTES_FILE, IMAGE_SUFFIXES, OTHER_COLUMNS
@@ -28,11 +28,11 @@ _WORTH_KEEPING = 5000  # images, from which on their pixels are kept for the nex
 
 @dataclass(frozen=True)
 class _Listing:
-    """Files of a folder, not yet read: what is known of each image."""
+    """Files of a folder, not yet read, with the class or the attributes of each."""
 
-    files: list[Path]
-    labels: list[int] | None = None
-    attributes: list[list[int]] | None = None
+    files: list[Path] = field(default_factory=list)
+    labels: list[int] = field(default_factory=list)
+    attributes: list[list[int]] = field(default_factory=list)
 
 
 def load_folder(
@@ -45,20 +45,20 @@ def load_folder(
     """An image folder: plain, with ``train/`` and ``test/``, with class folders, or with a table.
 
     The shorter side is resized to ``image_size`` (antialiased) and the centre cropped. Transparent
-    images are laid on white, 16-bit grey ones scaled to 8 bits. Without ``train/`` and ``test/`` a
-    seeded tenth of the images is the test set.
+    images are laid on white, and 16-bit grey images are scaled to 8 bits. Without ``train/`` and
+    ``test/``, a random tenth of the images is the test set, always the same.
 
-    With a table ``attributes.csv`` the images are those it lists: a column ``image_id`` with file
-    names in the folder or in its ``images/``, an optional column ``split`` (train, test), and a
-    column of 0 and 1 for each attribute.
+    A table ``attributes.csv`` lists the images to take. Its column ``image_id`` has file names in
+    the folder or in its ``images/``, an optional column ``split`` has "train" or "test", and each
+    other column is an attribute with values 0 and 1.
 
     Args:
         folder: where the images are; subfolders of a part are classes.
         image_size: 32 or 64.
         channels: 1 (grey) or 3 (colour); the images are converted.
         title: for captions; by default the folder's name.
-        cache: a folder for the pixels of large sets, so that they are decoded once; entries are
-            named by the files' names, sizes and times.
+        cache: a folder that keeps the pixels of large sets, so that they are decoded once. Entries
+            are named after a hash of the files' names, sizes and times.
 
     Raises:
         DataError: if the folder is missing or empty, the table does not fit, a link or a name leads
@@ -83,23 +83,17 @@ def load_folder(
     }
     if "" in sets:
         sets["train"], sets["test"] = _split(sets[""], folder)
-    return Dataset(
-        f"folder:{folder}",
-        title or f"{folder.name} (own images)",
-        sets["train"],
-        sets["test"],
-        classes,
-        names,
-    )
+    title = title or f"{folder.name} (own images)"
+    return Dataset(f"folder:{folder}", title, sets["train"], sets["test"], classes, names)
 
 
 def read_images(paths: Sequence[Path], image_size: int, channels: int) -> Tensor:
-    """Image files, and all of folders, as a network of this size takes them.
+    """Images of files and folders, in the size and colours that a network takes.
 
     Args:
         paths: files, or folders whose images are taken in the order of their names.
-        image_size: height and width; larger images are reduced and their middle cut out.
-        channels: 1 (grey) or 3.
+        image_size: height and width; larger images are resized and centre-cropped.
+        channels: 1 (grey) or 3 (colour).
 
     Returns:
         uint8 (K, channels, image_size, image_size).
@@ -118,15 +112,12 @@ def read_images(paths: Sequence[Path], image_size: int, channels: int) -> Tensor
 
 
 def _split(everything: ImageSet, folder: Path) -> tuple[ImageSet, ImageSet]:
-    order = torch.randperm(len(everything), generator=torch.Generator().manual_seed(_SPLIT_SEED))
-    count = len(everything) // _TEST_SHARE
-    if count < 1:
+    if len(everything) < _TEST_SHARE:
         raise DataError(
             f"{folder} holds {len(everything)} images, but at least {_TEST_SHARE} are needed to "
             "cut a test set: add images, or make train/ and test/ folders"
         )
-    train, test = (everything.select(part.sort().values) for part in (order[count:], order[:count]))
-    return train, test
+    return everything.split(len(everything) // _TEST_SHARE, _SPLIT_SEED)
 
 
 def _table(folder: Path) -> tuple[tuple[str, ...], dict[str, _Listing]]:
@@ -134,50 +125,45 @@ def _table(folder: Path) -> tuple[tuple[str, ...], dict[str, _Listing]]:
     path = folder / ATTRIBUTES_FILE
     if (folder / "images").is_dir():
         _inside(folder, folder / "images")
+    parts: dict[str, _Listing] = {}
+    listed: set[str] = set()
     try:
-        return _table_parts(path)
+        with path.open(newline="", encoding="utf-8") as handle:
+            rows = csv.DictReader(handle)
+            columns = list(rows.fieldnames or [])
+            names = tuple(c for c in columns if c not in OTHER_COLUMNS)
+            _check_columns(columns, path)
+            for line, row in enumerate(rows, start=2):
+                where, name, part = f"line {line} of {path}", row["image_id"], row.get("split", "")
+                if not name:
+                    raise DataError(f"{where} has no image_id")
+                if name in listed:
+                    raise DataError(f"{where}: {name} is listed before")
+                if "split" in columns and part not in ("train", "test"):
+                    raise DataError(f"{where}: split is {part!r}, but must be train or test")
+                for key in names:
+                    if row[key] not in ("0", "1"):
+                        raise DataError(f"{where}: {key} is {row[key]!r}, but must be 0 or 1")
+                listed.add(name)
+                listing = parts.setdefault(part, _Listing())
+                listing.files.append(_located(folder, name, where))
+                listing.attributes.append([int(row[key]) for key in names])
     except (csv.Error, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as a table in UTF-8 ({error})") from None
+    if not parts or ("" not in parts and len(parts) < 2):
+        raise DataError(f"{path} lists no images for {'test' if 'train' in parts else 'train'}")
+    return names, parts
 
 
-def _table_parts(path: Path) -> tuple[tuple[str, ...], dict[str, _Listing]]:
-    folder = path.parent
-    listed: set[str] = set()
-    with path.open(newline="", encoding="utf-8") as handle:
-        rows = csv.DictReader(handle)
-        columns = list(rows.fieldnames or [])
-        if "image_id" not in columns:
-            raise DataError(f"{path} has no column image_id: it has {', '.join(columns) or 'none'}")
-        names = tuple(c for c in columns if c not in OTHER_COLUMNS)
-        if len(set(columns)) < len(columns):
-            raise DataError(f"{path} has two columns of one name: {', '.join(columns)}")
-        found: dict[str, tuple[list[Path], list[list[int]]]] = {}
-        for line, row in enumerate(rows, start=2):
-            if not row["image_id"]:
-                raise DataError(f"line {line} of {path} has no image_id")
-            if row["image_id"] in listed:
-                raise DataError(f"line {line} of {path}: {row['image_id']} is listed before")
-            listed.add(row["image_id"])
-            part = row["split"] if "split" in columns else ""
-            if "split" in columns and part not in ("train", "test"):
-                raise DataError(f"line {line} of {path}: split is {part!r}, not train or test")
-            wrong = [name for name in names if row[name] not in ("0", "1")]
-            if wrong:
-                raise DataError(
-                    f"line {line} of {path}: {wrong[0]} is {row[wrong[0]]!r}, but must be 0 or 1"
-                )
-            files, attributes = found.setdefault(part, ([], []))
-            files.append(_located(folder, row["image_id"], f"line {line} of {path}"))
-            attributes.append([int(row[name]) for name in names])
-    if not found or ("" not in found and len(found) < 2):
-        raise DataError(f"{path} lists no images for {'test' if 'train' in found else 'train'}")
-    return names, {
-        part: _Listing(files, attributes=values) for part, (files, values) in found.items()
-    }
+def _check_columns(columns: list[str], path: Path) -> None:
+    if "image_id" not in columns:
+        raise DataError(f"{path} has no column image_id: it has {', '.join(columns) or 'none'}")
+    if len(set(columns)) < len(columns):
+        raise DataError(f"{path} has two columns of one name: {', '.join(columns)}")
 
 
 def _located(folder: Path, name: str, where: str) -> Path:
-    with suppress(OSError, ValueError):  # no name of a file at all
+    with suppress(OSError, ValueError):  # not a possible file name
         for path in (folder / name, folder / "images" / name):
             if path.is_file():
                 direct = path.parent in (folder, folder / "images") and not path.is_symlink()
@@ -212,22 +198,22 @@ def _files(root: Path, folder: Path) -> list[Path]:
 
 
 def _listing(root: Path, folder: Path, classes: tuple[str, ...]) -> _Listing:
-    files: list[Path] = _files(root, folder)
-    if files and classes:
+    listing = _Listing(_files(root, folder))
+    if listing.files and classes:
         raise DataError(
-            f"{folder} holds images both beside and inside class folders ({files[0].name} and "
-            f"{classes[0]}/): move them all into class folders, or all out of them"
+            f"{folder} holds images both beside and inside class folders "
+            f"({listing.files[0].name} and {classes[0]}/): move them all into class folders, or "
+            "all out of them"
         )
-    labels: list[int] = []
     for index, name in enumerate(classes):
         found = _files(root, folder / name) if (folder / name).is_dir() else []
-        files += found
-        labels += [index] * len(found)
-    if not files:
+        listing.files.extend(found)
+        listing.labels.extend([index] * len(found))
+    if not listing.files:
         raise DataError(
             f"{folder} holds no images ({', '.join(sorted(IMAGE_SUFFIXES))}), nor do its subfolders"
         )
-    return _Listing(files, labels or None)
+    return listing
 
 
 def _read(
@@ -240,19 +226,20 @@ def _read(
     if kept is not None and kept.exists():
         images = read_tensors(kept, "kept pixels")[0]["images"]
     else:
-        images = torch.empty(count, channels, image_size, image_size, dtype=torch.uint8)
+        shape = (count, channels, image_size, image_size)
+        images = torch.empty(shape, dtype=torch.uint8, device="cpu")
         with progress_bar(count, f"reading {folder.name}", "img") as bar:
             for index, file in enumerate(listing.files):
                 images[index] = _read_image(file, image_size, channels)
                 bar.update()
         if kept is not None:
             write_tensors(kept, {"images": images}, {"folder": folder.name})
-    labels = None if listing.labels is None else torch.tensor(listing.labels)
-    attributes = (
-        None
-        if listing.attributes is None
-        else torch.tensor(listing.attributes, dtype=torch.uint8).reshape(count, -1)
-    )
+    labels, attributes = None, None
+    if listing.labels:
+        labels = torch.tensor(listing.labels, device="cpu")
+    if listing.attributes:
+        attributes = torch.tensor(listing.attributes, dtype=torch.uint8, device="cpu")
+        attributes = attributes.reshape(count, -1)
     return ImageSet(images, labels, attributes)
 
 
@@ -272,14 +259,10 @@ def _read_image(file: Path, size: int, channels: int) -> Tensor:
                     "needed: remove it, or choose a smaller image_size"
                 )
             image = _eight_bits(opened).convert("L" if channels == 1 else "RGB")
-    except (
-        UnidentifiedImageError,
-        OSError,
-        SyntaxError,
-        ValueError,
-        Image.DecompressionBombError,
-    ) as error:
-        raise DataError(f"{file} cannot be read as an image ({error}): remove or mend it") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(
+            f"{file} cannot be read as an image ({error}): remove or replace it"
+        ) from None
     scale = size / min(image.size)
     width, height = (max(size, round(side * scale)) for side in image.size)
     image = image.resize((width, height), Image.Resampling.BICUBIC)

@@ -1,4 +1,7 @@
-"""What an image folder tells before any image is read; imports neither torch nor numpy."""
+"""What the names in an image folder tell, without reading an image.
+
+Imports neither torch nor numpy.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,9 @@ IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".g
 
 
 def is_named(folder: Path) -> bool:
-    """Whether a folder of images has a table with attributes, or else at least two classes.
+    """Whether a folder of images has attributes in its table, or, without table, two classes.
 
-    A folder that is not there has neither.
+    A missing folder has neither.
     """
     table = folder / ATTRIBUTES_FILE
     if table.is_file():
@@ -22,7 +25,7 @@ def is_named(folder: Path) -> bool:
             try:
                 return bool(set(next(csv.reader(handle), [])) - OTHER_COLUMNS)
             except csv.Error:
-                return True  # whoever loads it is told what is wrong
+                return True  # load_folder says what is wrong
     parts = [folder / part for part in ("train", "test")]
     places = parts if all(part.is_dir() for part in parts) else [folder]
     return len({name for place in places for name in _class_folders(place)}) > 1
@@ -32,7 +35,7 @@ def _class_folders(place: Path) -> list[str]:
     """Subfolders that hold images."""
     if not place.is_dir():
         return []
-    with os.scandir(place) as entries:  # knows folders from files without asking for each
+    with os.scandir(place) as entries:  # which knows folders without asking the system for each
         folders = [Path(e) for e in entries if not e.name.startswith(".") and e.is_dir()]
     return [
         folder.name

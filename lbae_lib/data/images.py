@@ -9,8 +9,7 @@ from torch import Tensor
 
 from lbae_lib.errors import DataError
 
-# The validation images are the same for every model and seed of a data set.
-_SPLIT_SEED = 2020
+VALIDATION_SEED = 2020  # the validation images are the same for every model and training seed
 
 
 @dataclass(frozen=True)
@@ -47,23 +46,28 @@ class ImageSet:
         )
         return ImageSet(self.images[indices], labels, attributes)
 
-    def split(self, validation: int) -> tuple[ImageSet, ImageSet]:
-        """Cut ``validation`` images off for model selection; always the same ones.
+    def split(self, count: int, seed: int = VALIDATION_SEED) -> tuple[ImageSet, ImageSet]:
+        """Cut ``count`` random images off; the same seed always cuts the same images.
+
+        Args:
+            count: number of images to cut off.
+            seed: which ones; by default the validation images of every training.
 
         Returns:
-            The images left for training, and the validation images.
+            The images that are left, and those cut off, each in their old order.
 
         Raises:
             DataError: if that leaves no image to either.
         """
-        if not 0 < validation < len(self):
+        if not 0 < count < len(self):
             raise DataError(
-                f"{validation} validation images cannot be cut from {len(self)}: "
-                f"ask for 1 to {len(self) - 1}"
+                f"{count} validation or test images cannot be cut from {len(self)}: ask for 1 to "
+                f"{len(self) - 1}"
             )
-        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(_SPLIT_SEED))
-        kept, cut = order[validation:].sort().values, order[:validation].sort().values
-        return self.select(kept), self.select(cut)
+        generator = torch.Generator().manual_seed(seed)
+        order = torch.randperm(len(self), generator=generator, device="cpu")
+        left, cut = order[count:].sort().values, order[:count].sort().values
+        return self.select(left), self.select(cut)
 
 
 @dataclass(frozen=True)

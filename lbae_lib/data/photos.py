@@ -1,10 +1,10 @@
 """Crops of two photographs: ``photos``, which stands for CIFAR-10.
 
 scikit-learn ships two sample photographs of 427×640 pixels, a Chinese temple and a dahlia. Each is
-taken at three sizes and cut into squares of 32 pixels: near at hand a square shows texture, from
-afar a roof or a whole petal. The third quarter of a photograph's width gives test images, what is
-left and right of it training images, so that no test pixel was ever trained on. Crops of one region
-overlap, and crops are no objects: nothing measured on them is comparable with CIFAR-10's numbers.
+reduced to three sizes and cut into squares of 32 pixels. A square of the largest size shows
+texture, one of the smallest a roof or a whole petal. Test images come from the third quarter of a
+photograph's width, training images from the rest, so that no test pixel is in a training image.
+Crops of one region overlap and do not show objects, so no number is comparable with CIFAR-10's.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lbae_lib.data import sklearn_files
 from lbae_lib.data.images import ImageSet
 
 SIZE = 32
-SCALES = (1, 2, 4)  # by which a photograph is reduced
+SCALES = (1, 2, 4)  # factors by which a photograph is reduced
 CLASS_NAMES = tuple(
     f"{name}, {distance}" for name in ("temple", "dahlia") for distance in ("near", "middle", "far")
 )
@@ -27,15 +27,15 @@ _TEST_BAND = (1 / 2, 3 / 4)  # of the width
 
 
 def draw_photos(part: str, count: int, seed: int) -> ImageSet:
-    """Random crops, each photograph and size equally often; more crops begin with the fewer ones.
+    """Random crops, each photograph and size with equal probability.
 
     Args:
         part: "train" (left and right) or "test" (the third quarter).
-        count: number of crops.
+        count: number of crops; the first crops of a seed are the same for every count.
         seed: of their places.
 
     Returns:
-        Images uint8 (count, 3, 32, 32); labels count photograph and size, see ``CLASS_NAMES``.
+        Images uint8 (count, 3, 32, 32), and labels that index ``CLASS_NAMES``.
     """
     rng = np.random.default_rng((seed, part == "test"))
     regions = _regions(part)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lbae_lib.data.folder_layout import is_named
-from lbae_lib.errors import ConfigError
+from lbae_lib.errors import ConfigError, unknown
 
 if TYPE_CHECKING:
     from lbae_lib.data.images import Dataset
 
 FOLDER_PREFIX = "folder:"
+PAPER_DATASETS = {"mnist": "MNIST", "cifar10": "CIFAR-10", "celeba": "CelebA"}
 
 
 @dataclass(frozen=True)
@@ -28,11 +27,11 @@ class DatasetInfo:
         title: for captions and tables.
         image_size: side in pixels after preprocessing.
         channels: 1 or 3.
-        loss: reconstruction loss of the paper for it, "bce" or "mse".
-        embedded: needs no download.
+        loss: the paper's reconstruction loss for it, "bce" or "mse" (Section 4).
+        embedded: whether it needs no download.
+        source: one sentence for the book: what the images are.
         stands_for: the paper's data set that an embedded one stands for.
         named: whether the images have classes or attributes.
-        source: one sentence for the book: what the images are.
     """
 
     name: str
@@ -46,87 +45,64 @@ class DatasetInfo:
     named: bool = True
 
 
+def _registered(name: str, title: str, source: str, stands_for: str | None = None) -> DatasetInfo:
+    """A data set that the paper uses, or one that is treated as the one it stands for."""
+    shapes: dict[str, tuple[int, int, Literal["bce", "mse"]]] = {
+        "MNIST": (32, 1, "bce"),
+        "CIFAR-10": (32, 3, "mse"),
+        "CelebA": (64, 3, "mse"),
+    }
+    shape, embedded = shapes[stands_for or title], stands_for is not None
+    return DatasetInfo(name, title, *shape, embedded, source, stands_for)
+
+
 DATASETS = {
     info.name: info
     for info in (
-        DatasetInfo(
-            name="digits",
-            title="Digits",
-            image_size=32,
-            channels=1,
-            loss="bce",
-            embedded=True,
-            source=(
-                "scikit-learn's 1,797 handwritten digits (8×8, 17 grey levels), enlarged to "
-                "28×28 and padded to 32×32; 1,437 for training, 360 for testing"
-            ),
-            stands_for="MNIST",
+        _registered(
+            "digits",
+            "Digits",
+            "scikit-learn's 1,797 handwritten digits (8×8, 17 grey levels), enlarged to 28×28 and "
+            "padded to 32×32; 1,437 for training, 360 for testing",
+            "MNIST",
         ),
-        DatasetInfo(
-            name="photos",
-            title="Photos",
-            image_size=32,
-            channels=3,
-            loss="mse",
-            embedded=True,
-            source=(
-                "crops of scikit-learn's two sample photographs at three sizes, 20,000 for "
-                "training and 2,000 for testing, from separate parts of the photographs"
-            ),
-            stands_for="CIFAR-10",
+        _registered(
+            "photos",
+            "Photos",
+            "crops of scikit-learn's two sample photographs at three sizes, 20,000 for training "
+            "and 2,000 for testing, from separate parts of the photographs",
+            "CIFAR-10",
         ),
-        DatasetInfo(
-            name="faces",
-            title="Faces",
-            image_size=64,
-            channels=3,
-            loss="mse",
-            embedded=True,
-            source=(
-                "drawn faces with 18 attributes, 6,000 for training and 1,000 for testing, made by "
-                "this library from a seed"
-            ),
-            stands_for="CelebA",
+        _registered(
+            "faces",
+            "Faces",
+            "drawn faces with 18 attributes, 6,000 for training and 1,000 for testing, made by "
+            "this library from a seed",
+            "CelebA",
         ),
-        DatasetInfo(
-            name="mnist",
-            title="MNIST",
-            image_size=32,
-            channels=1,
-            loss="bce",
-            embedded=False,
-            source="MNIST, 60,000 + 10,000 handwritten digits, zero-padded from 28×28 to 32×32",
+        _registered(
+            "mnist",
+            "MNIST",
+            "MNIST, 60,000 + 10,000 handwritten digits, zero-padded from 28×28 to 32×32",
         ),
-        DatasetInfo(
-            name="cifar10",
-            title="CIFAR-10",
-            image_size=32,
-            channels=3,
-            loss="mse",
-            embedded=False,
-            source="CIFAR-10, 50,000 + 10,000 colour photographs of 32×32",
-        ),
-        DatasetInfo(
-            name="celeba",
-            title="CelebA",
-            image_size=64,
-            channels=3,
-            loss="mse",
-            embedded=False,
-            source="CelebA, 162,770 + 19,962 aligned faces, resized to 64 and centre-cropped",
+        _registered("cifar10", "CIFAR-10", "CIFAR-10, 50,000 + 10,000 colour photographs of 32×32"),
+        _registered(
+            "celeba",
+            "CelebA",
+            "CelebA, 162,770 + 19,962 aligned faces, resized to 64 and centre-cropped",
         ),
     )
 }
 
 
-def dataset_info(name: str, base: Callable[[], Path] = Path.cwd, **known: Any) -> DatasetInfo:
+def dataset_info(name: str, base: Path = Path(), **known: Any) -> DatasetInfo:
     """What is known of a data set by name, or of ``folder:PATH``.
 
     Args:
         name: a registered name, or "folder:PATH".
-        base: gives the folder at which a relative PATH begins.
-        **known: for folders, any attribute of :class:`DatasetInfo` but the name; by default
-            64×64 colour images, scored by their squared error, and named if there is an
+        base: the folder at which a relative PATH begins; by default the working folder.
+        **known: for folders, any attribute of :class:`DatasetInfo` but the name. The defaults are
+            64×64 colour images with squared error as loss, and ``named`` if the folder has an
             attributes.csv or class folders.
 
     Raises:
@@ -145,11 +121,7 @@ def dataset_info(name: str, base: Callable[[], Path] = Path.cwd, **known: Any) -
         }
         return DatasetInfo(name=FOLDER_PREFIX + without_home(_own_path(name)), **(defaults | known))
     if name not in DATASETS:
-        close = difflib.get_close_matches(name, DATASETS, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        raise ConfigError(
-            f"no data set {name!r}: {hint}There are {', '.join(DATASETS)} and folder:PATH"
-        )
+        raise ConfigError(unknown("data set", name, [*DATASETS, "folder:PATH"]))
     return DATASETS[name]
 
 
@@ -161,14 +133,17 @@ def dataset_slug(name: str) -> str:
     return "folder-" + (re.sub(r"[^a-z0-9]+", "-", base).strip("-") or "images")
 
 
-def folder_path(name: str, base: Callable[[], Path] = Path.cwd) -> Path:
-    """Where the images of "folder:PATH" are; a relative PATH begins at the base."""
-    path = _own_path(name)
-    return path if path.is_absolute() else base() / path
+def folder_path(name: str, base: Path = Path()) -> Path:
+    """Where the images of "folder:PATH" are; a relative PATH begins at ``base``."""
+    return base / _own_path(name)
+
+
+def _own_path(name: str) -> Path:
+    return with_home(name.removeprefix(FOLDER_PREFIX))
 
 
 def with_home(path: str) -> Path:
-    """A path whose "~" is the home folder; as it is where there is no such home."""
+    """A path whose "~" is the home folder; unchanged where there is no such home."""
     return Path(os.path.expanduser(path))  # noqa: PTH111  Path's own ends in a RuntimeError
 
 
@@ -181,30 +156,23 @@ def without_home(path: Path) -> str:
     return path.as_posix()
 
 
-def _own_path(name: str) -> Path:
-    return with_home(name.removeprefix(FOLDER_PREFIX))
-
-
-PAPER_DATASETS = {"mnist": "MNIST", "cifar10": "CIFAR-10", "celeba": "CelebA"}
-
-
 def paper_counterpart(info: DatasetInfo) -> str | None:
     """The paper's data set that one is or stands for: a key of ``PAPER_DATASETS``, or None."""
-    if info.name in PAPER_DATASETS:
-        return info.name
-    return next((key for key, title in PAPER_DATASETS.items() if info.stands_for == title), None)
+    keys = {title: key for key, title in PAPER_DATASETS.items()}
+    return info.name if info.name in PAPER_DATASETS else keys.get(info.stands_for or "")
 
 
-def load_dataset(info: DatasetInfo, root: Path, base: Callable[[], Path] = Path.cwd) -> Dataset:
+def load_dataset(info: DatasetInfo, root: Path, base: Path = Path()) -> Dataset:
     """Load a data set's images into memory.
 
     Args:
         info: from :func:`dataset_info`.
         root: where torchvision's data sets are, or are downloaded to.
-        base: gives the folder at which a folder's relative path begins.
+        base: the folder at which a folder's relative path begins.
 
     Raises:
         DataError: if images are missing, damaged or of the wrong size.
+        LbaeError: if torchvision or scikit-learn is needed and not installed.
     """
     from lbae_lib.data import embedded, folder, torchvision_sets
 
@@ -215,11 +183,10 @@ def load_dataset(info: DatasetInfo, root: Path, base: Callable[[], Path] = Path.
         return embedded.load_digits(info.title)
     if info.name == "photos":
         return embedded.load_photos(info.title)
-    if info.name == "faces":
-        return embedded.load_faces(root, info.title)
-    loader = {
+    load = {
+        "faces": embedded.load_faces,
         "mnist": torchvision_sets.load_mnist,
         "cifar10": torchvision_sets.load_cifar10,
         "celeba": torchvision_sets.load_celeba,
     }[info.name]
-    return loader(root, info.title)
+    return load(root, info.title)

@@ -1,4 +1,4 @@
-"""The sample data in scikit-learn's package, read without the seconds that its import takes."""
+"""The sample data in scikit-learn's package, read without importing it, which takes seconds."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lbae_lib.errors import DataError
+from lbae_lib.errors import DataError, extra
 
 PHOTOGRAPHS = ("china.jpg", "flower.jpg")
 
 
 def digits() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """What ``sklearn.datasets.load_digits`` gives.
+    """The result of ``sklearn.datasets.load_digits``.
 
     Returns:
         Images (1797, 8, 8) of whole numbers in [0, 16], and labels (1797,).
@@ -25,17 +25,18 @@ def digits() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
 
 
 def photographs() -> list[NDArray[np.uint8]]:
-    """What ``sklearn.datasets.load_sample_images`` gives: two images (427, 640, 3)."""
+    """The result of ``sklearn.datasets.load_sample_images``: two images (427, 640, 3)."""
     return [np.asarray(Image.open(_file(f"images/{name}")).convert("RGB")) for name in PHOTOGRAPHS]
 
 
 def _file(name: str) -> Path:
-    package = importlib.util.find_spec("sklearn")  # finds, does not import
-    if package is None or not package.submodule_search_locations:
-        raise DataError("scikit-learn, which ships the embedded images, is not installed")
+    with extra("data", "scikit-learn", "the embedded digits and photos, which it ships"):
+        package = importlib.util.find_spec("sklearn")  # finds, does not import
+        if package is None or not package.submodule_search_locations:
+            raise ModuleNotFoundError("sklearn")
     path = Path(package.submodule_search_locations[0]) / "datasets" / name
     if not path.exists():
         raise DataError(
-            f"scikit-learn's sample data is not at {path}; install the version in constraints.txt"
+            f"scikit-learn's sample data is not at {path}: install the version in constraints.txt"
         )
     return path

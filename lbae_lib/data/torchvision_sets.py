@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from lbae_lib.data.images import Dataset, ImageSet
-from lbae_lib.errors import DataError
+from lbae_lib.errors import DataError, extra
 from lbae_lib.files import read_tensors, write_tensors
 from lbae_lib.progress import progress_bar
 
@@ -24,31 +22,25 @@ _CELEBA_VERSION = 2  # of the kept tensors; the first had no attributes
 
 def load_mnist(root: Path, title: str) -> Dataset:
     """MNIST, 60,000 + 10,000 digits, zero-padded from 28×28 to 32×32 (Table 3)."""
-    from torchvision.datasets import MNIST
-
-    def part(train: bool) -> ImageSet:
-        source = _open(MNIST, root, title, train=train)
+    parts = []
+    for train, count in ((True, 60_000), (False, 10_000)):
+        source = _open("MNIST", root, title, train=train)
         images = functional.pad(source.data.unsqueeze(1), (2, 2, 2, 2))
-        return ImageSet(images, source.targets.long())
-
-    parts = _checked(part(True), part(False), root, title, (60_000, 10_000), (1, 32, 32))
-    return Dataset("mnist", title, *parts, class_names=tuple(str(i) for i in range(10)))
+        part = ImageSet(images, source.targets.long())
+        parts.append(_checked(part, (count, 1, 32, 32), root, title))
+    return Dataset("mnist", title, parts[0], parts[1], class_names=tuple(str(i) for i in range(10)))
 
 
 def load_cifar10(root: Path, title: str) -> Dataset:
-    """CIFAR-10, 50,000 + 10,000 colour images of 32×32."""
-    from torchvision.datasets import CIFAR10
-
-    names: list[str] = []
-
-    def part(train: bool) -> ImageSet:
-        source = _open(CIFAR10, root, title, train=train)
-        names[:] = source.classes
-        images = torch.from_numpy(np.ascontiguousarray(source.data.transpose(0, 3, 1, 2)))
-        return ImageSet(images, torch.tensor(source.targets))
-
-    parts = _checked(part(True), part(False), root, title, (50_000, 10_000), (3, 32, 32))
-    return Dataset("cifar10", title, *parts, class_names=tuple(names))
+    """CIFAR-10, 50,000 + 10,000 colour images of 32×32 (Table 3)."""
+    parts, names = [], ()
+    for train, count in ((True, 50_000), (False, 10_000)):
+        source = _open("CIFAR10", root, title, train=train)
+        images = torch.from_numpy(source.data).permute(0, 3, 1, 2).contiguous()
+        part = ImageSet(images, torch.tensor(source.targets, device="cpu"))
+        parts.append(_checked(part, (count, 3, 32, 32), root, title))
+        names = tuple(source.classes)
+    return Dataset("cifar10", title, parts[0], parts[1], class_names=names)
 
 
 def load_celeba(root: Path, title: str) -> Dataset:
@@ -67,33 +59,24 @@ def load_celeba(root: Path, title: str) -> Dataset:
     if about.get("version") != _CELEBA_VERSION:
         raise DataError(
             f"{cache} is of version {about.get('version', 1)}, but {_CELEBA_VERSION} is needed, "
-            "which has the attributes: delete the file, and it is made anew from the JPEG files"
+            "which has the attributes: delete the file; it is then made again from the JPEG files"
         )
-    train, test = (
-        ImageSet(tensors[f"{part}.images"], attributes=tensors[f"{part}.attributes"])
-        for part in _CELEBA
-    )
-    shape = (3, _CELEBA_SIZE, _CELEBA_SIZE)
-    return Dataset(
-        "celeba",
-        title,
-        *_checked(train, test, root, title, (_CELEBA["train"], _CELEBA["test"]), shape),
-        attribute_names=tuple(about["attribute_names"]),
-    )
+    parts = []
+    for name, count in _CELEBA.items():
+        part = ImageSet(tensors[f"{name}.images"], attributes=tensors[f"{name}.attributes"])
+        parts.append(_checked(part, (count, 3, _CELEBA_SIZE, _CELEBA_SIZE), root, title))
+    names = tuple(about["attribute_names"])
+    return Dataset("celeba", title, parts[0], parts[1], attribute_names=names)
 
 
 def _keep_celeba(cache: Path, root: Path, title: str) -> None:
-    from torchvision.datasets import CelebA
-
     tensors: dict[str, Tensor] = {}
     names: list[str] = []
     for part in _CELEBA:
-        source = _open(CelebA, root, title, split=part)
+        source = _open("CelebA", root, title, split=part)
         names = [name for name in source.attr_names if name]  # its line ends with a blank
-        tensors |= {
-            f"{part}.images": _celeba_images(source, part),
-            f"{part}.attributes": source.attr.to(torch.uint8),
-        }
+        tensors[f"{part}.images"] = _celeba_images(source, part)
+        tensors[f"{part}.attributes"] = source.attr.to(torch.uint8)
     about = {"dataset": "celeba", "size": _CELEBA_SIZE, "attribute_names": names}
     write_tensors(cache, tensors, about | {"version": _CELEBA_VERSION})
 
@@ -101,17 +84,22 @@ def _keep_celeba(cache: Path, root: Path, title: str) -> None:
 def _celeba_images(source: Any, split: str) -> Tensor:
     from torchvision.transforms.v2.functional import center_crop, pil_to_tensor, resize
 
-    images = torch.empty(len(source), 3, _CELEBA_SIZE, _CELEBA_SIZE, dtype=torch.uint8)
+    size = [_CELEBA_SIZE, _CELEBA_SIZE]
+    images = torch.empty(len(source), 3, *size, dtype=torch.uint8, device="cpu")
     with progress_bar(len(source), f"CelebA {split}", "img") as bar:
         for index in range(len(source)):
             image = resize(source[index][0], [_CELEBA_SIZE], antialias=True)
-            images[index] = pil_to_tensor(center_crop(image, [_CELEBA_SIZE, _CELEBA_SIZE]))
+            images[index] = pil_to_tensor(center_crop(image, size))
             bar.update()
     return images
 
 
-def _open(kind: Callable[..., Any], root: Path, title: str, **options: Any) -> Any:
+def _open(name: str, root: Path, title: str, **options: Any) -> Any:
     """A torchvision data set, downloaded if it is not under ``root``."""
+    with extra("data", "torchvision", title):
+        from torchvision import datasets
+
+    kind = getattr(datasets, name)
     try:
         try:
             return kind(root=str(root), download=False, **options)
@@ -123,35 +111,26 @@ def _open(kind: Callable[..., Any], root: Path, title: str, **options: Any) -> A
         return kind(root=str(root), download=True, **options)
     except URLError as error:
         raise DataError(
-            f"{title} is not (or not whole) under {root}, and it could not be downloaded "
+            f"{title} under {root} is missing or incomplete, and could not be downloaded "
             f"({error.reason}): connect to the internet, or put the files there and name the "
             "folder with --data"
         ) from None
     except RuntimeError as error:
         raise DataError(
-            f"{title} under {root} could not be completed: {error} A file whose checksum differs "
-            "was cut short or altered: delete it, and it is downloaded again"
+            f"{title} under {root} could not be completed: {error} A file with another checksum "
+            "is cut short or altered: delete it; it is then downloaded again"
         ) from None
     except (ValueError, AssertionError, EOFError, OSError) as error:
         raise DataError(
             f"a file of {title} under {root} is damaged ({error}): delete the data set's folder "
-            "there, and it is downloaded again"
+            "there; it is then downloaded again"
         ) from None
 
 
-def _checked(
-    train: ImageSet,
-    test: ImageSet,
-    root: Path,
-    title: str,
-    counts: tuple[int, int],
-    shape: tuple[int, int, int],
-) -> tuple[ImageSet, ImageSet]:
-    for part, count in ((train, counts[0]), (test, counts[1])):
-        found = tuple(part.images.shape)
-        if found != (count, *shape):
-            raise DataError(
-                f"{title} under {root} has images of shape {found}, expected {(count, *shape)}: "
-                "delete the data set's folder there, and it is downloaded again"
-            )
-    return train, test
+def _checked(part: ImageSet, shape: tuple[int, ...], root: Path, title: str) -> ImageSet:
+    if tuple(part.images.shape) != shape:
+        raise DataError(
+            f"{title} under {root} has images of shape {tuple(part.images.shape)}, but must have "
+            f"{shape}: delete the data set's folder there; it is then downloaded again"
+        )
+    return part

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -10,7 +13,35 @@ from lbae_lib.models.config import Loss, NetworkConfig
 from lbae_lib.models.networks import Decoder, EncoderTrunk
 
 
-class LBAE(nn.Module):
+class Autoencoder(nn.Module):
+    """What the LBAE and the VAE share: a trunk, linear heads and a decoder (supplement, Figs 1-2).
+
+    Attributes:
+        config: the shape of the network.
+        trunk: images to features.
+        decoder: latents to images.
+    """
+
+    HEADS: tuple[str, ...]  # names of the linear layers from the features to N numbers
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.trunk = EncoderTrunk(config)
+        for name in self.HEADS:
+            self.add_module(name, nn.Linear(self.trunk.features, config.latent_size))
+        self.decoder = Decoder(config)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Images (B, C, S, S) in [0, 1] to latents (B, N)."""
+        raise NotImplementedError
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Latents (B, N) to images (B, C, S, S) in [0, 1]."""
+        return self.decoder(latents)
+
+
+class LBAE(Autoencoder):
     """Latent Bernoulli Autoencoder: encoder, tanh, sign, decoder (Figure 1).
 
     Example:
@@ -21,61 +52,34 @@ class LBAE(nn.Module):
         ((2, 16), (2, 1, 32, 32))
     """
 
-    def __init__(self, config: NetworkConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.trunk = EncoderTrunk(config.image_size, config.channels, config.width)
-        self.head = nn.Linear(self.trunk.features, config.latent_size)
-        self.decoder = Decoder(
-            config.latent_size,
-            config.image_size,
-            config.channels,
-            config.width,
-            config.entry_channels,
-        )
+    HEADS = ("head",)
+    head: nn.Linear
 
     def encode(self, images: Tensor) -> Tensor:
         """Images (B, C, S, S) in [0, 1] to bits (B, N) in {-1, +1}."""
         return bernoulli_bottleneck(self.head(self.trunk(images)))
 
-    def decode(self, bits: Tensor) -> Tensor:
-        """Bits (B, N) in {-1, +1} to images (B, C, S, S) in [0, 1]."""
-        return self.decoder(bits)
-
     def forward(self, images: Tensor) -> Tensor:
-        """Images (B, C, S, S) in [0, 1] to the logits of their reconstructions."""
+        """Images (B, C, S, S) in [0, 1] to the logits of their reconstructions, same shape."""
         return self.decoder.logits(self.encode(images))
 
 
-class VAE(nn.Module):
+class VAE(Autoencoder):
     """The paper's VAE(ours): the LBAE's trunk and decoder around a Gaussian latent (Section 4).
-
-    Args:
-        config: its shape; ``latent_size`` counts real numbers.
 
     Reference:
         D. P. Kingma and M. Welling (2014), *Auto-encoding variational Bayes*.
     """
 
+    HEADS = ("mean", "log_variance")
+    mean: nn.Linear
+    log_variance: nn.Linear
+
     # In training only, as in the authors' code; it keeps exp(log-variance) finite.
     CLAMP = 10.0
 
-    def __init__(self, config: NetworkConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.trunk = EncoderTrunk(config.image_size, config.channels, config.width)
-        self.mean = nn.Linear(self.trunk.features, config.latent_size)
-        self.log_variance = nn.Linear(self.trunk.features, config.latent_size)
-        self.decoder = Decoder(
-            config.latent_size,
-            config.image_size,
-            config.channels,
-            config.width,
-            config.entry_channels,
-        )
-
     def posterior(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log-variance of q(z|x), each (B, N), of images (B, C, S, S) in [0, 1]."""
+        """Mean and log-variance of q(z|x), each (B, N), for images (B, C, S, S) in [0, 1]."""
         features = self.trunk(images)
         mean, log_variance = self.mean(features), self.log_variance(features)
         if self.training:
@@ -87,16 +91,15 @@ class VAE(nn.Module):
         """Images (B, C, S, S) in [0, 1] to posterior means (B, N)."""
         return self.posterior(images)[0]
 
-    def decode(self, latents: Tensor) -> Tensor:
-        """Latents (B, N) to images (B, C, S, S) in [0, 1]."""
-        return self.decoder(latents)
-
     def forward(self, images: Tensor, noise: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Logits of the reconstructions, and KL(q(z|x) ‖ N(0, I)) of each image in nats.
 
         Args:
             images: (B, C, S, S) in [0, 1].
             noise: ε ~ N(0, I), (B, N), for z = μ + σε; None decodes the mean.
+
+        Returns:
+            Logits (B, C, S, S) and divergences (B,).
         """
         mean, log_variance = self.posterior(images)
         mean, log_variance = mean.float(), log_variance.float()
@@ -105,22 +108,34 @@ class VAE(nn.Module):
         return self.decoder.logits(latents), kl
 
 
-def build_model(config: NetworkConfig) -> LBAE | VAE:
-    """A model of the configured kind, freshly initialised from the global generator."""
-    return VAE(config) if config.kind == "vae" else LBAE(config)
+def build_model(config: NetworkConfig, device: torch.device | str | None = None) -> LBAE | VAE:
+    """A model with random initial weights, drawn from PyTorch's global generator.
+
+    Args:
+        config: its shape and kind.
+        device: where its weights are created, "meta" for shapes alone; None is PyTorch's default.
+    """
+    with nullcontext() if device is None else torch.device(device):
+        return VAE(config) if config.kind == "vae" else LBAE(config)
 
 
-# Of a loss, for tables and figures.
+# The unit of each loss, for tables and figures.
 LOSS_UNITS = {"bce": "nats", "mse": "squared error"}
 
 
 def reconstruction_loss(logits: Tensor, images: Tensor, loss: Loss) -> Tensor:
-    """Sum over the pixels, per image: shape (B,), in nats for "bce", squared units for "mse".
+    """The reconstruction error of each image, summed over its pixels (Section 4).
 
     Args:
         logits: decoder outputs before the sigmoid, (B, C, S, S).
         images: targets in [0, 1], same shape.
-        loss: "bce" (grey digits) or "mse" (everything else), as in Section 4.
+        loss: "bce" for grey digits, "mse" for everything else, as in the paper.
+
+    Returns:
+        Shape (B,), in nats for "bce" and in squared intensities for "mse".
+
+    Raises:
+        ValueError: if the loss is neither.
     """
     logits = logits.float()
     if loss == "bce":

@@ -31,6 +31,9 @@ def straight_through_sign(z: Tensor) -> Tensor:
     Returns:
         Same shape and dtype, values in {-1, +1}; d/dz is 1 everywhere.
 
+    Relatives are the commitment to codewords of a VQ-VAE and lookup-free quantisation (LFQ), which
+    use the same gradient with additional losses; the LBAE needs none.
+
     Reference:
         Bengio, Léonard and Courville (2013), *Estimating or propagating gradients through
         stochastic neurons for conditional computation*.
@@ -41,8 +44,8 @@ def straight_through_sign(z: Tensor) -> Tensor:
 def bernoulli_bottleneck(logits: Tensor) -> Tensor:
     """tanh followed by :func:`straight_through_sign`: the bottleneck of Figure 1.
 
-    The bits do not depend on tanh; its derivative 1 - tanh² alone damps the gradient that
-    reaches the encoder, which keeps the optimisation from overshooting.
+    The bits do not depend on tanh. Its derivative, 1 - tanh², damps the gradient that reaches the
+    encoder and keeps the optimisation from overshooting.
 
     Args:
         logits: encoder outputs, shape (B, N).

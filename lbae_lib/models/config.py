@@ -1,4 +1,4 @@
-"""The shape of a network and the schedule of its training; imports neither torch nor numpy."""
+"""The shape of a network and the schedule of its training. Imports neither torch nor numpy."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from lbae_lib.errors import ConfigError
 Loss = Literal["bce", "mse"]
 Model = Literal["lbae", "vae"]
 MODELS: tuple[Model, ...] = ("lbae", "vae")
+IMAGE_SIZES = (32, 64)
 _LARGEST = 2**20  # far beyond any network of this kind
 
 
@@ -20,11 +21,14 @@ class NetworkConfig:
     Attributes:
         image_size: side of the square images in pixels, 32 or 64.
         channels: image channels, 1 or 3.
-        latent_size: N, bits of an LBAE's latent or real numbers of a VAE's.
-        width: channels of the first layer; 64 in the paper.
-        entry_channels: 4×4 maps at the decoder's entrance; ``None`` for the mirror of the
-            encoder, 1 for the published MNIST model.
-        kind: "lbae", or "vae" for the paper's VAE(ours) of the same trunk.
+        latent_size: N, the number of bits (LBAE) or real numbers (VAE) in a latent.
+        width: w, channels of the first layer; 64 in the paper.
+        entry_channels: C, the number of 4×4 maps behind the decoder's linear layer. ``None``
+            mirrors the encoder: 2w at 32 pixels, 4w at 64. The published MNIST model has 1.
+        kind: "lbae", or "vae" for the paper's VAE(ours), which has the same trunk.
+
+    Raises:
+        ConfigError: if a value is out of bounds.
     """
 
     image_size: int
@@ -42,6 +46,8 @@ class NetworkConfig:
                 raise ConfigError(
                     f"{name} is {value!r}, but must be a whole number from 1 to {_LARGEST:,}"
                 )
+        if self.image_size not in IMAGE_SIZES:
+            raise ConfigError(f"image_size is {self.image_size}, but must be 32 or 64")
         if self.kind not in MODELS:
             raise ConfigError(f"kind is {self.kind!r}, but must be {' or '.join(MODELS)}")
 
@@ -53,14 +59,18 @@ class TrainingConfig:
     Attributes:
         loss: "bce" or "mse", summed over pixels and averaged over the batch.
         epochs: passes over the training images.
-        batch_size: images a step; the images left over after the last whole batch of an
-            epoch wait for the next one, which is shuffled anew.
+        batch_size: images per step. Images that do not fill a batch are left out of the epoch;
+            each epoch has a new random order.
         learning_rate: of Adam.
-        cooldown_epochs: over the last so many epochs the learning rate falls linearly to
-            zero; 0, the paper's constant rate, leaves the straight-through noise in.
+        cooldown_epochs: number of final epochs over which the learning rate falls linearly to
+            zero. 0 keeps the paper's constant rate, and with it the noise of the
+            straight-through gradient.
         seed: of the initial weights, the order of the images and a VAE's noise.
-        kl_weight: of a VAE's KL term, divided by the latent size as in the authors' code, where
-            it is 10 (MNIST), 128 (CIFAR-10) and 64 (CelebA); the paper does not give it.
+        kl_weight: weight of a VAE's KL term, which is then divided by the latent size. The
+            authors' code has 10 (MNIST), 128 (CIFAR-10) and 64 (CelebA); the paper gives none.
+
+    Raises:
+        ConfigError: if a value is out of bounds.
     """
 
     loss: Loss

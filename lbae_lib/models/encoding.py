@@ -8,10 +8,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from lbae_lib.bits import hamming_distance, pack_bits, unpack_bits
+from lbae_lib.bits import check_bits, hamming_distance, pack_bits, unpack_bits
 from lbae_lib.errors import LbaeError
 from lbae_lib.models.autoencoders import LBAE, VAE, reconstruction_loss
 from lbae_lib.models.config import Loss
+from lbae_lib.models.hardware import is_out_of_memory
 from lbae_lib.progress import progress_bar
 
 BATCH_SIZE = 64  # on a processor larger activations leave the heap, and pages are mapped anew
@@ -30,79 +31,71 @@ def to_uint8(images: Tensor) -> Tensor:
     return (images.clamp(0, 1) * 255).round().to(torch.uint8)
 
 
-@torch.inference_mode()
 def encode(
     model: LBAE,
     images: Tensor,
     batch_size: int | None = None,
     show_progress: bool = False,
 ) -> Tensor:
-    """Latents of images, packed 8 bits to a byte.
+    """Latents of images, packed 8 bits to a byte (Section 3.1).
 
     Args:
-        model: a trained model.
-        images: uint8 (K, C, S, S).
+        model: a trained model in eval mode.
+        images: uint8 (K, C, S, S), with the model's C and S.
         batch_size: images at a time; by default 64, or 1024 on a GPU. Halved where the memory
             does not suffice.
         show_progress: draw a bar.
 
     Returns:
         uint8 (K, ceil(N / 8)) on the processor; see :func:`lbae_lib.bits.unpack_bits`.
+
+    Raises:
+        ValueError: if the images are not uint8 or of another shape, or the model is in training
+            mode.
+        LbaeError: if the memory does not suffice for a single image.
     """
+    _check_images(model, images)
     return _in_batches(
         model, images, lambda part: pack_bits(model.encode(to_unit_range(part))), batch_size,
-        "encoding" if show_progress else None,
+        show_progress,
     )  # fmt: skip
 
 
-@torch.inference_mode()
 def encode_posterior(
     model: VAE, images: Tensor, batch_size: int | None = None, show_progress: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Posterior means and log-variances of images under a VAE.
 
     Args:
-        model: a trained model.
-        images: uint8 (K, C, S, S).
+        model: a trained model in eval mode.
+        images: uint8 (K, C, S, S), with the model's C and S.
         batch_size: see :func:`encode`.
         show_progress: draw a bar.
 
     Returns:
         Two float32 tensors (K, N) on the processor.
+
+    Raises:
+        ValueError, LbaeError: as :func:`encode`.
     """
+    _check_images(model, images)
     both = _in_batches(
         model, images, lambda part: torch.cat(model.posterior(to_unit_range(part)), dim=1),
-        batch_size, "encoding" if show_progress else None,
+        batch_size, show_progress,
     )  # fmt: skip
     mean, log_variance = both.chunk(2, dim=1)
     return mean.contiguous(), log_variance.contiguous()
 
 
-@torch.inference_mode()
-def decode(model: LBAE | VAE, latents: Tensor, batch_size: int | None = None) -> Tensor:
-    """Images of latents.
-
-    Args:
-        model: a trained model.
-        latents: (K, N): bits in {-1, +1} for an LBAE, real numbers for a VAE.
-        batch_size: see :func:`encode`.
-
-    Returns:
-        uint8 (K, C, S, S) on the processor.
-    """
-    return _in_batches(
-        model, latents.float(), lambda part: to_uint8(model.decode(part)), batch_size
-    )
-
-
-@torch.inference_mode()
 def reconstruction_losses(
     model: LBAE | VAE, images: Tensor, loss: Loss, batch_size: int | None = None
 ) -> Tensor:
-    """Reconstruction loss of each image, summed over its pixels: float64 (K,).
+    """Reconstruction error of each image, summed over its pixels: float64 (K,).
 
-    A VAE reconstructs from the mean of its posterior.
+    A VAE reconstructs from the mean of its posterior. Arguments, units and errors are those of
+    :func:`encode` and :func:`lbae_lib.models.autoencoders.reconstruction_loss`.
     """
+    _check_images(model, images)
 
     def losses(part: Tensor) -> Tensor:
         unit = to_unit_range(part)
@@ -111,11 +104,37 @@ def reconstruction_losses(
     return _in_batches(model, images, losses, batch_size)
 
 
-def cycle_loss(model: LBAE, bits: Tensor) -> Tensor:
-    """Share of bits that change when latents are decoded and their images encoded again.
+def decode(model: LBAE | VAE, latents: Tensor, batch_size: int | None = None) -> Tensor:
+    """Images of latents.
 
     Args:
-        model: a trained model.
+        model: a trained model in eval mode.
+        latents: (K, N): bits in {-1, +1} for an LBAE, real numbers for a VAE.
+        batch_size: see :func:`encode`.
+
+    Returns:
+        uint8 (K, C, S, S) on the processor.
+
+    Raises:
+        ValueError: if the latents are of another shape, an LBAE's are not -1 and +1, or the model
+            is in training mode.
+        LbaeError: if the memory does not suffice for a single image.
+    """
+    size = model.config.latent_size
+    if latents.ndim != 2 or latents.shape[1] != size:
+        raise ValueError(f"latents are of shape {tuple(latents.shape)}, but must be (K, {size})")
+    if isinstance(model, LBAE):
+        check_bits(latents, "latents of an LBAE")
+    return _in_batches(
+        model, latents.float(), lambda part: to_uint8(model.decode(part)), batch_size
+    )
+
+
+def cycle_loss(model: LBAE, bits: Tensor) -> Tensor:
+    """Share of bits that change when latents are decoded and the images encoded again.
+
+    Args:
+        model: a trained model in eval mode.
         bits: (K, N) in {-1, +1}.
 
     Returns:
@@ -127,10 +146,10 @@ def cycle_loss(model: LBAE, bits: Tensor) -> Tensor:
 
 
 def mean_image_loss(train: Tensor, test: Tensor, loss: Loss) -> float:
-    """Mean loss of a decoder that knows nothing: the mean training image for every test image.
+    """Mean loss if every test image is reconstructed as the mean training image.
 
-    The mean counts one white and one black image more than there are (Laplace's rule), so that a
-    pixel that no training image lights does not cost infinitely much under "bce".
+    The mean counts one white and one black image in addition (Laplace's rule). A pixel that is
+    black in all training images therefore has a finite loss under "bce".
 
     Args:
         train: uint8 (K, C, S, S).
@@ -146,20 +165,35 @@ def mean_image_loss(train: Tensor, test: Tensor, loss: Loss) -> float:
     return float(pixels.flatten(1).sum(1).mean())
 
 
+def _check_images(model: LBAE | VAE, images: Tensor) -> None:
+    side, channels = model.config.image_size, model.config.channels
+    if images.dtype != torch.uint8 or images.shape[1:] != (channels, side, side):
+        raise ValueError(
+            f"images are {images.dtype} of shape {tuple(images.shape)}, but must be uint8 "
+            f"(K, {channels}, {side}, {side}); convert images in [0, 1] with "
+            "lbae_lib.models.encoding.to_uint8, or call model.encode on them"
+        )
+
+
+@torch.inference_mode()
 def _in_batches(
     model: LBAE | VAE,
     rows: Tensor,
     function: Callable[[Tensor], Tensor],
     batch_size: int | None,
-    description: str | None = None,
+    show_progress: bool = False,
 ) -> Tensor:
     """A function of rows, batch by batch on the model's device; the result on the processor."""
-    _check_eval(model)
+    if model.training:
+        raise ValueError(
+            "the model is in training mode, where a latent depends on the batch it is encoded "
+            "with: call model.eval() first"
+        )
     device = next(model.parameters()).device
     size = batch_size or (_GPU_BATCH_SIZE if device.type == "cuda" else BATCH_SIZE)
     found: list[Tensor] = []
-    done, shown = 0, description is not None
-    with progress_bar(len(rows), description or "", "img", enabled=shown) as bar:
+    done = 0
+    with progress_bar(len(rows), "encoding", "img", enabled=show_progress) as bar:
         while done < len(rows) or not found:
             chunk = rows[done : done + size]
             try:
@@ -177,17 +211,3 @@ def _in_batches(
             done += len(chunk)
             bar.update(len(chunk))
     return torch.cat(found)
-
-
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether PyTorch could not get the memory it asked for, on a device or the processor."""
-    words = ("out of memory", "can't allocate memory")  # of accelerators, of the processor
-    return isinstance(error, torch.OutOfMemoryError) or any(w in str(error) for w in words)
-
-
-def _check_eval(model: LBAE | VAE) -> None:
-    if model.training:
-        raise ValueError(
-            "the model is in training mode, where a latent depends on the batch it is encoded "
-            "with: call model.eval() first"
-        )

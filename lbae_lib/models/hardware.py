@@ -1,14 +1,18 @@
-"""Which devices, and in which precision, by what the machine has."""
+"""Devices and precision: what training may use, and what "auto" takes on this machine."""
 
 from __future__ import annotations
 
+import ctypes
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
-from lbae_lib.errors import ConfigError
-from lbae_lib.models.allocator import keep_freed_memory
+from lbae_lib.errors import ConfigError, LbaeError, extra
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -25,10 +29,11 @@ class Hardware:
     Attributes:
         device: "auto", "cpu" or "cuda".
         precision: "auto", "32-true" or "bf16-mixed".
-        devices: on each node, a process each.
-        nodes: machines; started by the cluster's own launcher, as Lightning Fabric has it.
+        devices: number of devices per node; each has its own process.
+        nodes: number of machines; the cluster's launcher starts the processes, as Lightning Fabric
+            expects.
         strategy: of Lightning Fabric: "auto" or "ddp".
-        sync_batch_norm: batch normalisation over the whole batch, not over each device's part.
+        sync_batch_norm: whether batch normalisation sees the whole batch, not one device's part.
     """
 
     device: str = "auto"
@@ -42,18 +47,55 @@ class Hardware:
 ONE_DEVICE = Hardware()
 
 
-def start_fabric(hardware: Hardware) -> Fabric:
-    """Lightning Fabric with its processes started.
+def choose_device(device: str) -> str:
+    """The device's name for PyTorch and Lightning Fabric; "auto" takes CUDA if there is any.
 
     Raises:
-        ConfigError: if an option is unknown, or the machine has not so many devices.
+        ConfigError: if the name is unknown, or the machine has no such device.
     """
-    from lightning_fabric import Fabric  # takes seconds to import
+    _check_choice("device", device, DEVICES)
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("device is 'cuda', but PyTorch finds no GPU here: choose auto or cpu")
+    return device
+
+
+def choose_precision(precision: str, device: str) -> str:
+    """The precision's name for Lightning Fabric.
+
+    "auto" takes bf16 mixed precision where the hardware computes in it, float32 elsewhere.
+
+    Args:
+        precision: one of ``PRECISIONS``.
+        device: from :func:`choose_device`.
+
+    Raises:
+        ConfigError: if the name is unknown.
+    """
+    _check_choice("precision", precision, PRECISIONS)
+    if precision != "auto":
+        return precision
+    if device == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        native = device == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    return "bf16-mixed" if native else "32-true"
+
+
+def start_fabric(hardware: Hardware) -> Fabric:
+    """Lightning Fabric, with its processes started.
+
+    Raises:
+        ConfigError: if an option is unknown, or the machine has fewer devices.
+        LbaeError: if Lightning Fabric is not installed.
+    """
+    with extra("train", "lightning-fabric", "training"):
+        from lightning_fabric import Fabric  # takes seconds to import
 
     accelerator = choose_device(hardware.device)
     precision = choose_precision(hardware.precision, accelerator)
-    if hardware.strategy not in STRATEGIES:
-        raise ConfigError(f"strategy is {hardware.strategy!r}, but must be one of {STRATEGIES}")
+    _check_choice("strategy", hardware.strategy, STRATEGIES)
     for name in ("devices", "nodes"):
         if getattr(hardware, name) < 1:
             raise ConfigError(f"{name} is {getattr(hardware, name)}, but must be at least 1")
@@ -78,7 +120,7 @@ def start_fabric(hardware: Hardware) -> Fabric:
 
 
 def own_part(batch: int, rank: int, world: int) -> slice:
-    """A process's images of each batch.
+    """The images of each batch that one of several processes takes.
 
     Raises:
         ConfigError: if the batch cannot be shared evenly, or a part would have a single image.
@@ -92,39 +134,55 @@ def own_part(batch: int, rank: int, world: int) -> slice:
     return slice(rank * share, (rank + 1) * share)
 
 
-def choose_device(device: str) -> str:
-    """PyTorch's and Lightning Fabric's name of the device; "auto" takes CUDA if there is any.
+@contextmanager
+def explained_failures(fabric: Fabric, batch: int, folder: Path) -> Iterator[None]:
+    """Turns a lack of memory, or the end of another process, into an error with a remedy.
 
     Raises:
-        ConfigError: if the name is unknown, or the machine has no such device.
+        ConfigError: if the device has too little memory for the batch.
+        LbaeError: if another process of the run in ``folder`` has ended.
     """
-    if device not in DEVICES:
-        raise ConfigError(f"device is {device!r}, but must be one of {DEVICES}")
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("device is 'cuda', but PyTorch finds no GPU here: choose auto or cpu")
-    return device
+    try:
+        yield
+    except RuntimeError as error:
+        if is_out_of_memory(error):
+            raise ConfigError(
+                f"batch_size is {batch}, but images, network and activations do not fit into the "
+                f"memory of {fabric.device}: choose a smaller one, or use more devices (--devices)"
+            ) from None
+        if fabric.world_size == 1:
+            raise
+        raise LbaeError(
+            f"another process of this run has ended, or cannot be reached ({error}): the last "
+            f"checkpoint in {folder} is complete; run the same command to resume from it"
+        ) from None
 
 
-def choose_precision(precision: str, device: str) -> str:
-    """Lightning Fabric's name of the precision.
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether PyTorch could not get the memory it asked for, on a device or the processor."""
+    words = ("out of memory", "can't allocate memory")  # of accelerators, of the processor
+    return isinstance(error, torch.OutOfMemoryError) or any(w in str(error) for w in words)
 
-    "auto" takes bf16 mixed precision where the hardware computes in it, float32 elsewhere.
 
-    Args:
-        precision: one of ``PRECISIONS``.
-        device: from :func:`choose_device`.
+def keep_freed_memory() -> bool:
+    """Tell glibc to keep freed blocks instead of giving them back to the system.
 
-    Raises:
-        ConfigError: if the name is unknown.
+    The activations of a large batch are tens of MiB each. By default, each is mapped anew at every
+    step, and the system clears its pages every time.
+
+    Returns:
+        Whether the C library took the advice; only glibc has these options.
     """
-    if precision not in PRECISIONS:
-        raise ConfigError(f"precision is {precision!r}, but must be one of {PRECISIONS}")
-    if precision != "auto":
-        return precision
-    if device == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        native = device == "cpu" and torch.cpu._is_avx512_bf16_supported()
-    return "bf16-mixed" if native else "32-true"
+    trim_threshold, mmap_max, never = -1, -4, 2**31 - 1  # as in glibc's malloc.h
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return False
+    return bool(mallopt(mmap_max, 0)) and bool(mallopt(trim_threshold, never))
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ConfigError(f"{name} is {value!r}, but must be one of {choices}")

@@ -24,7 +24,7 @@ VERSION = 1
 
 
 def save_model(
-    path: Path,
+    path: Path | str,
     state: Mapping[str, Tensor],
     network: NetworkConfig,
     about: Mapping[str, Any],
@@ -39,8 +39,8 @@ def save_model(
         path: the file to write.
         state: the model's ``state_dict()``.
         network: its shape.
-        about: what to keep beside it, e.g. data set, epoch and losses; JSON values only.
-        halve: False keeps float32 throughout, for weights that came in it.
+        about: what else to store, e.g. data set, epoch and losses; JSON values only.
+        halve: whether to round to float16; False for weights that were published in float32.
 
     Raises:
         CheckpointError: if a weight is not finite, before or after rounding.
@@ -60,26 +60,30 @@ def save_model(
         "network": dataclasses.asdict(network),
         "about": dict(about),
     }
-    write_tensors(path, stored, metadata)
+    write_tensors(Path(path), stored, metadata)
 
 
 def load_autoencoder(
-    path: Path, device: torch.device | str = "cpu"
+    path: Path | str, device: torch.device | str = "cpu"
 ) -> tuple[LBAE | VAE, dict[str, Any]]:
     """Read a model for evaluation: eval mode, float32, no gradients.
 
+    Args:
+        path: a file that :func:`save_model` wrote.
+        device: where to put the model.
+
     Returns:
-        The model, and what :func:`save_model` was told ``about`` it.
+        The model, and what :func:`save_model` stored ``about`` it.
 
     Raises:
         CheckpointError: if the file is missing, damaged, of another format or a newer version,
             or does not fit its own description.
     """
-    tensors, metadata = read_tensors(path, "model")
-    check_format(metadata, path, "a model", FORMAT, VERSION)
+    tensors, metadata = read_tensors(Path(path), "model")
+    check_format(metadata, Path(path), "a model", FORMAT, VERSION)
     try:
-        with torch.device("meta"):  # a wrong description costs no memory
-            model = build_model(NetworkConfig(**metadata["network"]))
+        # Shapes alone: a wrong description costs no memory.
+        model = build_model(NetworkConfig(**metadata["network"]), "meta")
         about = dict(metadata["about"])
     except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
         raise CheckpointError(f"{path} describes no network ({error})") from None
@@ -100,7 +104,7 @@ def load_autoencoder(
     return model.eval().requires_grad_(False).to(device), about
 
 
-def load_model(path: Path, device: torch.device | str = "cpu") -> tuple[LBAE, dict[str, Any]]:
+def load_model(path: Path | str, device: torch.device | str = "cpu") -> tuple[LBAE, dict[str, Any]]:
     """:func:`load_autoencoder` for an LBAE.
 
     Raises:
@@ -112,7 +116,7 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> tuple[LBAE, di
     return model, about
 
 
-def load_vae(path: Path, device: torch.device | str = "cpu") -> tuple[VAE, dict[str, Any]]:
+def load_vae(path: Path | str, device: torch.device | str = "cpu") -> tuple[VAE, dict[str, Any]]:
     """:func:`load_autoencoder` for a VAE.
 
     Raises:

@@ -15,12 +15,15 @@ the published MNIST model, whose 200 bits therefore pass through 16 real numbers
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lbae_lib.models.config import NetworkConfig
+
 LEAKY_SLOPE = 0.02
-IMAGE_SIZES = (32, 64)
 _GRID = 4  # side of the innermost feature maps
 
 
@@ -56,24 +59,15 @@ class ResidualBlock(nn.Module):
 
 
 class EncoderTrunk(nn.Module):
-    """Images to a flat feature vector of length 4w·4·4; heads are added by the autoencoder.
+    """Images to a flat feature vector of length 4w·4·4; the autoencoder adds the heads."""
 
-    Args:
-        image_size: 32 or 64.
-        channels: image channels, 1 or 3.
-        width: channels of the first layer; 64 in the paper.
-    """
-
-    def __init__(self, image_size: int, channels: int, width: int = 64) -> None:
+    def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        _check_sizes(image_size, width)
-        self.stem = nn.Conv2d(channels, width, 3, padding=1, bias=False)
+        width = config.width
+        self.stem = nn.Conv2d(config.channels, width, 3, padding=1, bias=False)
         self.stem_norm = nn.BatchNorm2d(width)
-        widths = [width, 2 * width] + ([4 * width] if image_size == 64 else [])
-        inputs = [width, *widths[:-1]]
-        self.blocks = nn.Sequential(
-            *(ResidualBlock(i, o, transposed=False) for i, o in zip(inputs, widths, strict=True))
-        )
+        widths = [width, 2 * width] + ([4 * width] if config.image_size == 64 else [])
+        self.blocks = _blocks([width, *widths], transposed=False)
         self.final = nn.Conv2d(widths[-1], 4 * width, 4, stride=2, padding=1, bias=False)
         self.features = 4 * width * _GRID * _GRID
         self.apply(_initialise)
@@ -86,40 +80,19 @@ class EncoderTrunk(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Latents to images; mirrors the encoder with transposed convolutions.
+    """Latents to images; mirrors the encoder with transposed convolutions."""
 
-    Args:
-        latent_size: N.
-        image_size: 32 or 64.
-        channels: image channels, 1 or 3.
-        width: as in the encoder; 64 in the paper.
-        entry_channels: C, the 4×4 maps behind the linear layer. ``None`` takes 2w at 32 px
-            and 4w at 64 px; the published MNIST model has 1.
-    """
-
-    def __init__(
-        self,
-        latent_size: int,
-        image_size: int,
-        channels: int,
-        width: int = 64,
-        entry_channels: int | None = None,
-    ) -> None:
+    def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        _check_sizes(image_size, width)
-        widths = ([4 * width] if image_size == 64 else []) + [2 * width, width]
-        entry = widths[0] if entry_channels is None else entry_channels
-        if entry < 1:
-            raise ValueError(f"entry_channels is {entry}, but the decoder needs at least 1 map")
-        inputs = [entry, *widths[:-1]]
+        width = config.width
+        widths = ([4 * width] if config.image_size == 64 else []) + [2 * width, width]
+        entry = widths[0] if config.entry_channels is None else config.entry_channels
         self.entry_channels = entry
-        self.linear = nn.Linear(latent_size, entry * _GRID * _GRID)
-        self.blocks = nn.Sequential(
-            *(ResidualBlock(i, o, transposed=True) for i, o in zip(inputs, widths, strict=True))
-        )
+        self.linear = nn.Linear(config.latent_size, entry * _GRID * _GRID)
+        self.blocks = _blocks([entry, *widths], transposed=True)
         self.enlarge = nn.ConvTranspose2d(width, width, 4, stride=2, padding=1, bias=False)
         self.enlarge_norm = nn.BatchNorm2d(width)
-        self.final = nn.ConvTranspose2d(width, channels, 3, padding=1, bias=False)
+        self.final = nn.ConvTranspose2d(width, config.channels, 3, padding=1, bias=False)
         self.apply(_initialise)
 
     def logits(self, latents: Tensor) -> Tensor:
@@ -134,11 +107,9 @@ class Decoder(nn.Module):
         return torch.sigmoid(self.logits(latents))
 
 
-def _check_sizes(image_size: int, width: int) -> None:
-    if image_size not in IMAGE_SIZES:
-        raise ValueError(f"image_size is {image_size}, but the networks are for 32 or 64 pixels")
-    if width < 1:
-        raise ValueError(f"width is {width}, but must be at least 1 (64 in the paper)")
+def _blocks(widths: list[int], transposed: bool) -> nn.Sequential:
+    """Residual blocks from each width to the next."""
+    return nn.Sequential(*(ResidualBlock(i, o, transposed) for i, o in pairwise(widths)))
 
 
 def _initialise(module: nn.Module) -> None:

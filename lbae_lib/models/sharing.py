@@ -1,34 +1,25 @@
-"""A trained model as a directory of its own, and by name from this project's results.
+"""A trained model as a directory of its own: exported, on the Hugging Face Hub, or by name.
 
-The directory holds ``model.safetensors``, ``config.json`` (format, version, network, the weights'
-SHA-256), a ``README.md`` for those who find it, the training's ``record.json`` where there is
-one, and on request encoder and decoder as programs of ``torch.export``, which run without this
-library.
+The directory holds ``model.safetensors``, ``config.json`` (format, version, network, SHA-256 of the
+weights) and a ``README.md`` for those who find it. It may also hold the training's ``record.json``,
+and encoder and decoder as programs of ``torch.export``, which run without this library.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from huggingface_hub import ModelHubMixin, snapshot_download
 from torch import Tensor, nn
 
-from lbae_lib.data.registry import dataset_slug
-from lbae_lib.errors import CheckpointError
-from lbae_lib.files import (
-    check_format,
-    read_json,
-    replacing,
-    sha256_file,
-    write_json,
-    write_text,
-)
+from lbae_lib.errors import CheckpointError, extra, unknown
+from lbae_lib.files import check_format, read_json, replacing, sha256_file, write_json, write_text
 from lbae_lib.models.autoencoders import LBAE, VAE
 from lbae_lib.models.binarization import bernoulli_bottleneck
-from lbae_lib.models.config import NetworkConfig
 from lbae_lib.models.model_files import MODEL_FILE, load_autoencoder, save_model
 
 FORMAT = "lbae-shared-model"
@@ -58,89 +49,40 @@ images = model.decode(latents)
 """
 
 
-def pretrained(
-    dataset: str, profile: str = "laptop", model: str = "lbae", root: Path | None = None
-) -> LBAE | VAE:
-    """A trained model of this project's results by name, for those who do not want to train.
-
-    Args:
-        dataset: "mnist", "digits", …, or "folder:PATH" as it was trained.
-        profile: a file in ``config/``.
-        model: "lbae", "vae" or "lbae-N".
-        root: the project's folder; None finds it.
-
-    Raises:
-        CheckpointError: if results has no such model; says which there are.
-    """
-    results = (root or Path(__file__).resolve().parents[2]) / "results"
-    path = results / profile / dataset_slug(dataset) / model / MODEL_FILE
-    if not path.exists():
-        found = sorted(results.glob(f"*/*/*/{MODEL_FILE}"))
-        names = ["/".join(p.parts[-4:-1]) for p in found]
-        kept = ", ".join(n for n in names if n.split("/")[2] not in ("extractor", "prior"))
-        raise CheckpointError(
-            f"no trained {model} of {dataset} in profile {profile}: there are {kept or 'none'} "
-            f"(profile/data set/model); `lbae train -d {dataset} -p {profile}` makes it"
-        )
-    return load_autoencoder(path)[0]
-
-
-def export_model(source: Path, target: Path, programs: bool = False) -> None:
+def export_model(source: Path | str, target: Path | str, programs: bool = False) -> None:
     """Copy a trained model to a directory of its own.
 
     Args:
-        source: where training left ``model.safetensors``.
+        source: the folder in which training left ``model.safetensors``.
         target: the directory; made if it is not there.
-        programs: whether to add ``encoder.pt2`` and ``decoder.pt2``.
+        programs: whether to add ``encoder.pt2`` (images in [0, 1] to an LBAE's bits or a VAE's
+            posterior means) and ``decoder.pt2`` (latents to images), for batches of any size.
 
     Raises:
         CheckpointError: if there is no readable model, or the directory holds anything but an
             earlier export.
     """
-    model, about = load_autoencoder(source / MODEL_FILE)
+    source, target = Path(source), Path(target)
+    load_autoencoder(source / MODEL_FILE)  # an error before anything is written
     if target.is_dir() and any(target.iterdir()):
         _read_config(target)  # of an earlier export; another directory is left alone
-    for name in (MODEL_FILE, RECORD_FILE):
-        if (source / name).exists():
-            content = (source / name).read_bytes()
-            with replacing(target / name) as scratch:
-                scratch.write_bytes(content)
-        else:
-            (target / name).unlink(missing_ok=True)  # of the earlier export
-    for name in PROGRAMS:
-        (target / f"{name}.pt2").unlink(missing_ok=True)
-    if programs:
-        export_programs(model, target)
-    _describe(target, model.config, about)
-
-
-def export_programs(model: LBAE | VAE, target: Path) -> None:
-    """Write encoder and decoder with ``torch.export``, for batches of any size.
-
-    ``encoder.pt2`` maps images in [0, 1] to an LBAE's bits or a VAE's posterior means,
-    ``decoder.pt2`` latents to images.
-    """
-    config = model.config
-    images = torch.zeros(2, config.channels, config.image_size, config.image_size)
-    examples = {"encoder": images, "decoder": torch.ones(2, config.latent_size)}
-    for name in PROGRAMS:
-        part = _Encoder(model) if name == "encoder" else _Decoder(model)
-        batch = {"rows": {0: torch.export.Dim("batch", min=1)}}
-        program = torch.export.export(part.eval(), (examples[name],), dynamic_shapes=batch)
-        with replacing(target / f"{name}.pt2") as scratch:
-            torch.export.save(program, scratch)
+    for name in (RECORD_FILE, *(f"{name}.pt2" for name in PROGRAMS)):
+        (target / name).unlink(missing_ok=True)  # of the earlier export
+    for path in (source / MODEL_FILE, source / RECORD_FILE):
+        if path.exists():
+            with replacing(target / path.name) as scratch:
+                shutil.copyfile(path, scratch)
+    _describe(target, programs)
 
 
 def load_shared(folder: Path | str, device: torch.device | str = "cpu") -> LBAE | VAE:
-    """Read what :func:`export_model` wrote, for evaluation.
+    """Read what :func:`export_model` or :class:`HubModel` wrote, for evaluation.
 
     Raises:
-        CheckpointError: if the directory is not one, is of a newer version, or its weights are
-            not those it describes.
+        CheckpointError: if the directory holds no such model or one of a newer version, or its
+            weights are not those that it describes.
     """
-    folder = Path(folder)
-    config = _read_config(folder)
-    path = folder / MODEL_FILE
+    path, config = Path(folder) / MODEL_FILE, _read_config(Path(folder))
     if path.is_file() and sha256_file(path) != config.get("model_sha256"):
         raise CheckpointError(
             f"{path} is not the file that {CONFIG_FILE} describes: copy the directory again"
@@ -148,14 +90,41 @@ def load_shared(folder: Path | str, device: torch.device | str = "cpu") -> LBAE 
     return load_autoencoder(path, device)[0]
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
-    config = read_json(folder / CONFIG_FILE, "description of a shared model")
-    check_format(config, folder / CONFIG_FILE, "a model that `lbae export` wrote", FORMAT, VERSION)
-    return config
+def pretrained(
+    dataset: str, profile: str = "laptop", model: str = "lbae", root: Path | None = None
+) -> LBAE | VAE:
+    """A trained model that a clone of the project keeps, by name.
+
+    Args:
+        dataset: a folder of ``results/PROFILE/``: "mnist", "digits", …
+        profile: a folder of ``results/``.
+        model: "lbae", "vae" or "lbae-N".
+        root: the clone's folder; None for the one that this library is in.
+
+    Raises:
+        CheckpointError: if there are no results, or no such model among them; the message says
+            which there are.
+    """
+    root = Path(__file__).resolve().parents[2] if root is None else Path(root)
+    if not (root / "results").is_dir():
+        raise CheckpointError(
+            f"no results/ in {root}: trained models are in the project's repository, not in the "
+            f"installed package. Clone it and call pretrained({dataset!r}, root=CLONE), or call "
+            f"torch.hub.load(OWNER/REPOSITORY, 'lbae', {dataset!r}), which downloads it"
+        )
+    paths = {"/".join(p.parts[-4:-1]): p for p in root.glob(f"results/*/*/*/{MODEL_FILE}")}
+    kept = {name: p for name, p in paths.items() if p.parent.name not in ("extractor", "prior")}
+    name = f"{profile}/{dataset}/{model}"
+    if name not in kept:
+        raise CheckpointError(
+            f"{unknown('trained model', name, sorted(kept))} (profile/data set/model); `lbae train "
+            f"-d {dataset} -p {profile} -m {model}` trains it"
+        )
+    return load_autoencoder(kept[name])[0]
 
 
-class HubModel(ModelHubMixin, library_name="lbae_lib", tags=["lbae"]):
-    """A model that the Hugging Face Hub can keep: ``push_to_hub`` and ``from_pretrained``.
+class HubModel:
+    """A model as the Hugging Face Hub keeps it; the methods are those of its other models.
 
     Attributes:
         model: the autoencoder, in eval mode.
@@ -164,19 +133,54 @@ class HubModel(ModelHubMixin, library_name="lbae_lib", tags=["lbae"]):
     def __init__(self, model: LBAE | VAE) -> None:
         self.model = model
 
-    def _save_pretrained(self, save_directory: Path) -> None:
-        state, config = self.model.state_dict(), self.model.config
-        save_model(save_directory / MODEL_FILE, state, config, {}, halve=False)
-        _describe(save_directory, config, {})
+    def save_pretrained(self, save_directory: Path | str) -> None:
+        """Write a directory as :func:`export_model` does, with weights in float32."""
+        folder, model = Path(save_directory), self.model
+        save_model(folder / MODEL_FILE, model.state_dict(), model.config, {}, halve=False)
+        _describe(folder)
 
     @classmethod
-    def _from_pretrained(cls, *, model_id: str, **options: Any) -> HubModel:
-        """Read a local directory, or download one."""
+    def from_pretrained(cls, model_id: Path | str, **options: Any) -> HubModel:
+        """Read a local directory, or download one.
+
+        Args:
+            model_id: a directory, or "owner/name" on the Hub.
+            **options: of ``huggingface_hub.snapshot_download``: ``revision``, ``token``, …
+
+        Raises:
+            CheckpointError: as :func:`load_shared`.
+            LbaeError: if huggingface-hub is needed and not installed.
+        """
         if Path(model_id).is_dir():
             return cls(load_shared(model_id))
-        kept = ("revision", "cache_dir", "force_download", "local_files_only", "token")
-        wanted = {key: options[key] for key in kept if key in options}
-        return cls(load_shared(snapshot_download(model_id, **wanted)))
+        with extra("hub", "huggingface-hub", "models on the Hugging Face Hub"):
+            from huggingface_hub import snapshot_download
+        return cls(load_shared(snapshot_download(str(model_id), **options)))
+
+    def push_to_hub(
+        self, repo_id: str, *, private: bool | None = None, token: str | None = None, **options: Any
+    ) -> str:
+        """Upload the model, and create its repository if there is none.
+
+        Args:
+            repo_id: "owner/name".
+            private: whether a new repository is private; None is the owner's default.
+            token: for authentication; None takes the one that is logged in.
+            **options: of ``huggingface_hub.HfApi.upload_folder``: ``commit_message``, …
+
+        Returns:
+            The commit's address.
+
+        Raises:
+            LbaeError: if huggingface-hub is not installed.
+        """
+        with extra("hub", "huggingface-hub", "models on the Hugging Face Hub"):
+            from huggingface_hub import HfApi
+        api = HfApi(token=token)
+        api.create_repo(repo_id, private=private, exist_ok=True)
+        with TemporaryDirectory() as folder:
+            self.save_pretrained(folder)
+            return api.upload_folder(repo_id=repo_id, folder_path=folder, **options)
 
 
 class _Encoder(nn.Module):
@@ -184,27 +188,35 @@ class _Encoder(nn.Module):
 
     def __init__(self, model: LBAE | VAE) -> None:
         super().__init__()
-        self.trunk = model.trunk
-        self.binary = isinstance(model, LBAE)
+        self.trunk, self.binary = model.trunk, isinstance(model, LBAE)
         self.head = model.head if isinstance(model, LBAE) else model.mean
 
-    def forward(self, rows: Tensor) -> Tensor:
-        latents: Tensor = self.head(self.trunk(rows))
+    def forward(self, images: Tensor) -> Tensor:
+        latents: Tensor = self.head(self.trunk(images))
         return bernoulli_bottleneck(latents) if self.binary else latents
 
 
-class _Decoder(nn.Module):
-    def __init__(self, model: LBAE | VAE) -> None:
-        super().__init__()
-        self.decoder = model.decoder
-
-    def forward(self, rows: Tensor) -> Tensor:
-        images: Tensor = self.decoder(rows)
-        return images
+def _read_config(folder: Path) -> dict[str, Any]:
+    config = read_json(folder / CONFIG_FILE, "description of a shared model")
+    check_format(config, folder / CONFIG_FILE, "a model that `lbae export` wrote", FORMAT, VERSION)
+    return config
 
 
-def _describe(folder: Path, network: NetworkConfig, about: dict[str, Any]) -> None:
-    """Write what goes beside the weights."""
+def _describe(folder: Path, programs: bool = False) -> None:
+    """Write what goes beside ``model.safetensors``."""
+    model, about = load_autoencoder(folder / MODEL_FILE)
+    network = model.config
+    if programs:
+        images = torch.zeros(
+            2, network.channels, network.image_size, network.image_size, device="cpu"
+        )
+        latents = torch.ones(2, network.latent_size, device="cpu")
+        parts = (_Encoder(model).eval(), model.decoder)
+        for name, part, example in zip(PROGRAMS, parts, (images, latents), strict=True):
+            batch = ({0: torch.export.Dim("batch", min=1)},)
+            program = torch.export.export(part, (example,), dynamic_shapes=batch)
+            with replacing(folder / f"{name}.pt2") as scratch:
+                torch.export.save(program, scratch)
     config = {
         "format": FORMAT,
         "version": VERSION,

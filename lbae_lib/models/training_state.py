@@ -17,7 +17,7 @@ from lbae_lib.files import read_tensors, sha256_tensor, write_tensors
 from lbae_lib.models.config import NetworkConfig, TrainingConfig
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
-# A run may go on with more epochs; nothing else of it may change.
+# A run may be resumed with more epochs; nothing else may change.
 _EXTENDABLE = ("epochs", "cooldown_epochs")
 
 _log = logging.getLogger(__name__)
@@ -25,14 +25,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Identity:
-    """What a run is of; a checkpoint of another run is refused.
+    """What distinguishes a run from others; the checkpoint of a different run is refused.
 
     Attributes:
         network: the model's shape.
         training: its schedule.
         train_images: SHA-256 of the training images.
         validation_images: SHA-256 of the validation images.
-        version: of the training code. An unfinished run resumes under a different version; a
+        version: version of the training code. An unfinished run resumes under a newer version; a
             finished one starts over.
     """
 
@@ -52,18 +52,13 @@ class Identity:
         version: int,
     ) -> Identity:
         """The identity of a run on these images."""
-        return cls(
-            network,
-            training,
-            sha256_tensor(train_images),
-            sha256_tensor(validation_images),
-            version,
-        )
+        train, validation = (sha256_tensor(images) for images in (train_images, validation_images))
+        return cls(network, training, train, validation, version)
 
     def check(self, path: Path, other: dict[str, Any]) -> None:
-        """Raise ``CheckpointError`` unless the checkpoint is of this run."""
+        """Raise ``CheckpointError`` unless the checkpoint at ``path`` is from this run."""
         mine = dataclasses.asdict(self)
-        # Options that came later had their defaults then.
+        # An option that the checkpoint does not know yet had its default.
         theirs = other | {
             "network": dataclasses.asdict(NetworkConfig(**other["network"])),
             "training": dataclasses.asdict(TrainingConfig(**other["training"])),
@@ -74,21 +69,21 @@ class Identity:
         for part in ("network", "training", "train_images", "validation_images"):
             if mine[part] != theirs[part]:
                 raise CheckpointError(
-                    f"the checkpoint at {path} is of another run: its {part} is {theirs[part]}, "
-                    f"but {mine[part]} was asked for; remove it to start over, or use another "
-                    "folder"
+                    f"the checkpoint at {path} is from a different run: its {part} is "
+                    f"{theirs[part]}, but this run has {mine[part]}; remove the file to start "
+                    "over, or use another folder"
                 )
 
 
 @dataclass
 class RunState:
-    """How far a run is, beside model and optimizer.
+    """How far a run is, without the state of model and optimizer.
 
     Attributes:
-        loss_sum: float64 (), over the steps of the current epoch, on the run's device.
-        epoch: whole epochs done.
-        step: steps done of the next one.
-        history: a line an epoch.
+        loss_sum: float64 (), summed over the images of the current epoch, on the run's device.
+        epoch: number of completed epochs.
+        step: number of completed steps of the current epoch.
+        history: one line per epoch, as in ``progress.jsonl``.
         best: weights of the epoch with the lowest validation loss.
         best_epoch: that epoch, counted from 1.
         best_loss: its validation loss.
@@ -104,6 +99,15 @@ class RunState:
     best_loss: float | None = None
     seconds: float = 0.0
 
+    def finish_epoch(self, line: dict[str, float], model: nn.Module) -> None:
+        """Add an epoch's line; keep the model's weights if its validation loss is the lowest."""
+        self.history.append(line)
+        self.epoch, self.step = self.epoch + 1, 0
+        self.loss_sum.zero_()
+        if self.best_loss is None or line["validation_loss"] < self.best_loss:
+            self.best_loss, self.best_epoch = line["validation_loss"], self.epoch
+            self.best = {k: v.detach().clone() for k, v in model.state_dict().items()}
+
 
 _SCALARS = ("epoch", "step", "history", "best_epoch", "best_loss", "seconds")
 
@@ -111,7 +115,7 @@ _SCALARS = ("epoch", "step", "history", "best_epoch", "best_loss", "seconds")
 def save_checkpoint(
     folder: Path, state: RunState, model: nn.Module, optimizer: Optimizer, identity: Identity
 ) -> None:
-    """Write everything a run needs to go on, whole or not at all."""
+    """Write everything that a run needs to resume, whole or not at all."""
     tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
     tensors |= {f"best.{k}": v for k, v in (state.best or {}).items()}
     for index, moments in optimizer.state_dict()["state"].items():
@@ -126,10 +130,14 @@ def save_checkpoint(
 def restore_checkpoint(
     folder: Path, model: nn.Module, optimizer: Optimizer, identity: Identity, device: torch.device
 ) -> RunState:
-    """The state of a run, and its weights and moments put in place; fresh without checkpoint.
+    """Read a run's state, and put its weights and Adam's moments in place.
+
+    Returns:
+        The state; a fresh one if the folder has no checkpoint.
 
     Raises:
-        CheckpointError: if the checkpoint is damaged, of another run, or further than asked for.
+        CheckpointError: if the checkpoint is damaged, from a different run, or has more epochs
+            than this run wants.
     """
     fresh = RunState(loss_sum=torch.zeros((), dtype=torch.float64, device=device))
     path = folder / CHECKPOINT_FILE
@@ -144,11 +152,11 @@ def restore_checkpoint(
         if done == wanted:
             _log.warning("%s was finished by %s: training starts over", path, then)
             return fresh
-        _log.warning("%s was begun by %s: training resumes with the new one", path, then)
+        _log.warning("%s was begun by %s: training resumes with the new version", path, then)
     if done > wanted:
         raise CheckpointError(
-            f"{path} has {done} epochs behind it, but {wanted} were asked for: ask for at least "
-            "as many, or remove it to start over"
+            f"{path} has completed {done} epochs, but the run has {wanted}: choose at least as "
+            "many, or remove the file to start over"
         )
     groups: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "optimizer": {}}
     for name, tensor in tensors.items():
@@ -165,10 +173,10 @@ def restore_checkpoint(
 
 
 def _restore_optimizer(optimizer: Optimizer, model: nn.Module, flat: dict[str, Tensor]) -> None:
-    """From {"3.exp_avg": tensor, …}.
+    """From {"3.exp_avg": tensor, …}: the number counts the model's parameters.
 
-    Moments must lie in memory as their parameters do: files hold them row-major, and fused Adam
-    on channels_last weights would pair the wrong elements without an error.
+    Moments must have the memory format of their parameters. Files hold them row-major, and fused
+    Adam on channels_last weights would pair the wrong elements without an error.
     """
     nested: dict[int, dict[str, Tensor]] = {}
     for name, tensor in flat.items():

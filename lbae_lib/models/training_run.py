@@ -1,0 +1,159 @@
+"""What the training loop works with, in each of its processes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from lbae_lib.errors import CheckpointError
+from lbae_lib.files import write_text
+from lbae_lib.models.autoencoders import build_model, reconstruction_loss
+from lbae_lib.models.encoding import to_unit_range
+from lbae_lib.models.hardware import own_part
+from lbae_lib.models.model_files import MODEL_FILE, PROGRESS_FILE, save_model
+from lbae_lib.models.schedule import learning_rate, posterior_noise
+from lbae_lib.models.training_state import Identity, restore_checkpoint, save_checkpoint
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+_REFRESH_SECONDS = 2.0
+
+
+class TrainingRun:
+    """What one process of a training works with: images, model, optimizer and the run's state."""
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        identity: Identity,
+        train_images: Tensor,
+        validation_images: Tensor,
+        folder: Path,
+        sync_batch_norm: bool,
+    ) -> None:
+        self.fabric, self.identity, self.folder = fabric, identity, folder
+        self.network, self.training = identity.network, identity.training
+        self.device, self.alone = fabric.device, fabric.world_size == 1
+        self.images = train_images.to(self.device)
+        self.validation = validation_images.to(self.device)
+        self.batch = min(self.training.batch_size, len(train_images))
+        self.steps = len(train_images) // self.batch  # per epoch
+        self.part = own_part(self.batch, fabric.global_rank, fabric.world_size)
+        with torch.random.fork_rng():  # gives the global generator back
+            torch.manual_seed(self.training.seed)
+            plain = build_model(self.network, "cpu")
+        if sync_batch_norm:
+            plain = torch.nn.SyncBatchNorm.convert_sync_batchnorm(plain)
+        self.plain = plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        rate = self.training.learning_rate
+        adam = torch.optim.Adam(self.plain.parameters(), lr=rate, fused=True)
+        self.model, self.optimizer = fabric.setup(self.plain, adam)  # shares gradients
+        self.state = restore_checkpoint(folder, self.plain, self.optimizer, identity, self.device)
+        self.state.loss_sum /= fabric.world_size  # the checkpoint's is the sum of all processes
+        self.saved = self._shown = time.monotonic()
+        self._began = self.saved - self.state.seconds  # as if it had never been interrupted
+
+    def steps_done(self) -> int:
+        """Since the beginning of the training."""
+        return self.state.epoch * self.steps + self.state.step
+
+    def agree(self, *wishes: bool) -> bool:
+        """Whether any process has any of these wishes; all must ask together."""
+        if self.alone:  # asked at every step: nothing waits for the device
+            return any(wishes)
+        wanted = torch.tensor(float(any(wishes)), device=self.device)
+        return bool(self.fabric.all_reduce(wanted, reduce_op="max"))
+
+    def noise(self) -> Tensor | None:
+        """A VAE's noise for this process's images of the next step."""
+        if self.network.kind == "lbae":
+            return None
+        size = (self.batch, self.network.latent_size)
+        return posterior_noise(self.training, self.steps_done(), size)[self.part].to(self.device)
+
+    def losses(self, model: nn.Module, images: Tensor, noise: Tensor | None) -> Tensor:
+        """Loss of each uint8 image (B,): its reconstruction error, and a VAE's weighted KL term."""
+        images = to_unit_range(images)
+        if self.network.kind == "lbae":
+            return reconstruction_loss(model(images), images, self.training.loss)
+        logits, kl = model(images, noise)
+        weight = self.training.kl_weight / self.network.latent_size
+        return reconstruction_loss(logits, images, self.training.loss) + weight * kl
+
+    def show_loss(self, bar: Any) -> None:
+        """The mean loss of the epoch so far; on several devices, of this process's images."""
+        if not bar.disable and time.monotonic() - self._shown > _REFRESH_SECONDS:
+            seen = self.state.step * self.batch / self.fabric.world_size
+            bar.set_postfix(loss=f"{float(self.state.loss_sum) / seen:.2f}", refresh=False)
+            self._shown = time.monotonic()
+
+    def finish_epoch(self, bar: Any) -> None:
+        """Validate, and write what the epoch gave to ``progress.jsonl``."""
+        state, images = self.state, self.steps * self.batch
+        validation = self._validation_loss()
+        if not math.isfinite(validation):
+            raise CheckpointError(
+                f"the validation loss is {validation} after epoch {state.epoch + 1}: training "
+                "diverged; lower the learning rate and start over in another folder"
+            )
+        loss = float(self._sum(state.loss_sum)) / images
+        before = state.history[-1]["seconds"] if state.history else 0.0
+        state.seconds = time.monotonic() - self._began
+        line = {
+            "epoch": state.epoch + 1,
+            "train_loss": loss,
+            "validation_loss": validation,
+            "learning_rate": learning_rate(self.training, self.steps_done(), self.steps),
+            "seconds": state.seconds,
+            "images_per_second": images / max(state.seconds - before, 1e-9),
+        }
+        state.finish_epoch(line, self.plain)
+        if self.fabric.is_global_zero:
+            lines = "".join(json.dumps(h) + "\n" for h in state.history)
+            write_text(self.folder / PROGRESS_FILE, lines)
+        bar.set_postfix(loss=f"{loss:.2f}", validation=f"{validation:.2f}", refresh=False)
+
+    @torch.no_grad()
+    def _validation_loss(self) -> float:
+        """Per image; the processes share the validation images."""
+        self.plain.eval()
+        if not self.alone:  # running statistics are each process's own while it trains
+            for buffer in self.plain.buffers():
+                torch.distributed.broadcast(buffer, src=0)
+        total = torch.zeros((), dtype=torch.float64, device=self.device)
+        chunks = self.validation.split(self.batch)
+        with self.fabric.autocast():
+            for chunk in chunks[self.fabric.global_rank :: self.fabric.world_size]:
+                total += self.losses(self.plain, chunk, None).sum()
+        return float(self._sum(total)) / len(self.validation)
+
+    def _sum(self, value: Tensor) -> Tensor:
+        """Over all processes; ``value`` keeps this process's part."""
+        return torch.as_tensor(self.fabric.all_reduce(value.clone(), reduce_op="sum"))
+
+    def save(self) -> None:
+        """Write a checkpoint; all processes must ask together."""
+        self.state.seconds = time.monotonic() - self._began
+        whole = dataclasses.replace(self.state, loss_sum=self._sum(self.state.loss_sum))
+        if self.fabric.is_global_zero:
+            save_checkpoint(self.folder, whole, self.plain, self.optimizer, self.identity)
+        self.fabric.barrier()
+        self.saved = time.monotonic()
+
+    def export(self) -> None:
+        """Write the kept weights as a model."""
+        assert self.state.best is not None  # every finished epoch had a finite validation loss
+        about = {
+            "training": dataclasses.asdict(self.training),
+            "epoch": self.state.best_epoch,
+            "validation_loss": self.state.best_loss,
+        }
+        save_model(self.folder / MODEL_FILE, self.state.best, self.network, about)
