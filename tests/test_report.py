@@ -158,7 +158,7 @@ def test_no_page_asks_another_host(report):
 
 def test_parameters_are_checked_before_anything_runs():
     notebook = PROJECT / "notebooks/04_interpolation.ipynb"
-    check_parameters(notebook, {"pairs": 3, "method": "clip", "device": "cpu"})
+    check_parameters(notebook, {"pairs": 3, "method": "clip"})
     with pytest.raises(ConfigError, match="did you mean 'pairs'"):
         check_parameters(notebook, {"pair": 3})
     with pytest.raises(ConfigError, match="int"):
