@@ -10,8 +10,8 @@ from torch import Tensor
 
 from companion.experiments.runs import Baseline, Trained
 from lbae_lib.data.images import ImageSet
-from lbae_lib.latent.baselines import DirectRounding, IndependentBits, Sampler, UniformBits
-from lbae_lib.latent.gaussians import Gaussian, GaussianMixture, Prior, Signed
+from lbae_lib.latent.baselines import DirectRounding, IndependentBits, UniformBits
+from lbae_lib.latent.gaussians import Gaussian, GaussianMixture, SignedSampler
 from lbae_lib.latent.hyperplane import HyperplaneSampler, hyperplane_sampler
 from lbae_lib.latent.interpolation import interpolate_bits, slerp
 from lbae_lib.latent.inversion import (
@@ -22,6 +22,7 @@ from lbae_lib.latent.inversion import (
     full_rank,
 )
 from lbae_lib.latent.moments import moments
+from lbae_lib.latent.sampler import RealSampler, Sampler
 from lbae_lib.metrics.corruptions import blurred, noisy, without_class
 from lbae_lib.models.autoencoders import LBAE, VAE
 from lbae_lib.models.encoding import decode
@@ -68,7 +69,7 @@ def lbae_sources(trained: Trained, components: int = 10) -> dict[str, ImageSourc
         "direct": ("direct rounding (Eq. 3)", DirectRounding.fit(truth), ""),
         "clip": ("hyperplane, clipped: the paper's N(μ, Σ)", clip, ""),
         "nearest": ("hyperplane, nearest correlation matrix", nearest, ""),
-        "gmm": ("mixture of Gaussians, then sign", Signed(mixture), _described(mixture)),
+        "gmm": ("mixture of Gaussians, then sign", SignedSampler(mixture), _described(mixture)),
     }
     ends = trained.bits("test")
     return (
@@ -140,7 +141,7 @@ def vae_sources(baseline: Baseline, components: int = 10) -> dict[str, ImageSour
         path = slerp(source, target, STEPS) * length[..., None]
         return decode(model, path.flatten(0, 1)[:count])
 
-    samplers: dict[str, tuple[str, Prior, str]] = {
+    samplers: dict[str, tuple[str, RealSampler, str]] = {
         "n01": ("N(0, 1)", Gaussian.standard(model.config.latent_size), ""),
         "sampled": ("N(μ, Σ)", Gaussian.aggregate_posterior(means, log_variances), ""),
         "gmm": ("mixture of Gaussians", mixture, _described(mixture)),
@@ -210,7 +211,7 @@ def reconstructions(model: LBAE | VAE, latents: Tensor) -> ImageSource:
     )
 
 
-def decoded(model: LBAE | VAE, sampler: Sampler | Prior) -> Callable[..., Tensor]:
+def decoded(model: LBAE | VAE, sampler: Sampler | RealSampler) -> Callable[..., Tensor]:
     """Draws latents and decodes them."""
     return lambda count, generator: decode(model, sampler.sample(count, generator))
 

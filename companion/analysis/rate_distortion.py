@@ -21,13 +21,14 @@ from lbae_lib.coding.coders import encode_bits
 from lbae_lib.coding.container import CODERS
 from lbae_lib.coding.quantised import decode_quantised, encode_quantised
 from lbae_lib.latent.autoregressive import fit_autoregressive
-from lbae_lib.latent.baselines import Resampling, Sampler
+from lbae_lib.latent.baselines import Resampling
 from lbae_lib.latent.bit_models import BitModel, entropy
 from lbae_lib.latent.chow_liu import tree_code_length
 from lbae_lib.latent.dichotomized import DichotomizedGaussian
-from lbae_lib.latent.gaussians import GaussianMixture, Signed
+from lbae_lib.latent.gaussians import GaussianMixture, SignedSampler
 from lbae_lib.latent.hyperplane import hyperplane_sampler
 from lbae_lib.latent.moments import moments
+from lbae_lib.latent.sampler import Sampler
 from lbae_lib.metrics.features import extract, file_round_trip
 from lbae_lib.metrics.frechet import Statistics, feature_statistics, frechet_distance
 from lbae_lib.models.encoding import decode
@@ -86,7 +87,7 @@ def prior_samplers(codec: Codec, logistic: Sampler, train: Tensor) -> dict[str, 
         "nearest": hyperplane_sampler(truth)[0],
         "clip": hyperplane_sampler(truth, "clip")[0],
         "dichotomized": DichotomizedGaussian.fit(truth)[0],
-        "mixture": Signed(GaussianMixture.fit(train)),
+        "mixture": SignedSampler(GaussianMixture.fit(train)),
         "logistic": logistic,
         "autoregressive": codec.autoregressive,
     }

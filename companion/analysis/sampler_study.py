@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from lbae_lib.bits import nearest_distance
-from lbae_lib.latent.baselines import DirectRounding, IndependentBits, Resampling, Sampler
+from lbae_lib.latent.baselines import DirectRounding, IndependentBits, Resampling
 from lbae_lib.latent.correlation import (
     alternating_projections,
     clip,
@@ -23,7 +23,7 @@ from lbae_lib.latent.correlation import (
     rounding_moments,
 )
 from lbae_lib.latent.dichotomized import DichotomizedGaussian
-from lbae_lib.latent.gaussians import GaussianMixture, Signed
+from lbae_lib.latent.gaussians import GaussianMixture, SignedSampler
 from lbae_lib.latent.higher_order import third_moments, total_variation, weight_distribution
 from lbae_lib.latent.hyperplane import HyperplaneSampler
 from lbae_lib.latent.interpolation import slerp
@@ -35,6 +35,7 @@ from lbae_lib.latent.moments import (
     moments,
     sampling_noise,
 )
+from lbae_lib.latent.sampler import Sampler
 
 FAVOURED = 50.0  # how many times first moments weigh where they are favoured
 # Alternating projections take hundreds of eigenvalue decompositions; above this size they would
@@ -165,7 +166,7 @@ def samplers(truth: Moments, latents: Tensor, fitted: Mapping[str, Fitted]) -> d
         "direct": DirectRounding.fit(truth),
         **{key: HyperplaneSampler(fitted[key].vectors) for key in chosen},
         "dichotomized": DichotomizedGaussian.fit(truth)[0],
-        "mixture": Signed(GaussianMixture.fit(latents)),
+        "mixture": SignedSampler(GaussianMixture.fit(latents)),
     }
 
 

@@ -27,11 +27,12 @@ from lbae_lib.data.registry import with_home
 from lbae_lib.errors import LbaeError
 from lbae_lib.latent import inversion
 from lbae_lib.latent.attributes import PAPER_THRESHOLD, contrast, expected_bits, set_attribute
-from lbae_lib.latent.baselines import DirectRounding, IndependentBits, Sampler, UniformBits
+from lbae_lib.latent.baselines import DirectRounding, IndependentBits, UniformBits
 from lbae_lib.latent.dichotomized import DichotomizedGaussian
 from lbae_lib.latent.hyperplane import HyperplaneSampler, hyperplane_sampler
 from lbae_lib.latent.interpolation import hamming_path, interpolate_bits
 from lbae_lib.latent.moments import Moments, moment_errors, moments
+from lbae_lib.latent.sampler import Sampler
 from lbae_lib.models.encoding import decode
 
 _STEPS = 11  # of an interpolation

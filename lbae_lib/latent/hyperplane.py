@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lbae_lib.latent import draws
 from lbae_lib.latent.correlation import Method, Repair, factor, gram_matrix, repair
 from lbae_lib.latent.moments import Moments
 
@@ -15,11 +16,11 @@ _CHUNK = 512  # hyperplanes at a time, so that their products need little memory
 
 @dataclass(frozen=True)
 class HyperplaneSampler:
-    """Bits from the sides on which unit vectors fall of a random hyperplane.
+    """Draws bits from the sides of a random hyperplane on which unit vectors fall (Eq. 11).
 
     Attributes:
-        vectors: V, unit rows, float64 (N+1, R), which :meth:`sample` rounds to float32; the last
-            row is the boundary vector, whose side of the hyperplane is the positive one.
+        vectors: V of Eq. 10, unit rows, float64 (N+1, R). The last row is the boundary vector,
+            whose side of the hyperplane is the positive one.
     """
 
     vectors: Tensor
@@ -30,20 +31,14 @@ class HyperplaneSampler:
         return len(self.vectors) - 1
 
     def normals(self, count: int, generator: torch.Generator) -> Tensor:
-        """Hyperplane normals r ~ N(0, I), (count, R), in the precision of V."""
-        return torch.randn(
-            count,
-            self.vectors.shape[1],
-            generator=generator,
-            dtype=self.vectors.dtype,
-            device=self.vectors.device,
-        )
+        """Hyperplane normals r ~ N(0, I), (count, R), of the dtype of V."""
+        return draws.normals((count, self.vectors.shape[1]), generator, self.vectors)
 
     def bits(self, normals: Tensor) -> Tensor:
-        """The bits of hyperplanes, b = f_b(V r) f_b(V_{N+1} r) (Eq. 12).
+        """The bits of hyperplanes: b = f_r(r) = f_b(V r) f_b(V_{N+1} r) (Eq. 12).
 
         Args:
-            normals: (..., R).
+            normals: r, (..., R), of any length but zero.
 
         Returns:
             float32 (..., N) in {-1, +1}.
@@ -52,16 +47,16 @@ class HyperplaneSampler:
 
     @staticmethod
     def bits_of_products(products: Tensor) -> Tensor:
-        """The same from V r: (..., N+1) to float32 (..., N)."""
-        products = products + 0.0  # -0 is on the positive side, too
+        """Eq. 12 from the products V r: (..., N+1) to float32 (..., N)."""
+        products = products + 0.0  # turns -0 into 0, which is on the positive side (Eq. 1)
         agree = products[..., :-1] * products[..., -1:]
         return torch.copysign(torch.ones((), device=agree.device), agree).float()
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """Random latents, float32 (count, N) in {-1, +1}.
 
-        Products are taken in single precision: one bit in millions is on another side than in
-        double precision, by vectors that the hyperplane all but touches.
+        Products are taken in single precision. About one bit in millions then differs from double
+        precision, where a vector almost lies in the hyperplane.
         """
         result = torch.empty(count, self.latent_size, device=self.vectors.device)
         single = HyperplaneSampler(self.vectors.float())
@@ -73,10 +68,10 @@ class HyperplaneSampler:
 def hyperplane_sampler(
     target: Moments, method: Method = "nearest", rank: int | None = None
 ) -> tuple[HyperplaneSampler, Repair]:
-    """The sampler for given moments, and the repair its Gram matrix needed.
+    """The sampler for given moments (Eqs. 8-10), and the repair that its Gram matrix needed.
 
     Args:
-        target: moments to reproduce.
+        target: moments to reproduce (Eq. 4).
         method: "clip" (the authors') or "nearest" (nearest correlation matrix).
         rank: see :func:`lbae_lib.latent.correlation.factor`.
     """
