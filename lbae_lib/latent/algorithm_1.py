@@ -1,0 +1,143 @@
+"""Section 3.3 in two more readings: the authors' procedure, and Algorithm 1 with its sign restored.
+
+As printed, Algorithm 1 adds the vectors of all wrong bits, r ← r + Σ eᵢ Vᵢ, also those of bits
+that should be negative; such a step moves the normal away from them. With the sign of the target,
+
+    r ← r + Σ eᵢ sᵢ Vᵢ,
+
+and with the boundary vector as one more row whose target is +1, it is the batch perceptron rule
+for the vectors sᵢ Vᵢ.
+
+It ends if and only if the latent is in the sampler's range, that is, if some normal r* generates
+it. Let ‖r*‖ = 1 and γ = min sᵢ Vᵢ·r* > 0, and let a step correct e rows. Then r·r* grows by at
+least γ e. The corrected rows have sᵢ Vᵢ·r ≤ 0 and length one, so that ‖r‖² grows by at most
+e² ≤ (N+1) e. With E the number of corrections so far, r₀ the start and c = r₀·r*,
+
+    (c + γ E)² ≤ ‖r‖² ≤ ‖r₀‖² + (N+1) E,
+
+which bounds E: from r₀ = 0 there are at most (N+1)/γ² corrections.
+
+Reference:
+    A. Novikoff (1962), *On convergence proofs for perceptrons*, Symposium on the Mathematical
+    Theory of Automata 12, 615-622.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize, pad
+
+from lbae_lib.bits import check_bits, hamming_distance, signs
+from lbae_lib.latent.hyperplane import HyperplaneSampler
+from lbae_lib.latent.inversion import Inversion
+
+AUTHORS_ROUNDS = 10  # of tilting a half, at most, in the authors' code
+
+
+def restored_algorithm_1(
+    latents: Tensor, sampler: HyperplaneSampler, max_steps: int = 10_000
+) -> Inversion:
+    """Algorithm 1 with its sign restored, for a batch: normals with no wrong bit.
+
+    It starts at Σ sᵢ Vᵢ + V_{N+1}. The boundary vector ends on the positive side, so that the raw
+    signs of V r are the latent, too.
+
+    Args:
+        latents: s, (K, N) in {-1, +1}.
+        sampler: gives V, (N+1, R), of any rank.
+        max_steps: after which a latent is given up, and keeps wrong bits: one outside the sampler's
+            range has no normal, and its steps never end.
+
+    Returns:
+        Normals (K, R), wrong bits by Eq. 12, and the steps taken.
+
+    Raises:
+        ValueError: if latents are not bits, or not as wide as the sampler.
+    """
+    targets = pad(_checked(latents, sampler), (0, 1), value=1.0)  # (K, N+1)
+    rows = sampler.vectors
+    normals = targets @ rows  # (K, R)
+    steps = torch.zeros(len(targets), dtype=torch.int64, device=targets.device)
+    active = torch.arange(len(targets), device=targets.device)
+    for _ in range(max_steps):
+        own = targets[active]
+        errors = own * (normals[active] @ rows.T) <= 0  # a product of zero is on no side yet
+        left = errors.any(1)
+        active, own, errors = active[left], own[left], errors[left]
+        if not len(active):
+            break
+        normals[active] += (own * errors) @ rows
+        steps[active] += 1
+    wrong = hamming_distance(sampler.bits(normals), latents)
+    return Inversion(normals, wrong, steps)
+
+
+def authors_procedure(
+    latents: Tensor, sampler: HyperplaneSampler, rounds: int = AUTHORS_ROUNDS
+) -> Inversion:
+    """How the authors' code inverts: both halves, each tilted by its own rows alone.
+
+    A half is the list of the rows of V whose bits are positive, or negative; its normal is the mean
+    of the list. Entries that lie behind the normal are appended to the list once more, until their
+    number no longer falls; the best normal is kept. The result is the difference of the two unit
+    normals (Eq. 14). The boundary vector is in neither half, and the bits are the raw signs of V r,
+    not those of Eq. 12.
+
+    Args:
+        latents: s, (K, N) in {-1, +1}.
+        sampler: gives V.
+        rounds: for each half, at most.
+
+    Returns:
+        Unit normals (K, R), bits whose raw sign is wrong, and the rounds of both halves.
+
+    Raises:
+        ValueError: as :func:`restored_algorithm_1`.
+    """
+    latents = _checked(latents, sampler)
+    rows = sampler.vectors[:-1]
+    positive, steps = _tilted_half(latents > 0, rows, rounds)
+    negative, more = _tilted_half(latents < 0, rows, rounds)
+    normals = normalize(positive - negative, dim=1)
+    wrong = hamming_distance(signs(normals @ rows.T), latents)
+    return Inversion(normals, wrong, steps + more)
+
+
+def _tilted_half(members: Tensor, rows: Tensor, rounds: int) -> tuple[Tensor, Tensor]:
+    """Unit normal of a half, (K, R), and the rounds taken, (K,).
+
+    Args:
+        members: rows of the half, bool (K, N).
+        rows: V without the boundary vector, (N, R).
+        rounds: at most.
+    """
+    counts = members.to(rows)  # how often each row is in the list
+    normals = normalize(counts @ rows, dim=1)
+    best = normals
+    fewest = torch.full((len(counts),), float("inf"), dtype=rows.dtype, device=rows.device)
+    steps = torch.zeros(len(counts), dtype=torch.int64, device=rows.device)
+    for _ in range(rounds):
+        behind = counts * (normals @ rows.T < 0)  # entries of the list, with their repetitions
+        number = behind.sum(1)
+        better = number < fewest
+        if not bool(better.any()):
+            break
+        best = torch.where(better[:, None], normals, best)
+        # A half that has stopped falling keeps its list, and with it stays stopped.
+        fewest = torch.where(better, number, torch.full_like(fewest, -1.0))
+        tilting = better & (number > 0)
+        counts = counts + behind * tilting[:, None]
+        normals = normalize(counts @ rows, dim=1)
+        steps += tilting
+    return best, steps
+
+
+def _checked(latents: Tensor, sampler: HyperplaneSampler) -> Tensor:
+    check_bits(latents, "latents")
+    if latents.ndim != 2 or latents.shape[1] != sampler.latent_size:
+        raise ValueError(
+            f"latents have shape {tuple(latents.shape)}, but the sampler is for "
+            f"(K, {sampler.latent_size})"
+        )
+    return latents.to(sampler.vectors)
