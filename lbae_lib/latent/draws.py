@@ -15,13 +15,13 @@ from torch import Tensor
 def normals(shape: Sequence[int], generator: torch.Generator, like: Tensor) -> Tensor:
     """Standard normal numbers, of the dtype and on the device of ``like``."""
     place = generator.device
-    return torch.randn(*shape, generator=generator, dtype=like.dtype, device=place).to(like.device)
+    return torch.randn(shape, generator=generator, dtype=like.dtype, device=place).to(like.device)
 
 
 def uniforms(shape: Sequence[int], generator: torch.Generator, like: Tensor) -> Tensor:
     """Uniform numbers in [0, 1), of the dtype and on the device of ``like``."""
     place = generator.device
-    return torch.rand(*shape, generator=generator, dtype=like.dtype, device=place).to(like.device)
+    return torch.rand(shape, generator=generator, dtype=like.dtype, device=place).to(like.device)
 
 
 def integers(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lbae_lib.bits import check_bits
 from lbae_lib.latent import draws
 from lbae_lib.latent.correlation import Method, Repair, factor, gram_matrix, repair
 from lbae_lib.latent.moments import Moments
@@ -29,6 +30,23 @@ class HyperplaneSampler:
     def latent_size(self) -> int:
         """N."""
         return len(self.vectors) - 1
+
+    def checked(self, latents: Tensor) -> Tensor:
+        """Latents in the dtype and on the device of V.
+
+        Args:
+            latents: (K, N) in {-1, +1}.
+
+        Raises:
+            ValueError: if they have other values or a different number of bits.
+        """
+        check_bits(latents, "latents")
+        if latents.ndim != 2 or latents.shape[1] != self.latent_size:
+            raise ValueError(
+                f"latents have shape {tuple(latents.shape)}, but this sampler needs "
+                f"(K, {self.latent_size})"
+            )
+        return latents.to(self.vectors)
 
     def normals(self, count: int, generator: torch.Generator) -> Tensor:
         """Hyperplane normals r ~ N(0, I), (count, R), of the dtype of V."""

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize, pad
 
-from lbae_lib.bits import check_bits, hamming_distance
+from lbae_lib.bits import hamming_distance
 from lbae_lib.latent.hyperplane import HyperplaneSampler
 from lbae_lib.latent.truncated_gaussian import truncated_gaussian
 
@@ -49,7 +49,7 @@ def algorithm_1(latents: Tensor, sampler: HyperplaneSampler, max_steps: int = 10
     Raises:
         ValueError: if the latents are not bits, or do not have the N bits of the sampler.
     """
-    latents = _checked(latents, sampler)
+    latents = sampler.checked(latents)
     return _tilted(_centroid(latents, sampler), latents, sampler, max_steps)
 
 
@@ -63,7 +63,7 @@ def centroid_difference(latents: Tensor, sampler: HyperplaneSampler) -> Inversio
     Raises:
         ValueError: as :func:`algorithm_1`.
     """
-    latents = _checked(latents, sampler)
+    latents = sampler.checked(latents)
     normals = _difference(_centroid(latents, sampler), _centroid(-latents, sampler))
     return _evaluated(normals, latents, sampler)
 
@@ -86,7 +86,7 @@ def both_halves(latents: Tensor, sampler: HyperplaneSampler, max_steps: int = 10
     Raises:
         ValueError: as :func:`algorithm_1`.
     """
-    latents = _checked(latents, sampler)
+    latents = sampler.checked(latents)
     positive, negative = (
         _tilted(_centroid(half, sampler), latents, sampler, max_steps)
         for half in (latents, -latents)
@@ -123,7 +123,7 @@ def exact(
     """
     if sweeps < 0:
         raise ValueError(f"sweeps is {sweeps}, but must be at least 0")
-    latents = _checked(latents, sampler)
+    latents = sampler.checked(latents)
     vectors = _square_vectors(sampler)
     target = pad(latents, (0, 1), value=1.0)  # [s, 1], (K, N+1)
     if generator is not None:
@@ -154,7 +154,7 @@ def least_change(
     """
     if not share > 0:
         raise ValueError(f"share is {share}, but must be above 0")
-    latents = _checked(latents, sampler)
+    latents = sampler.checked(latents)
     vectors = _square_vectors(sampler)
     signed = pad(latents, (0, 1), value=1.0)  # [s, 1], (K, N+1)
     products = start.normals.to(vectors) @ vectors.T
@@ -228,13 +228,3 @@ def _square_vectors(sampler: HyperplaneSampler) -> Tensor:
             "hyperplane: use full_rank(sampler)"
         )
     return vectors
-
-
-def _checked(latents: Tensor, sampler: HyperplaneSampler) -> Tensor:
-    check_bits(latents, "latents")
-    if latents.ndim != 2 or latents.shape[1] != sampler.latent_size:
-        raise ValueError(
-            f"latents have shape {tuple(latents.shape)}, but this sampler needs "
-            f"(K, {sampler.latent_size})"
-        )
-    return latents.to(sampler.vectors)
