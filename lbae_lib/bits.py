@@ -84,28 +84,22 @@ def unpack_bits(packed: Tensor, width: int, dtype: torch.dtype = torch.float32) 
 
 
 def hamming_distance(a: Tensor, b: Tensor) -> Tensor:
-    """Number of bits in which two latents differ (Eq. 16).
+    """Number of bits in which two latents differ (Eq. 16): int64 (...) in [0, N].
 
     Args:
         a: (..., N) in {-1, +1}.
         b: of a shape that broadcasts to that of ``a``.
-
-    Returns:
-        int64 (...), in [0, N].
     """
     return (a != b).sum(-1)
 
 
 def nearest_distance(bits: Tensor, reference: Tensor, chunk: int = 512) -> Tensor:
-    """Hamming distance of each latent to the nearest latent of a reference set.
+    """Hamming distance of each latent to the nearest of a reference set: int64 (K,) in [0, N].
 
     Args:
         bits: (K, N) in {-1, +1}.
         reference: (L, N) in {-1, +1}.
         chunk: latents at a time; memory is chunk × L floats.
-
-    Returns:
-        int64 (K,), in [0, N].
     """
     width = bits.shape[1]
     columns = reference.float().T

@@ -92,8 +92,8 @@ def golden_bits():
 
 @pytest.fixture
 def golden():
-    priors = load_priors(GOLDEN / "priors.safetensors")
-    return Codec(priors.factorised, priors.autoregressive, "ab" * 32, priors.sha256, 1, 32)
+    factorised, autoregressive, _, digest = load_priors(GOLDEN / "priors.safetensors")
+    return Codec(factorised, autoregressive, "ab" * 32, digest, 1, 32)
 
 
 @pytest.mark.parametrize("coder", CODERS)

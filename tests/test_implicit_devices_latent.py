@@ -150,10 +150,6 @@ def coded(on):
     return coders.decode_bits(payload, len(on.latents), 6, on.prior)
 
 
-def words(on):
-    return coders.words_to_bytes(coders.bytes_to_words(b"12345678"))
-
-
 def container_back(on):
     return container.Container.from_bytes(on.codec.compress(on.latents)).to_bytes()
 
@@ -213,8 +209,6 @@ CALLS = {
     "codec.load_priors": saved,
     "coders.encode_bits": coded,
     "coders.decode_bits": coded,
-    "coders.words_to_bytes": words,
-    "coders.bytes_to_words": words,
     "container.Container.to_bytes": container_back,
     "container.Container.from_bytes": container_back,
     "correlation.Repair.negative": lambda on: on.repaired.negative,
@@ -240,10 +234,10 @@ CALLS = {
     "dichotomized.latent_correlation": lambda on: dichotomized.latent_correlation(
         on.dichotomized.margins, on.truth.second
     ),
-    "draws.normals": lambda on: draws.normals((3, 2), on.generator, on.latents),
-    "draws.uniforms": lambda on: draws.uniforms((3,), on.generator, on.latents),
-    "draws.integers": lambda on: draws.integers(9, 4, on.generator, on.device),
-    "draws.permutation": lambda on: draws.permutation(9, on.generator, on.device),
+    "draws.draw_normals": lambda on: draws.draw_normals((3, 2), on.generator, on.latents),
+    "draws.draw_uniforms": lambda on: draws.draw_uniforms((3,), on.generator, on.latents),
+    "draws.draw_integers": lambda on: draws.draw_integers(9, 4, on.generator, on.device),
+    "draws.draw_permutation": lambda on: draws.draw_permutation(9, on.generator, on.device),
     "gaussians.Gaussian.standard": lambda on: gaussians.Gaussian.standard(6, on.device),
     "gaussians.Gaussian.with_covariance": lambda on: gaussians.Gaussian.with_covariance(
         on.truth.first, on.truth.covariance
@@ -320,7 +314,6 @@ CALLS = {
     "moments.Moments.covariance": lambda on: on.truth.covariance,
     "moments.moments": lambda on: moments.moments(on.latents),
     "moments.moments_of_packed": lambda on: moments.moments_of_packed(on.packed, 6),
-    "moments.moments_of_batches": lambda on: moments.moments_of_batches([on.latents], 6, on.device),
     "moments.upper_triangle": lambda on: moments.upper_triangle(on.gram),
     "moments.moment_errors": lambda on: moments.moment_errors(on.truth, on.truth),
     "moments.sampling_noise": lambda on: moments.sampling_noise(on.truth, 9),

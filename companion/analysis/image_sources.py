@@ -22,7 +22,7 @@ from lbae_lib.latent.inversion import (
     full_rank,
 )
 from lbae_lib.latent.moments import moments
-from lbae_lib.latent.sampler import RealSampler, Sampler
+from lbae_lib.latent.sampler import Sampler
 from lbae_lib.metrics.corruptions import blurred, noisy, without_class
 from lbae_lib.models.autoencoders import LBAE, VAE
 from lbae_lib.models.encoding import decode
@@ -141,7 +141,7 @@ def vae_sources(baseline: Baseline, components: int = 10) -> dict[str, ImageSour
         path = slerp(source, target, STEPS) * length[..., None]
         return decode(model, path.flatten(0, 1)[:count])
 
-    samplers: dict[str, tuple[str, RealSampler, str]] = {
+    samplers: dict[str, tuple[str, Sampler, str]] = {
         "n01": ("N(0, 1)", Gaussian.standard(model.config.latent_size), ""),
         "sampled": ("N(μ, Σ)", Gaussian.aggregate_posterior(means, log_variances), ""),
         "gmm": ("mixture of Gaussians", mixture, _described(mixture)),
@@ -211,7 +211,7 @@ def reconstructions(model: LBAE | VAE, latents: Tensor) -> ImageSource:
     )
 
 
-def decoded(model: LBAE | VAE, sampler: Sampler | RealSampler) -> Callable[..., Tensor]:
+def decoded(model: LBAE | VAE, sampler: Sampler) -> Callable[..., Tensor]:
     """Draws latents and decodes them."""
     return lambda count, generator: decode(model, sampler.sample(count, generator))
 

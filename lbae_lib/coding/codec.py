@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -69,14 +69,14 @@ class Codec:
             FormatError: if the file is damaged, or was written with another model or other priors.
         """
         found = Container.from_bytes(content)
-        hashes = [("autoencoder", _short(self.model), found.model)]
+        hashes = [("another autoencoder", _short(self.model), found.model)]
         if found.coder != "packed":
-            hashes.append(("priors", _short(self.priors), found.priors))
+            hashes.append(("other priors", _short(self.priors), found.priors))
         for what, own, other in hashes:
             if own != other:
                 raise FormatError(
-                    f"the file was written with other {what} ({other.hex()}…) than these "
-                    f"({own.hex()}…): name the data set and profile that it was written with"
+                    f"the file was written with {what} (hash {other.hex()}…, here {own.hex()}…): "
+                    "name the data set and profile that it was written with"
                 )
         sizes = (found.channels, found.image_size, found.latent_size)
         expected = (self.channels, self.image_size, self.latent_size)
@@ -86,22 +86,6 @@ class Codec:
             )
         model = self.bit_model(found.coder)
         return decode_bits(found.payload, found.count, found.latent_size, model)
-
-
-class StoredPriors(NamedTuple):
-    """The content of a file of priors.
-
-    Attributes:
-        factorised: the prior of independent bits.
-        autoregressive: the learned prior.
-        about: the description given to :func:`save_priors`.
-        sha256: of the file, in hexadecimal.
-    """
-
-    factorised: Factorised
-    autoregressive: Autoregressive
-    about: dict[str, Any]
-    sha256: str
 
 
 def save_priors(
@@ -130,8 +114,11 @@ def save_priors(
     write_tensors(path, tensors, about | {"version": VERSION})
 
 
-def load_priors(path: Path) -> StoredPriors:
+def load_priors(path: Path) -> tuple[Factorised, Autoregressive, dict[str, Any], str]:
     """Read a file that :func:`save_priors` wrote.
+
+    Returns:
+        Both priors, the description, and the SHA-256 of the file.
 
     Raises:
         CheckpointError: if the file is missing, damaged or of another version.
@@ -139,7 +126,8 @@ def load_priors(path: Path) -> StoredPriors:
     tensors, about = read_tensors(path, "prior")
     if about.get("version") != VERSION:
         raise CheckpointError(
-            f"{path} has version {about.get('version')}, but this library reads {VERSION}"
+            f"{path} has version {about.get('version')}, but this library reads {VERSION}: "
+            "fit the prior again"
         )
     try:
         layers = range(sum(name.startswith("weight.") for name in tensors))
@@ -155,7 +143,7 @@ def load_priors(path: Path) -> StoredPriors:
         )
     except (KeyError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"the prior at {path} is not valid ({error}): fit it again") from None
-    return StoredPriors(factorised, autoregressive, about, sha256_file(path))
+    return factorised, autoregressive, about, sha256_file(path)
 
 
 def _narrowed(integers: Tensor) -> Tensor:

@@ -17,7 +17,6 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from constriction import stream
-from numpy.typing import NDArray
 from torch import Tensor
 
 from lbae_lib.bits import check_bits, pack_bits
@@ -25,7 +24,7 @@ from lbae_lib.errors import FormatError
 from lbae_lib.latent.bit_models import ONE, BitModel
 
 GROUP = 1024
-_WORD = np.dtype("<u4")
+WORD = np.dtype("<u4")  # of payloads
 # A bit costs at least this much, under the largest of probabilities, 1 - 1/ONE.
 _LEAST_COST = -math.log2(1 - 1 / ONE)
 
@@ -52,7 +51,7 @@ def encode_bits(bits: Tensor, model: BitModel | None) -> bytes:
         probabilities = model.probabilities(group)[:, model.order].T.contiguous()  # (N, K)
         symbols = (group[:, model.order].T > 0).to(torch.int32).contiguous()
         coder.encode(symbols.numpy().ravel(), family, probabilities.numpy().ravel() / ONE)
-    return words_to_bytes(coder.get_compressed())
+    return bytes(coder.get_compressed().astype(WORD).tobytes())
 
 
 def decode_bits(payload: bytes, count: int, latent_size: int, model: BitModel | None) -> Tensor:
@@ -78,24 +77,6 @@ def decode_bits(payload: bytes, count: int, latent_size: int, model: BitModel | 
     return torch.cat([empty, *groups])
 
 
-def words_to_bytes(words: NDArray[np.uint32]) -> bytes:
-    """32-bit words as bytes, lowest byte first."""
-    return words.astype(_WORD).tobytes()
-
-
-def bytes_to_words(payload: bytes) -> NDArray[np.uint32]:
-    """Undo :func:`words_to_bytes`.
-
-    Raises:
-        FormatError: if the number of bytes is not a multiple of 4.
-    """
-    if len(payload) % _WORD.itemsize:
-        raise FormatError(
-            f"the payload has {len(payload)} bytes, which is not a whole number of 32-bit words"
-        )
-    return np.frombuffer(payload, dtype=_WORD).astype(np.uint32)
-
-
 def _unpacked(payload: bytes, count: int, latent_size: int) -> Tensor:
     width = -(-latent_size // 8)
     if len(payload) != count * width:
@@ -112,14 +93,17 @@ def _unpacked(payload: bytes, count: int, latent_size: int) -> Tensor:
 
 def _decoded(payload: bytes, count: int, model: BitModel) -> Iterator[Tensor]:
     order = model.order.tolist()
-    words = bytes_to_words(payload)
-    most = math.ceil((8 * len(payload) + 8 * _WORD.itemsize) / _LEAST_COST)
+    if len(payload) % WORD.itemsize:
+        raise FormatError(
+            f"the payload has {len(payload)} bytes, which is not a whole number of 32-bit words"
+        )
+    most = math.ceil((8 * len(payload) + 8 * WORD.itemsize) / _LEAST_COST)
     if count * len(order) > most:
         raise FormatError(
             f"the payload has {len(payload)} bytes, which hold {most:,} bits at most, not "
             f"{count:,} latents of {len(order)}"
         )
-    coder = stream.queue.RangeDecoder(words)
+    coder = stream.queue.RangeDecoder(np.frombuffer(payload, dtype=WORD).astype(np.uint32))
     family = stream.model.Bernoulli(perfect=False)
     for start in range(0, count, GROUP):
         bits = torch.empty(min(GROUP, count - start), len(order), device="cpu")

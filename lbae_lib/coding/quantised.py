@@ -7,7 +7,7 @@ import torch
 from constriction import stream
 from torch import Tensor
 
-from lbae_lib.coding.coders import bytes_to_words, words_to_bytes
+from lbae_lib.coding.coders import WORD
 
 # Grid cells on each side of zero. The coder's probabilities are multiples of 2^-24 and never zero,
 # so many more cells would add noticeable length.
@@ -29,13 +29,13 @@ def encode_quantised(latents: Tensor, step: float, mean: Tensor, deviation: Tens
     cells = quantise(latents.cpu(), step).to(torch.int32).contiguous()  # (K, N)
     coder = stream.queue.RangeEncoder()
     coder.encode(cells.numpy().ravel(), *_model(len(cells), step, mean, deviation))
-    return words_to_bytes(coder.get_compressed())
+    return bytes(coder.get_compressed().astype(WORD).tobytes())
 
 
 def decode_quantised(
     payload: bytes, count: int, step: float, mean: Tensor, deviation: Tensor
 ) -> Tensor:
-    """Undo :func:`encode_quantised`, up to the rounding.
+    """Undo :func:`encode_quantised`, up to the rounding: float32 (K, N), on the processor.
 
     Args:
         payload: what :func:`encode_quantised` returned.
@@ -43,24 +43,14 @@ def decode_quantised(
         step: as in encoding, as are the following.
         mean: (N,).
         deviation: (N,).
-
-    Returns:
-        float32 (K, N), on the processor.
-
-    Raises:
-        FormatError: if the number of bytes is not a multiple of 4.
     """
-    coder = stream.queue.RangeDecoder(bytes_to_words(payload))
+    coder = stream.queue.RangeDecoder(np.frombuffer(payload, dtype=WORD).astype(np.uint32))
     cells = torch.from_numpy(coder.decode(*_model(count, step, mean, deviation)))
     return (cells.reshape(count, -1).double() * step).float()
 
 
 def quantise(latents: Tensor, step: float) -> Tensor:
-    """The grid cells that latents fall into: float64 (K, N), integers in [-4096, 4096].
-
-    Args:
-        latents: (K, N).
-        step: width of a grid cell, above 0.
+    """The grid cells of latents (K, N): float64 (K, N), integers in [-4096, 4096].
 
     Raises:
         ValueError: as :func:`encode_quantised`.

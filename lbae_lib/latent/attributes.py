@@ -12,14 +12,11 @@ CODE_THRESHOLD = 0.12  # D in the authors' code
 
 
 def expected_bits(latents: Tensor, has: Tensor) -> Tensor:
-    """p = E[Y^a], the mean of the latents of images that have the attribute a (Section 4.3).
+    """p = E[Y^a], the mean latent of images with the attribute a: float64 (N,) in [-1, 1].
 
     Args:
         latents: (K, N) in {-1, +1}, of training images.
         has: which images have the attribute, bool (K,).
-
-    Returns:
-        float64 (N,) in [-1, 1].
 
     Raises:
         ValueError: if no image has the attribute.
@@ -32,7 +29,7 @@ def expected_bits(latents: Tensor, has: Tensor) -> Tensor:
 
 
 def contrast(latents: Tensor, has: Tensor) -> Tensor:
-    """E[Y^a] - E[Y^¬a]: what distinguishes images with the attribute from those without.
+    """E[Y^a] - E[Y^¬a], what distinguishes images with the attribute: float64 (N,) in [-2, 2].
 
     A bit that is +1 in nearly all images is +1 in images with the attribute as well, so Eq. 17
     sets it in every image. The difference leaves it unchanged.
@@ -40,9 +37,6 @@ def contrast(latents: Tensor, has: Tensor) -> Tensor:
     Args:
         latents: (K, N) in {-1, +1}, of training images.
         has: which images have the attribute, bool (K,).
-
-    Returns:
-        float64 (N,) in [-2, 2].
 
     Raises:
         ValueError: if all images have the attribute, or none has it.
@@ -84,14 +78,11 @@ def bits_set(direction: Tensor, threshold: float) -> int:
 
 
 def threshold_for(direction: Tensor, bits: int) -> float:
-    """The threshold that sets this number of bits, those with the largest |p_i|.
+    """The threshold D >= 0 that sets this number of bits, those with the largest |p_i|.
 
     Args:
         direction: p, (N,).
         bits: 0 to N. The next largest |p_i| is the threshold, so bits that equal it are not set.
-
-    Returns:
-        D >= 0.
     """
     ordered = direction.abs().sort(descending=True).values
     if bits >= len(ordered):

@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from lbae_lib.bits import check_bits
-from lbae_lib.latent import draws
 from lbae_lib.latent.bit_models import ONE, Factorised, entropy
 from lbae_lib.latent.chow_liu import chow_liu_tree
+from lbae_lib.latent.draws import draw_permutation
 from lbae_lib.latent.integer_network import Autoregressive
 from lbae_lib.latent.masked_network import MaskedNetwork
 from lbae_lib.latent.moments import moments
@@ -93,7 +93,7 @@ def fit_autoregressive(
     with progress_bar(epochs * steps, "autoregressive prior", "step", enabled=show_progress) as bar:
         for epoch in range(epochs):
             total = torch.zeros((), dtype=torch.float64, device=rows.device)
-            shuffled = draws.permutation(len(rows), generator, rows.device)
+            shuffled = draw_permutation(len(rows), generator, rows.device)
             for step, chosen in enumerate(shuffled.split(batch_size), start=epoch * steps):
                 for group in optimizer.param_groups:
                     group["lr"] = learning_rate * (1 - step / (epochs * steps))

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from lbae_lib.bits import signs
-from lbae_lib.latent import draws
+from lbae_lib.latent.draws import draw_integers, draw_normals, draw_uniforms
 from lbae_lib.latent.gaussians import Gaussian, SignedSampler
 from lbae_lib.latent.moments import Moments
 
 
 class DirectRounding(SignedSampler):
-    """b = f_b(L z + E[Y]) with L Lᵀ = Σ and z ~ N(0, I) (Eqs. 2-3).
+    """b = f_b(L z + E[Y]) with L Lᵀ = Σ and z ~ N(0, I) (Eq. 2, Eq. 3).
 
     The paper shows that this baseline does not reproduce the moments of the latents (Figure 2).
     Any root L of Σ gives the same distribution.
@@ -38,7 +38,7 @@ class IndependentBits:
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """Random latents, (count, N) in {-1, +1}."""
-        uniform = draws.uniforms((count, len(self.mean)), generator, self.mean)
+        uniform = draw_uniforms((count, len(self.mean)), generator, self.mean)
         return signs(self.mean - (2 * uniform - 1))  # P(+1) = (1 + mean) / 2
 
 
@@ -57,7 +57,7 @@ class UniformBits:
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """Random latents, (count, N) in {-1, +1}."""
         like = torch.empty(0, dtype=torch.float64, device=self.device)
-        return signs(draws.normals((count, self.latent_size), generator, like))
+        return signs(draw_normals((count, self.latent_size), generator, like))
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,4 @@ class Resampling:
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """Random latents, (count, N) in {-1, +1}."""
-        return self.latents[
-            draws.integers(len(self.latents), count, generator, self.latents.device)
-        ]
+        return self.latents[draw_integers(len(self.latents), count, generator, self.latents.device)]

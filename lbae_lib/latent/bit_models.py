@@ -14,7 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from lbae_lib.latent import draws
+from lbae_lib.latent.draws import draw_integers
 from lbae_lib.latent.moments import Moments
 
 PRECISION = 16
@@ -117,21 +117,18 @@ def draw(model: BitModel, count: int, generator: torch.Generator) -> Tensor:
     for rows in result.split(_CHUNK):
         state = model.begin(len(rows))
         for bit in order:
-            drawn = draws.integers(ONE, len(rows), generator, "cpu")
+            drawn = draw_integers(ONE, len(rows), generator, "cpu")
             rows[:, bit] = torch.where(drawn < state.probability(), 1.0, -1.0)
             state.append(rows[:, bit])
     return result
 
 
 def code_lengths(model: BitModel, bits: Tensor) -> Tensor:
-    """Length of each latent's ideal code: -log2 of its probability, in bits.
+    """-log2 p of each latent, the length in bits of its ideal code: float64 (K,), on the processor.
 
     Args:
-        model: of the latents.
+        model: p.
         bits: (K, N) in {-1, +1}, on any device.
-
-    Returns:
-        float64 (K,), on the processor.
     """
     lengths = []
     for part in bits.cpu().split(_CHUNK):
@@ -145,7 +142,7 @@ def entropy(model: BitModel, bits: Tensor) -> float:
     """Cross-entropy of latents under a model: the mean of :func:`code_lengths`, bits per latent.
 
     Args:
-        model: of the latents.
+        model: a prior.
         bits: (K, N) in {-1, +1}, with K >= 1.
     """
     return math.fsum(code_lengths(model, bits).tolist()) / len(bits)

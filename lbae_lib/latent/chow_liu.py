@@ -15,16 +15,13 @@ from lbae_lib.latent.moments import Moments, marginal_entropy
 
 
 def mutual_information(truth: Moments) -> Tensor:
-    """Mutual information of each pair of bits.
+    """Mutual information in bits of each pair of bits: float64 (N, N) in [0, 1], zero diagonal.
 
     The pair (i, j) takes the values (s, t) with the probability
     (1 + s E[b_i] + t E[b_j] + s t E[b_i b_j]) / 4.
 
     Args:
         truth: moments of the latents.
-
-    Returns:
-        float64 (N, N) in [0, 1], in bits, with a zero diagonal.
     """
     first, second = truth.first, truth.second
     joint_entropy = torch.zeros_like(second)
@@ -70,7 +67,7 @@ def chow_liu_tree(truth: Moments) -> tuple[Tensor, Tensor]:
 
 
 def tree_code_length(truth: Moments, bits: Tensor) -> float:
-    """Mean length of the ideal codes of latents under the Chow-Liu tree.
+    """Mean length of the ideal codes of latents under the Chow-Liu tree, in bits per latent.
 
     Each count of a pair of values gets half an observation more (Krichevsky and Trofimov), so
     that values which never occurred have a positive probability.
@@ -78,9 +75,6 @@ def tree_code_length(truth: Moments, bits: Tensor) -> float:
     Args:
         truth: moments of the latents that the tree is fitted to.
         bits: latents to code, (K, N) in {-1, +1}.
-
-    Returns:
-        Bits per latent.
     """
     order, parents = chow_liu_tree(truth)
     root, children = order[0], order[1:]

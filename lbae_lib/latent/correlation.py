@@ -1,4 +1,4 @@
-"""From moments to unit vectors: the Gram matrix H (Eqs. 8-9), its repair, its factor (Eq. 10).
+"""From moments to unit vectors: the Gram matrix H (Eq. 9), its repair, its factor (Eq. 10).
 
 Hyperplane rounding needs unit vectors at angles that H = cos(π/2 (1 - M)) = sin(π/2 M) gives entry
 by entry. Nothing makes this H positive semi-definite. Where it is not, no such vectors exist, and
@@ -45,13 +45,10 @@ class Repair:
 
 
 def gram_matrix(moment_matrix: Tensor) -> Tensor:
-    """H = cos(π/2 (1 - M)) = sin(π/2 M) (Eqs. 8-9).
+    """H = cos(π/2 (1 - M)) = sin(π/2 M) (Eq. 8, Eq. 9), float64 (N+1, N+1) in [-1, 1].
 
     Args:
         moment_matrix: M of Eq. 4, (N+1, N+1) in [-1, 1].
-
-    Returns:
-        float64 (N+1, N+1) in [-1, 1].
 
     Raises:
         ValueError: if an entry is outside [-1, 1].
@@ -65,16 +62,13 @@ def gram_matrix(moment_matrix: Tensor) -> Tensor:
 
 
 def rounding_moments(vectors: Tensor) -> Tensor:
-    """Moments that hyperplane rounding has in expectation: 2/π·asin(V Vᵀ).
+    """M = 2/π·asin(V Vᵀ), the moments that hyperplane rounding has in expectation: (N+1, N+1).
 
-    This inverts Eqs. 8-9. Two unit vectors at angle α fall on the same side of a random hyperplane
-    with the probability 1 - α/π (Eqs. 6-7; Grothendieck's identity).
+    This inverts Eq. 9. Two unit vectors at angle α fall on the same side of a random hyperplane
+    with the probability 1 - α/π (Eq. 6, Eq. 7), and that is (M + 1) / 2 (Eq. 5).
 
     Args:
         vectors: V, unit rows, (N+1, R).
-
-    Returns:
-        M, (N+1, N+1) in [-1, 1], with first moments in the last row and column.
     """
     moment_matrix = torch.asin((vectors @ vectors.T).clamp(-1, 1)) * (2 / math.pi)
     return moment_matrix.fill_diagonal_(1.0)
@@ -108,10 +102,8 @@ def clip(gram: Tensor) -> tuple[Tensor, int]:
 
     Their code takes the nearest positive semi-definite matrix in the Frobenius norm (Higham
     1988), which clips the eigenvalues, and does not restore the unit diagonal. Signs do not depend
-    on the length of a row of V, so the distribution of the bits is the same.
-
-    Returns:
-        The matrix, and 1 for one iteration.
+    on the length of a row of V, so the distribution of the bits is the same. Returned are the
+    matrix, and 1 for one iteration.
     """
     return _unit_diagonal(_project_psd(gram)), 1
 

@@ -60,13 +60,10 @@ class DichotomizedGaussian:
 
 
 def margins_of(first: Tensor) -> Tensor:
-    """γ with P(z > -γ) = (1 + E[b]) / 2 for z ~ N(0, 1).
+    """γ with P(z > -γ) = (1 + E[b]) / 2 for z ~ N(0, 1): float64 (N,) in [-8, 8].
 
     Args:
         first: E[b], (N,) in [-1, 1].
-
-    Returns:
-        float64 (N,) in [-8, 8].
     """
     # ndtri of the smaller tail keeps its precision near ±1.
     tail = (1 - first.double().abs()) / 2
@@ -75,14 +72,11 @@ def margins_of(first: Tensor) -> Tensor:
 
 
 def pair_moments(margins: Tensor, correlation: Tensor) -> Tensor:
-    """E[b_i b_j] of thresholded Gaussians.
+    """E[b_i b_j] of thresholded Gaussians: float64 (N, N) in [-1, 1], ones on the diagonal.
 
     Args:
         margins: γ, (N,).
         correlation: of the Gaussians, (N, N) in [-1, 1].
-
-    Returns:
-        float64 (N, N) in [-1, 1], with ones on the diagonal.
     """
     rows, columns = _pairs(margins)
     angles = torch.asin(correlation[rows, columns].double().clamp(-1, 1))

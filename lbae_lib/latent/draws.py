@@ -12,25 +12,25 @@ import torch
 from torch import Tensor
 
 
-def normals(shape: Sequence[int], generator: torch.Generator, like: Tensor) -> Tensor:
+def draw_normals(shape: Sequence[int], generator: torch.Generator, like: Tensor) -> Tensor:
     """Standard normal numbers, of the dtype and on the device of ``like``."""
     place = generator.device
     return torch.randn(shape, generator=generator, dtype=like.dtype, device=place).to(like.device)
 
 
-def uniforms(shape: Sequence[int], generator: torch.Generator, like: Tensor) -> Tensor:
+def draw_uniforms(shape: Sequence[int], generator: torch.Generator, like: Tensor) -> Tensor:
     """Uniform numbers in [0, 1), of the dtype and on the device of ``like``."""
     place = generator.device
     return torch.rand(shape, generator=generator, dtype=like.dtype, device=place).to(like.device)
 
 
-def integers(
+def draw_integers(
     below: int, count: int, generator: torch.Generator, device: torch.device | str
 ) -> Tensor:
     """Uniform integers in [0, below), int64 (count,), on ``device``."""
     return torch.randint(below, (count,), generator=generator, device=generator.device).to(device)
 
 
-def permutation(count: int, generator: torch.Generator, device: torch.device | str) -> Tensor:
+def draw_permutation(count: int, generator: torch.Generator, device: torch.device | str) -> Tensor:
     """The integers below ``count`` in random order, int64 (count,), on ``device``."""
     return torch.randperm(count, generator=generator, device=generator.device).to(device)

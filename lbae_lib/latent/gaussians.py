@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from lbae_lib.bits import signs
-from lbae_lib.latent import draws
-from lbae_lib.latent.sampler import RealSampler
+from lbae_lib.latent.draws import draw_normals, draw_permutation
+from lbae_lib.latent.sampler import Sampler
 
 Covariance = Literal["full", "diag"]
 
@@ -64,7 +64,7 @@ class Gaussian:
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """Random latents μ + L z with z ~ N(0, I), (count, N), of the dtype of L."""
-        noise = draws.normals((count, self.root.shape[1]), generator, self.root)
+        noise = draw_normals((count, self.root.shape[1]), generator, self.root)
         return noise @ self.root.T + self.mean
 
 
@@ -117,7 +117,7 @@ class GaussianMixture:
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.mixture import GaussianMixture as Mixture
 
-        shuffled = draws.permutation(len(latents), torch.Generator().manual_seed(seed), "cpu")
+        shuffled = draw_permutation(len(latents), torch.Generator().manual_seed(seed), "cpu")
         used = latents.cpu()[shuffled[:at_most]].double()
         count, width = used.shape
         if count < components:
@@ -146,7 +146,7 @@ class GaussianMixture:
         weights = self.weights.to(generator.device)
         chosen = torch.multinomial(weights, count, replacement=True, generator=generator)
         chosen = chosen.to(self.means.device)  # (count,)
-        noise = draws.normals((count, self.means.shape[1]), generator, self.means)
+        noise = draw_normals((count, self.means.shape[1]), generator, self.means)
         result = torch.empty_like(noise)
         for component, (mean, root) in enumerate(zip(self.means, self.roots, strict=True)):
             rows = chosen == component
@@ -156,13 +156,13 @@ class GaussianMixture:
 
 @dataclass(frozen=True)
 class SignedSampler:
-    """Rounds the latents of a real sampler to bits by their signs (Eq. 1).
+    """Rounds real latents to bits (Eq. 1).
 
     Attributes:
         real: draws the real latents.
     """
 
-    real: RealSampler
+    real: Sampler
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """Random latents, (count, N) in {-1, +1}."""

@@ -6,21 +6,18 @@ import torch
 from torch import Tensor
 
 from lbae_lib.bits import check_bits
-from lbae_lib.latent import draws
+from lbae_lib.latent.draws import draw_integers
 
 _LATENTS, _TRIPLES = 1 << 14, 1 << 11  # at a time
 
 
 def random_triples(width: int, count: int, generator: torch.Generator) -> Tensor:
-    """Random ordered triples of different bits, drawn with replacement.
+    """Random ordered triples of different bits, with replacement: int64 (count, 3) in [0, N).
 
     Args:
         width: N, at least 3.
         count: number of triples.
-        generator: of the choice.
-
-    Returns:
-        int64 (count, 3) in [0, N), on the generator's device.
+        generator: of the choice; the triples are on its device.
 
     Raises:
         ValueError: if there are fewer than three bits.
@@ -29,7 +26,7 @@ def random_triples(width: int, count: int, generator: torch.Generator) -> Tensor
         raise ValueError(f"{width} bits have no triple: at least 3 are needed")
     # Three different numbers: each later one skips those before it, in ascending order.
     first, second, third = (
-        draws.integers(width - skip, count, generator, generator.device) for skip in (0, 1, 2)
+        draw_integers(width - skip, count, generator, generator.device) for skip in (0, 1, 2)
     )
     second = second + (second >= first)
     low, high = torch.minimum(first, second), torch.maximum(first, second)
@@ -39,14 +36,11 @@ def random_triples(width: int, count: int, generator: torch.Generator) -> Tensor
 
 
 def third_moments(bits: Tensor, triples: Tensor) -> Tensor:
-    """E[b_i b_j b_k] for each triple.
+    """E[b_i b_j b_k] for each triple: float64 (T,) in [-1, 1].
 
     Args:
         bits: (K, N) in {-1, +1}.
         triples: int64 (T, 3) in [0, N).
-
-    Returns:
-        float64 (T,) in [-1, 1].
     """
     check_bits(bits)
     total = torch.zeros(len(triples), dtype=torch.float64, device=bits.device)
@@ -60,13 +54,10 @@ def third_moments(bits: Tensor, triples: Tensor) -> Tensor:
 
 
 def weight_distribution(bits: Tensor) -> Tensor:
-    """Fractions of latents that have 0, 1, …, N positive bits.
+    """Fractions of latents that have 0, 1, …, N positive bits: float64 (N+1,), with sum 1.
 
     Args:
         bits: (K, N) in {-1, +1}.
-
-    Returns:
-        float64 (N+1,), with sum 1.
     """
     check_bits(bits)
     weights = (bits > 0).sum(1)

@@ -1,4 +1,4 @@
-"""Random hyperplane rounding (Section 3.2, Eqs. 11-12)."""
+"""Random hyperplane rounding (Section 3.2, Eq. 11, Eq. 12)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from lbae_lib.bits import check_bits
-from lbae_lib.latent import draws
 from lbae_lib.latent.correlation import Method, Repair, factor, gram_matrix, repair
+from lbae_lib.latent.draws import draw_normals
 from lbae_lib.latent.moments import Moments
 
 _CHUNK = 512  # hyperplanes at a time, so that their products need little memory
@@ -50,7 +50,7 @@ class HyperplaneSampler:
 
     def normals(self, count: int, generator: torch.Generator) -> Tensor:
         """Hyperplane normals r ~ N(0, I), (count, R), of the dtype of V."""
-        return draws.normals((count, self.vectors.shape[1]), generator, self.vectors)
+        return draw_normals((count, self.vectors.shape[1]), generator, self.vectors)
 
     def bits(self, normals: Tensor) -> Tensor:
         """The bits of hyperplanes: b = f_r(r) = f_b(V r) f_b(V_{N+1} r) (Eq. 12).
@@ -86,10 +86,10 @@ class HyperplaneSampler:
 def hyperplane_sampler(
     target: Moments, method: Method = "nearest", rank: int | None = None
 ) -> tuple[HyperplaneSampler, Repair]:
-    """The sampler for given moments (Eqs. 8-10), and the repair that its Gram matrix needed.
+    """The sampler for given moments (Eq. 4 to Eq. 10), and the repair that its Gram matrix needed.
 
     Args:
-        target: moments to reproduce (Eq. 4).
+        target: moments to reproduce.
         method: "clip" (the authors') or "nearest" (nearest correlation matrix).
         rank: see :func:`lbae_lib.latent.correlation.factor`.
     """

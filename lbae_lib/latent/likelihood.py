@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from lbae_lib.latent import draws
+from lbae_lib.latent.draws import draw_uniforms
 from lbae_lib.latent.hyperplane import HyperplaneSampler
 
 _FEW = 0.5  # of the particles in effect: then they are resampled and moved
@@ -117,7 +117,7 @@ def _log_orthant(
     found = torch.zeros((), dtype=root.dtype, device=root.device)
     for i in range(size):
         least = -(root[i, :i] @ y[:i]) / root[i, i]  # y_i must be above it
-        y[i] = _above(least, 1 - draws.uniforms((particles,), generator, y))
+        y[i] = _above(least, 1 - draw_uniforms((particles,), generator, y))
         weight += torch.special.log_ndtr(-least)
         total = torch.logsumexp(weight, 0)
         share = (weight - total).exp()
@@ -144,7 +144,7 @@ def _move(y: Tensor, root: Tensor, generator: torch.Generator) -> None:
         bound = y[j] - products[j:] / torch.where(column == 0, 1.0, column)
         low = torch.where(column > 0, bound, -math.inf).amax(0)
         high = torch.where(column < 0, bound, math.inf).amin(0)
-        drawn = _between(low, high, 1 - draws.uniforms((y.shape[1],), generator, y))
+        drawn = _between(low, high, 1 - draw_uniforms((y.shape[1],), generator, y))
         products[j:] += column * (drawn - y[j])
         y[j] = drawn
 
@@ -169,6 +169,6 @@ def _between(low: Tensor, high: Tensor, chance: Tensor) -> Tensor:
 def _systematic(share: Tensor, generator: torch.Generator) -> Tensor:
     """Indices of resampled particles, int64 (M,)."""
     count = len(share)
-    start = draws.uniforms((), generator, share)
+    start = draw_uniforms((), generator, share)
     places = (torch.arange(count, dtype=share.dtype, device=share.device) + start) / count
     return torch.searchsorted(share.cumsum(0), places).clamp(max=count - 1)

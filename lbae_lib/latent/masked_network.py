@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lbae_lib.latent import draws
+from lbae_lib.latent.draws import draw_normals
 
 _LOG_ODDS = 8.0  # largest log-odds of a bit at the start
 
@@ -91,7 +91,7 @@ class MaskedNetwork(nn.Module):
         self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
         for mask in masks[: len(hidden)]:
             inputs = mask.sum(1, keepdim=True)
-            noise = draws.normals(mask.shape, generator, torch.empty(0, device=mask.device))
+            noise = draw_normals(mask.shape, generator, torch.empty(0, device=mask.device))
             self.weights.append(nn.Parameter(noise * (2 / inputs).sqrt() * mask))
             self.biases.append(nn.Parameter(torch.zeros(len(mask), device=mask.device)))
         output, skip = (torch.zeros(mask.shape, device=mask.device) for mask in masks[-2:])

@@ -51,7 +51,7 @@ def fit_vectors(
     iterations: int = 300,
     tolerance: float = 1e-7,
 ) -> MomentFit:
-    """Unit rows V that minimise the squared error of 2/π·asin(V Vᵀ) to M (Eqs. 4, 8-10).
+    """Unit rows V that minimise the squared error between 2/π·asin(V Vᵀ) and M (Eq. 4).
 
     A repair minimises errors of H, which are errors of cosines, but a sampler needs moments. The
     problem is not convex; starting from the nearest correlation matrix, L-BFGS reaches errors

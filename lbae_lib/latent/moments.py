@@ -62,7 +62,8 @@ def moments(bits: Tensor) -> Moments:
         >>> moments(torch.tensor([[1.0, 1.0], [1.0, -1.0]])).first.tolist()
         [1.0, 0.0]
     """
-    return moments_of_batches([bits], bits.shape[1], bits.device)
+    check_bits(bits, "latents")
+    return _counted([bits], bits.shape[1], bits.device)
 
 
 def moments_of_packed(packed: Tensor, latent_size: int) -> Moments:
@@ -71,32 +72,20 @@ def moments_of_packed(packed: Tensor, latent_size: int) -> Moments:
     Args:
         packed: uint8 (K, ceil(N / 8)).
         latent_size: N.
-    """
-    batches = (unpack_bits(chunk, latent_size) for chunk in packed.split(_CHUNK))
-    return moments_of_batches(batches, latent_size, packed.device)
-
-
-def moments_of_batches(
-    batches: Iterable[Tensor], latent_size: int, device: torch.device | str = "cpu"
-) -> Moments:
-    """Moments of latents that come in batches.
-
-    Sums of products of ±1 are integers and are added without rounding, so the result does not
-    depend on the batches or their order.
-
-    Args:
-        batches: (K, N) each, in {-1, +1}, on any device.
-        latent_size: N.
-        device: on which to count.
 
     Raises:
-        ValueError: as :func:`moments`.
+        ValueError: if there are no latents, or rows do not have the bytes that N bits need.
     """
+    batches = (unpack_bits(chunk, latent_size) for chunk in packed.split(_CHUNK))
+    return _counted(batches, latent_size, packed.device)
+
+
+def _counted(batches: Iterable[Tensor], latent_size: int, device: torch.device) -> Moments:
+    """Sums of products of ±1 are integers: added without rounding, in batches of any size."""
     count = 0
     sums = torch.zeros(latent_size + 1, latent_size + 1, dtype=torch.float64, device=device)
     for batch in batches:
-        check_bits(batch, "latents")
-        for chunk in batch.to(device, torch.float32).split(_CHUNK):
+        for chunk in batch.float().split(_CHUNK):
             # M is symmetric: only blocks on and above its diagonal are computed.
             for start in range(0, latent_size, _BLOCK):
                 block = slice(start, start + _BLOCK)
@@ -154,15 +143,12 @@ def sampling_noise(truth: Moments, samples: int) -> MomentErrors:
 
 
 def marginal_entropy(first: Tensor) -> Tensor:
-    """Entropy of each bit on its own, from its first moment.
+    """Entropy in bits of each bit on its own: float64 (N,) in [0, 1].
 
     The sum over bits is an upper bound of the entropy of the latents, reached by independent bits.
 
     Args:
         first: E[b], (N,) in [-1, 1].
-
-    Returns:
-        float64 (N,) in [0, 1], in bits.
     """
     p = (1 + first.double()) / 2
     return -(torch.xlogy(p, p) + torch.special.xlog1py(1 - p, -p)) / math.log(2)

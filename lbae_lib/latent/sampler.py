@@ -1,8 +1,4 @@
-"""What all samplers of latents have in common.
-
-Samplers draw on the device of their own tensors. The random numbers come from the generator's
-device (see :mod:`lbae_lib.latent.draws`), so that a seed means the same on every device.
-"""
+"""What all samplers of latents have in common."""
 
 from __future__ import annotations
 
@@ -13,16 +9,12 @@ from torch import Tensor
 
 
 class Sampler(Protocol):
-    """Draws binary latents."""
+    """Draws latents: bits, unless the class says that it draws real numbers.
+
+    Random numbers come from the generator's device (see :mod:`lbae_lib.latent.draws`), so that a
+    seed means the same on every device.
+    """
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
-        """Random latents, (count, N) in {-1, +1}."""
-        ...
-
-
-class RealSampler(Protocol):
-    """Draws real latents."""
-
-    def sample(self, count: int, generator: torch.Generator) -> Tensor:
-        """Random latents, (count, N)."""
+        """Random latents, (count, N), on the sampler's own device."""
         ...

@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-from lbae_lib.latent import draws
+from lbae_lib.latent.draws import draw_uniforms
 
 _BLOCK = 64  # coordinates updated one after another, before the products with all others are
 _FARTHEST = 37.0  # standard deviations: the normal tail beyond is zero in double precision
@@ -40,7 +40,7 @@ def truncated_gaussian(
             block = slice(first, first + _BLOCK)
             among = precision[block, block].unbind(1)
             pull = precision[block] @ values  # Q y, kept up to date within the block
-            uniform = 1 - draws.uniforms(pull.shape, generator, values)  # in (0, 1]
+            uniform = 1 - draw_uniforms(pull.shape, generator, values)  # in (0, 1]
             indices = range(first, first + len(pull))
             for i, column, pulled, share in zip(indices, among, pull, uniform, strict=True):
                 sign, value = signs[i], values[i]

@@ -1,8 +1,12 @@
-"""The mathematics of bits and latents loads without what training, coding and the book need."""
+"""The package of the latent mathematics as a whole: what it loads, and where the equations are."""
 
 import pkgutil
+import re
 import subprocess
 import sys
+
+import pytest
+from conftest import PROJECT
 
 import lbae_lib.latent
 
@@ -20,3 +24,12 @@ def test_importing_the_mathematics_loads_nothing_heavy():
     code = f"import sys, {', '.join(modules)}; print(*sorted({HEAVY} & set(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert run.stdout.split() == []
+
+
+@pytest.mark.parametrize(
+    "reference", [*(f"Eq. {number}" for number in range(1, 18)), "Algorithm 1"]
+)
+def test_every_equation_of_the_paper_is_named_where_it_is_computed(reference):
+    pattern = re.compile(re.escape(reference) + r"\b")
+    texts = [path.read_text() for path in (PROJECT / "lbae_lib").rglob("*.py")]
+    assert any(pattern.search(text) for text in texts)
