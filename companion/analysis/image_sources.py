@@ -12,13 +12,13 @@ from companion.analysis.inversions import INVERSIONS
 from companion.analysis.samplers import LABELS, FittedSamplers
 from companion.experiments.trained import Baseline, Trained
 from lbae_lib.data.images import ImageSet
-from lbae_lib.latent.baselines import Sampler
-from lbae_lib.latent.gaussians import Gaussian, GaussianMixture, Prior
+from lbae_lib.latent.gaussians import Gaussian, GaussianMixture
 from lbae_lib.latent.hyperplane import HyperplaneSampler
 from lbae_lib.latent.interpolation import interpolate_bits, slerp
 from lbae_lib.latent.inversion import (
     full_rank,
 )
+from lbae_lib.latent.sampler import Sampler
 from lbae_lib.metrics.corruptions import blurred, noisy
 from lbae_lib.models.autoencoders import LBAE, VAE
 from lbae_lib.models.encoding import decode
@@ -185,9 +185,7 @@ def reconstructions(model: LBAE | VAE, latents: Tensor) -> ImageSource:
     )
 
 
-def decoded(
-    model: LBAE | VAE, sampler: Sampler | Prior
-) -> Callable[[int, torch.Generator], Tensor]:
+def decoded(model: LBAE | VAE, sampler: Sampler) -> Callable[[int, torch.Generator], Tensor]:
     """Draws latents and decodes them."""
     return lambda count, generator: decode(model, sampler.sample(count, generator))
 

@@ -12,17 +12,12 @@ from torch import Tensor
 
 from companion.analysis.hyperplane_fits import HyperplaneFit, by_moments, by_repair
 from lbae_lib.latent.autoregressive import FittedPrior, fit_autoregressive
-from lbae_lib.latent.baselines import (
-    DirectRounding,
-    IndependentBits,
-    Resampling,
-    Sampler,
-    UniformBits,
-)
+from lbae_lib.latent.baselines import DirectRounding, IndependentBits, Resampling, UniformBits
 from lbae_lib.latent.dichotomized import DichotomizedGaussian
-from lbae_lib.latent.gaussians import GaussianMixture, Signed
+from lbae_lib.latent.gaussians import GaussianMixture, SignedSampler
 from lbae_lib.latent.hyperplane import HyperplaneSampler
 from lbae_lib.latent.moments import Moments, moments
+from lbae_lib.latent.sampler import Sampler
 
 T = TypeVar("T")
 
@@ -144,7 +139,7 @@ SAMPLERS: Mapping[str, SamplerKind] = {
     "dichotomized": SamplerKind(
         "dichotomized Gaussian", lambda own: DichotomizedGaussian.fit(own.moments)[0]
     ),
-    "mixture": SamplerKind("signs of a Gaussian mixture", lambda own: Signed(own.mixture)),
+    "mixture": SamplerKind("signs of a Gaussian mixture", lambda own: SignedSampler(own.mixture)),
     "logistic": SamplerKind("autoregressive, logistic", lambda own: own.logistic.model),
     "autoregressive": SamplerKind("autoregressive prior", lambda own: _given(own.prior, "prior")),
 }

@@ -10,8 +10,8 @@ from torch import Tensor
 from companion.analysis.samplers import FittedSamplers
 from companion.experiments.trained import Trained
 from lbae_lib.latent import inversion
-from lbae_lib.latent.baselines import Sampler
 from lbae_lib.latent.hyperplane import HyperplaneSampler
+from lbae_lib.latent.sampler import Sampler
 from lbae_lib.models.encoding import decode
 
 # Of the exact inversion: normals are a tenth longer than after 40 sweeps, in a third of the time.
