@@ -118,7 +118,7 @@ def test_a_sampler_is_fitted_once_and_says_what_it_lacks(latents):
     fit = fitted.hyperplane_fit("nearest")
     assert fitted.hyperplane_fit("nearest") is fit
     assert fitted["nearest"].vectors is fit.vectors
-    assert fitted["mixture"].prior is fitted.mixture
+    assert fitted["mixture"].real is fitted.mixture
     with pytest.raises(ValueError, match="prior="):
         fitted["autoregressive"]
     with pytest.raises(ValueError, match="validation="):
