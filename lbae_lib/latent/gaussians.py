@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from lbae_lib.bits import signs
+from lbae_lib.errors import extra
 
 Covariance = Literal["full", "diag"]
 
@@ -116,8 +117,9 @@ class GaussianMixture:
         """
         import warnings
 
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.mixture import GaussianMixture as Mixture
+        with extra("metrics", "scikit-learn", "Gaussian mixtures"):
+            from sklearn.exceptions import ConvergenceWarning
+            from sklearn.mixture import GaussianMixture as Mixture
 
         mixed = torch.randperm(len(latents), generator=torch.Generator().manual_seed(seed))
         used = latents.cpu()[mixed[:at_most]].double()
