@@ -1,14 +1,14 @@
 """For ``torch.hub``: the trained models that this repository keeps, by name."""
 
-dependencies = ["torch", "safetensors", "yaml", "huggingface_hub"]
+dependencies = ["torch", "numpy", "safetensors", "tqdm"]
 
 
 def lbae(dataset="mnist", profile="laptop", model="lbae"):
     """A trained autoencoder of ``results/``, in eval mode.
 
     Args:
-        dataset: "mnist", "digits", …
-        profile: a file in ``config/``.
+        dataset: a folder of ``results/PROFILE/``: "mnist", "digits", …
+        profile: a folder of ``results/``.
         model: "lbae", "vae" or "lbae-N".
     """
     from pathlib import Path

@@ -100,3 +100,21 @@ def test_batches_are_halved_where_memory_does_not_suffice(
 
 def test_no_images_have_no_latents(model, images):
     assert encode(model, images[:0]).shape == (0, 2)
+
+
+def test_images_of_other_types_and_shapes_are_refused(model, images):
+    """Images in [0, 1] would be divided by 255 again."""
+    for wrong in (images / 255, images.repeat(1, 3, 1, 1), images[..., :16, :16], images[0]):
+        for function in (encode, lambda m, x: reconstruction_losses(m, x, "bce")):
+            with pytest.raises(ValueError, match=r"must be uint8 \(K, 1, 32, 32\); convert"):
+                function(model, wrong)
+    assert torch.equal(encode(model, to_uint8(images / 255)), encode(model, images))
+
+
+def test_latents_that_are_no_bits_are_refused(model, images):
+    bits = unpack_bits(encode(model, images[:3]), 12)
+    with pytest.raises(ValueError, match=r"latents of an LBAE must hold only -1 and \+1"):
+        decode(model, (bits + 1) / 2)
+    with pytest.raises(ValueError, match=r"of shape \(3, 11\), but must be \(K, 12\)"):
+        decode(model, bits[:, :11])
+    assert torch.equal(decode(model, bits.to(torch.int8)), decode(model, bits))

@@ -82,6 +82,42 @@ def test_the_hub_keeps_a_model(trained, tmp_path):
     same(sharing.HubModel.from_pretrained(str(tmp_path / "hub")).model, model)
 
 
+def test_a_model_goes_to_the_hub_and_comes_back(trained, tmp_path, monkeypatch):
+    """What is uploaded is a directory that load_shared reads; options reach the Hub's client."""
+    import huggingface_hub
+
+    model, _ = load_autoencoder(trained / "model.safetensors")
+    calls = []
+
+    class Api:
+        def __init__(self, token):
+            calls.append(token)
+
+        def create_repo(self, repo_id, **options):
+            calls.append((repo_id, options))
+
+        def upload_folder(self, repo_id, folder_path, **options):
+            shutil.copytree(folder_path, tmp_path / "uploaded")
+            calls.append((repo_id, options))
+            return "the commit"
+
+    def download(repo_id, **options):
+        calls.append((repo_id, options))
+        return str(tmp_path / "uploaded")
+
+    monkeypatch.setattr(huggingface_hub, "HfApi", Api)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    hub = sharing.HubModel(model)
+    assert hub.push_to_hub("me/lbae", token="t", commit_message="new") == "the commit"
+    same(sharing.HubModel.from_pretrained("me/lbae", revision="v1").model, model)
+    assert calls == [
+        "t",
+        ("me/lbae", {"private": None, "exist_ok": True}),
+        ("me/lbae", {"commit_message": "new"}),
+        ("me/lbae", {"revision": "v1"}),
+    ]
+
+
 def test_programs_take_batches_of_any_size(trained, tmp_path):
     sharing.export_model(trained, tmp_path / "shared", programs=True)
     model, _ = load_autoencoder(trained / "model.safetensors")
@@ -102,6 +138,8 @@ def test_models_by_name(trained, tmp_path):
     same(found, load_autoencoder(trained / "model.safetensors")[0])
     with pytest.raises(CheckpointError, match=f"There are quick/digits/{kind} "):
         sharing.pretrained("mnist", root=tmp_path)
+    with pytest.raises(CheckpointError, match=r"no results/ in .*Clone it and call pretrained"):
+        sharing.pretrained("mnist", root=tmp_path / "elsewhere")
     shutil.copy(PROJECT / "hubconf.py", tmp_path)
     hub = torch.hub.load(str(tmp_path), "lbae", "digits", "quick", kind, source="local")
     same(hub, found)

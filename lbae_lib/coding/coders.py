@@ -16,12 +16,14 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from constriction import stream
 from torch import Tensor
 
 from lbae_lib.bits import check_bits, pack_bits
-from lbae_lib.errors import FormatError
+from lbae_lib.errors import FormatError, extra
 from lbae_lib.latent.bit_models import ONE, BitModel
+
+with extra("coding", "constriction", "entropy coding"):
+    from constriction import stream
 
 GROUP = 1024
 WORD = np.dtype("<u4")  # of payloads

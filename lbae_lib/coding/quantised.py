@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from constriction import stream
 from torch import Tensor
 
 from lbae_lib.coding.coders import WORD
+from lbae_lib.errors import extra
+
+with extra("coding", "constriction", "entropy coding"):
+    from constriction import stream
 
 # Grid cells on each side of zero. The coder's probabilities are multiples of 2^-24 and never zero,
 # so many more cells would add noticeable length.

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from lbae_lib.bits import signs
+from lbae_lib.errors import extra
 from lbae_lib.latent.draws import draw_normals, draw_permutation
 from lbae_lib.latent.sampler import Sampler
 
@@ -114,8 +115,9 @@ class GaussianMixture:
         Raises:
             ValueError: if there are fewer latents than components.
         """
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.mixture import GaussianMixture as Mixture
+        with extra("metrics", "scikit-learn", "Gaussian mixtures"):
+            from sklearn.exceptions import ConvergenceWarning
+            from sklearn.mixture import GaussianMixture as Mixture
 
         shuffled = draw_permutation(len(latents), torch.Generator().manual_seed(seed), "cpu")
         used = latents.cpu()[shuffled[:at_most]].double()

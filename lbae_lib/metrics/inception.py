@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lbae_lib.errors import DataError
+from lbae_lib.errors import DataError, extra
 from lbae_lib.metrics.features import published_weights
 
 INCEPTION_FILE = "weights-inception-2015-12-05-6726825d.pth"
@@ -47,7 +47,8 @@ class InceptionFeatures:
         sha256: str = INCEPTION_SHA256,
     ) -> None:
         state = published_weights(weights, "Inception", sha256, f"fetch {INCEPTION_URL}")
-        from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+        with extra("metrics", "torch-fidelity", "Inception's features"):
+            from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
         # torch-fidelity unpickles whatever a file holds: give it a copy of the tensors alone.
         copy = io.BytesIO()

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lbae_lib.errors import extra
 from lbae_lib.metrics.checks import check_same_width, checked
 
 
@@ -86,7 +87,8 @@ def precision_recall_curve(
             f"{len(reference)} reference and {len(generated)} generated images: PRD compares "
             "histograms and needs as many of both; take the same number from each"
         )
-    from sklearn.cluster import MiniBatchKMeans
+    with extra("metrics", "scikit-learn", "the clusters of PRD"):
+        from sklearn.cluster import MiniBatchKMeans
 
     slopes = np.tan(np.linspace(1e-10, math.pi / 2 - 1e-10, angles))
     # float64: scikit-learn converts each small block of float32 again, 1.3 to 1.7 times slower.

@@ -114,8 +114,8 @@ def _blocks(widths: list[int], transposed: bool) -> nn.Sequential:
 
 def _initialise(module: nn.Module) -> None:
     """Convolutions from N(0, 0.02²), as published; other layers keep PyTorch's defaults."""
-    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-        nn.init.normal_(module.weight, std=0.02)
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and not module.weight.is_meta:
+        nn.init.normal_(module.weight, std=0.02)  # on "meta" it would import PyTorch's compiler
 
 
 def parameter_count(module: nn.Module) -> int:
