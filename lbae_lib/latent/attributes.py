@@ -45,7 +45,7 @@ def contrast(latents: Tensor, has: Tensor) -> Tensor:
 
 
 def set_attribute(latents: Tensor, direction: Tensor, threshold: float = PAPER_THRESHOLD) -> Tensor:
-    """Set each bit with |p_i| > D to the sign of p_i, and keep the others (Eq. 17).
+    """Set each bit with ``|p_i| > D`` to the sign of p_i, and keep the others (Eq. 17).
 
     Args:
         latents: b, (K, N) in {-1, +1}.
@@ -78,11 +78,12 @@ def bits_set(direction: Tensor, threshold: float) -> int:
 
 
 def threshold_for(direction: Tensor, bits: int) -> float:
-    """The threshold D >= 0 that sets this number of bits, those with the largest |p_i|.
+    """The threshold D >= 0 that sets this number of bits, those with the largest ``|p_i|``.
 
     Args:
         direction: p, (N,).
-        bits: 0 to N. The next largest |p_i| is the threshold, so bits that equal it are not set.
+        bits: 0 to N. The next largest ``|p_i|`` is the threshold; bits equal to it
+            are not set.
     """
     ordered = direction.abs().sort(descending=True).values
     if bits >= len(ordered):

@@ -65,5 +65,5 @@ def weight_distribution(bits: Tensor) -> Tensor:
 
 
 def total_variation(p: Tensor, q: Tensor) -> float:
-    """Total variation distance of two distributions, half the sum of |p - q|, in [0, 1]."""
+    """Total variation distance of two distributions, half the sum of ``|p - q|``, in [0, 1]."""
     return float((p - q).abs().sum() / 2)
