@@ -61,7 +61,8 @@ def _folder_state(info: DatasetInfo) -> int:
     """Changes with the names, sizes and times of the files in a folder of images."""
     if not info.name.startswith(FOLDER_PREFIX):
         return 0
-    files = folder_path(info.name, project_root()).rglob("*")
+    folder = folder_path(info.name, project_root())
+    files = (file for level in ("*", "*/*", "*/*/*") for file in folder.glob(level))
     return hash(frozenset((f, s.st_size, s.st_mtime_ns) for f in files if (s := f.lstat())))
 
 

@@ -1,7 +1,7 @@
-"""Which files of the library a module or notebook depends on, read from its imports.
+"""The library files that a module or notebook depends on, read from its imports.
 
-The workflow re-runs a step when one of these files changes, and a finished training run is
-started over when its own have changed.
+The workflow re-runs a step when one of these files changes, and a page is out of date when the code
+behind it has changed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def module_sources(*modules: str) -> list[Path]:
     """
     for module in modules:
         if _file(module) is None:
-            raise ValueError(f"{module!r} is no module of {' or '.join(_PACKAGES)}")
+            raise ValueError(f"no module {module!r} in {' or '.join(_PACKAGES)}")
     return _closure(modules)
 
 
@@ -41,15 +41,14 @@ def notebook_sources(notebook: Path) -> list[Path]:
 
 
 def code_hash(notebook: Path) -> str:
-    """SHA-256 of what the library files behind a notebook do; comments do not count."""
+    """SHA-256 of the code in the library files behind a notebook; comments do not count."""
     return sources_hash(notebook_sources(notebook))
 
 
 def sources_hash(files: Iterable[Path]) -> str:
-    """One SHA-256 of what the files' code does, in hexadecimal.
+    """One SHA-256 of the files' code, in hexadecimal.
 
-    Comments, docstrings and layout do not count: nobody should train for hours again because of
-    them.
+    Comments, docstrings and layout do not count: rewording them leaves pages up to date.
     """
     digest = hashlib.sha256()
     for file in sorted(files):
@@ -68,7 +67,7 @@ def _code_digest(code: str) -> bytes:
 
 
 def _shape(node: object) -> str:
-    """A syntax tree as text, the same for every version of Python: what is empty is left out."""
+    """A syntax tree as text, the same for every version of Python: empty fields are left out."""
     if isinstance(node, ast.AST):
         whole = isinstance(node, ast.Constant)  # where None is a value
         fields = (
