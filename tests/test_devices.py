@@ -35,7 +35,8 @@ datasets:
 def project(tmp_path) -> Path:
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "config").mkdir()
-    shutil.copytree(PROJECT / "lbae_lib", tmp_path / "lbae_lib")
+    for package in ("lbae_lib", "companion"):
+        shutil.copytree(PROJECT / package, tmp_path / package)
     return tmp_path
 
 
@@ -93,7 +94,7 @@ def test_a_killed_process_ends_the_run(project, which):
         ["ps", "--ppid", str(process.pid), "-o", "pid=,args="], capture_output=True, text=True,
         check=True,
     ).stdout  # fmt: skip
-    (child,) = re.findall(r"^\s*(\d+) .*lbae_lib", children, re.MULTILINE)
+    (child,) = re.findall(r"^\s*(\d+) .*companion", children, re.MULTILINE)
     os.kill(int(child) if which == "second" else process.pid, signal.SIGKILL)
     _, errors = process.communicate(timeout=120)
     assert process.returncode != 0
@@ -112,7 +113,7 @@ def test_two_processes_stop_though_an_epoch_has_few_steps(project):
     process = start(project, 200, "--devices", "2", "--time-limit", "0:01", batch=650)
     _, errors = process.communicate(timeout=240)
     assert process.returncode == STOPPED_EARLY, errors
-    assert "the same command goes on from there" in errors
+    assert "run the same command again to resume" in errors
 
 
 def test_a_part_of_each_batch():
