@@ -98,7 +98,10 @@ def load_autoencoder(
         raise CheckpointError(f"{path} does not fit its own description: {error}") from None
     for name, tensor in tensors.items():
         if tensor.is_floating_point() != expected[name].is_floating_point():
-            raise CheckpointError(f"{name} in {path} is of type {tensor.dtype}, but must not be")
+            raise CheckpointError(
+                f"{name} in {path} has type {tensor.dtype}, but the network needs "
+                f"{expected[name].dtype}"
+            )
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
             raise CheckpointError(f"{name} in {path} holds values that are not finite")
     return model.eval().requires_grad_(False).to(device), about
