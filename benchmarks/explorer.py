@@ -19,7 +19,8 @@ from machine import OUTPUT, machine, write_record
 
 from companion.experiments.profiles import load_experiment
 from companion.experiments.trained import load_trained
-from companion.widgets.explorer import Space, explorer
+from companion.widgets.explorer import explorer
+from companion.widgets.space import Space
 
 
 def main() -> None:

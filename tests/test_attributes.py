@@ -1,7 +1,11 @@
 import pytest
 import torch
 
-from companion.analysis.editing import AttributeJudge, _found_rates, best_threshold
+from companion.analysis.attribute_evaluator import (
+    AttributeEvaluator,
+    best_threshold,
+    found_rates,
+)
 from lbae_lib.bits import signs
 from lbae_lib.latent.attributes import (
     bits_set,
@@ -82,11 +86,11 @@ def test_the_best_threshold_tells_the_attribute_apart():
     assert float(best_threshold(logits, torch.ones(6, dtype=torch.bool))) == 0
 
 
-def test_an_attribute_of_no_test_image_cannot_be_judged():
+def test_an_attribute_of_no_test_image_is_not_measurable():
     has = torch.tensor([[True, False], [True, False], [False, False], [False, False]])
     seen = torch.tensor([[True, True], [False, False], [False, False], [False, False]])
-    rates = _found_rates(seen, has)
+    rates = found_rates(seen, has)
     assert rates[0].tolist() == [0.5, 0.0]
     assert rates[1, 0].isnan() and float(rates[1, 1]) == 0.25
-    judge = AttributeJudge(None, torch.zeros(2), {"their reconstructions": rates})
-    assert judge.measurable.tolist() == [True, False]
+    evaluator = AttributeEvaluator(None, torch.zeros(2), {"their reconstructions": rates})
+    assert evaluator.measurable.tolist() == [True, False]

@@ -6,27 +6,19 @@ import math
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lbae_lib.bits import signs
-from lbae_lib.latent.autoregressive import MaskedNetwork, fit_autoregressive
-from lbae_lib.latent.bit_models import (
-    ONE,
-    Autoregressive,
-    Factorised,
-    _logistic_table,
-    code_lengths,
-    draw,
-    entropy,
-)
-from lbae_lib.latent.chow_liu import (
-    binary_entropy,
-    chow_liu_tree,
-    mutual_information,
-    tree_code_length,
-)
-from lbae_lib.latent.moments import moments
+from lbae_lib.latent.autoregressive import fit_autoregressive
+from lbae_lib.latent.bit_models import ONE, Factorised, code_lengths, draw, entropy
+from lbae_lib.latent.chow_liu import chow_liu_tree, mutual_information, tree_code_length
+from lbae_lib.latent.integer_network import Autoregressive, _logistic_table
+from lbae_lib.latent.masked_network import MaskedNetwork
+from lbae_lib.latent.moments import marginal_entropy, moments
 
 FLIP = 0.1
+ENTROPY = float(marginal_entropy(torch.tensor(1 - 2 * FLIP)))  # of a flip, in bits
 
 
 def chain(count, width, generator, flip=FLIP):
@@ -46,7 +38,7 @@ def random_model(width, hidden, generator):
     with torch.no_grad():
         for parameter in network.parameters():
             parameter += torch.randn(parameter.shape, generator=generator) * 0.4
-    return network, network.rounded()
+    return network, Autoregressive.rounded(network)
 
 
 HIDDEN = [(), (7,), (20, 13), (5, 40, 9)]
@@ -60,7 +52,7 @@ def test_probabilities_of_all_latents_add_up_to_one(hidden, generator):
 
 
 @pytest.mark.parametrize("hidden", HIDDEN)
-def test_whole_numbers_stay_close_to_the_network_they_are_rounded_from(hidden, generator):
+def test_integers_stay_close_to_the_network_they_are_rounded_from(hidden, generator):
     network, model = random_model(30, hidden, generator)
     bits = signs(torch.randn(200, 30, generator=generator))
     real = torch.sigmoid(network(bits[:, model.order])).detach().double()
@@ -69,14 +61,38 @@ def test_whole_numbers_stay_close_to_the_network_they_are_rounded_from(hidden, g
 
 
 @pytest.mark.parametrize("hidden", HIDDEN)
-def test_a_walk_meets_the_same_probabilities_to_the_last_unit(hidden, generator):
+def test_bit_by_bit_the_probabilities_are_the_same_to_the_last_unit(hidden, generator):
     _, model = random_model(30, hidden, generator)
     bits = signs(torch.randn(50, 30, generator=generator))
     expected = model.probabilities(bits)
-    walk = model.walk(50)
+    state = model.begin(50)
     for bit in model.order.tolist():
-        assert torch.equal(walk.probability(), expected[:, bit])
-        walk.append(bits[:, bit])
+        assert torch.equal(state.probability(), expected[:, bit])
+        state.append(bits[:, bit])
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    st.integers(2, 12),
+    st.lists(st.integers(1, 9), max_size=3),
+    st.floats(0.01, 30),
+    st.integers(0, 2**31),
+)
+def test_probabilities_are_never_certain_and_one_at_a_time_the_same(width, hidden, scale, seed):
+    generator = torch.Generator().manual_seed(seed)
+    network, _ = random_model(width, hidden, generator)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter *= scale
+    bits = signs(torch.randn(7, width, generator=generator))
+    for model in (Autoregressive.rounded(network), Factorised.fit(moments(bits))):
+        expected = model.probabilities(bits)
+        assert expected.dtype == torch.int64
+        assert 1 <= int(expected.min()) <= int(expected.max()) < ONE
+        state = model.begin(7)
+        for bit in model.order.tolist():
+            assert torch.equal(state.probability(), expected[:, bit])
+            state.append(bits[:, bit])
 
 
 def test_probabilities_do_not_depend_on_threads_or_batch(generator):
@@ -131,13 +147,12 @@ def test_factorised_bits(generator):
     truth = moments(bits)
     model = Factorised.fit(truth)
     assert entropy(model, bits) == pytest.approx(
-        float(binary_entropy((1 + truth.first) / 2).sum()), abs=0.01
+        float(marginal_entropy(truth.first).sum()), abs=0.01
     )
     assert math.isfinite(entropy(model, -bits))
     drawn = draw(model, 20_000, generator)
     assert torch.allclose(drawn.double().mean(0), truth.first, atol=0.03)
-    walk = model.walk(3)
-    assert walk.probability().tolist() == [int(model.shares[0])] * 3
+    assert model.begin(3).probability().tolist() == [int(model.numerators[0])] * 3
 
 
 def test_the_tree_of_a_chain_is_the_chain(generator):
@@ -147,19 +162,17 @@ def test_the_tree_of_a_chain_is_the_chain(generator):
     assert sorted(order.tolist()) == list(range(8))
     for bit, parent in enumerate(parents.tolist()):
         assert parent == -1 or abs(bit - parent) == 1
-    exact = 1 + 7 * float(binary_entropy(torch.tensor(FLIP)))
+    exact = 1 + 7 * ENTROPY
     assert tree_code_length(truth, bits) == pytest.approx(exact, rel=0.02)
     assert tree_code_length(truth, chain(5000, 8, generator)) == pytest.approx(exact, rel=0.02)
     information = mutual_information(truth)
     assert torch.allclose(information, information.T)
-    assert float(information[0, 1]) == pytest.approx(
-        1 - float(binary_entropy(torch.tensor(FLIP))), abs=0.02
-    )
+    assert float(information[0, 1]) == pytest.approx(1 - ENTROPY, abs=0.02)
 
 
 def test_the_fit_reaches_the_entropy_of_a_chain(generator):
     train, validation, test = chain(9000, 10, generator).split(3000)
-    exact = 1 + 9 * float(binary_entropy(torch.tensor(FLIP)))
+    exact = 1 + 9 * ENTROPY
     fitted = fit_autoregressive(
         train,
         validation,
@@ -192,22 +205,22 @@ def test_the_same_seed_fits_the_same_model(generator):
         for _ in range(2)
     )
     assert first.validation == second.validation
-    assert torch.equal(first.model.direct, second.model.direct)
+    assert torch.equal(first.model.skip, second.model.skip)
 
 
 def test_what_is_no_such_model_is_refused(generator):
     _, model = random_model(6, (5,), generator)
     with pytest.raises(ValueError, match="comes after"):
-        dataclasses.replace(model, direct=torch.ones(6, 6, dtype=torch.float64))
+        dataclasses.replace(model, skip=torch.ones(6, 6, dtype=torch.float64))
     with pytest.raises(ValueError, match="exact arithmetic"):
-        dataclasses.replace(model, offsets=model.offsets + 2.0**50)
-    with pytest.raises(ValueError, match="whole numbers"):
-        dataclasses.replace(model, offsets=model.offsets + 0.5)
+        dataclasses.replace(model, output_bias=model.output_bias + 2.0**50)
+    with pytest.raises(ValueError, match="must be integers"):
+        dataclasses.replace(model, output_bias=model.output_bias + 0.5)
     with pytest.raises(ValueError, match="each of the 6 bits once"):
         dataclasses.replace(model, order=torch.zeros(6, dtype=torch.int64))
-    with pytest.raises(ValueError, match=r"is \(6, 4\), not \(6, 5\)"):
+    with pytest.raises(ValueError, match=r"is \(6, 4\), but must be \(6, 5\)"):
         dataclasses.replace(model, output=model.output[:, :4])
-    with pytest.raises(ValueError, match="as many bits"):
+    with pytest.raises(ValueError, match="the same number of bits"):
         fit_autoregressive(torch.ones(4, 3), torch.ones(4, 2))
     assert isinstance(model, Autoregressive)
 

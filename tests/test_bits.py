@@ -17,14 +17,30 @@ def test_zero_rounds_up():
     assert signs(torch.tensor([0.0, -0.0, 1e-30, -1e-30])).tolist() == [1, 1, 1, -1]
 
 
-@given(st.integers(1, 40), st.integers(0, 9), st.integers(0, 2**31))
-def test_packing_round_trip(width, count, seed):
-    generator = torch.Generator().manual_seed(seed)
-    bits = signs(torch.randn(count, width, generator=generator))
+@st.composite
+def rows_of_bits(draw):
+    """Lists of equally many bits, possibly no list."""
+    width = draw(st.integers(1, 40))
+    return width, draw(st.lists(st.lists(st.sampled_from([-1, 1]), min_size=width, max_size=width)))
+
+
+@given(rows_of_bits(), st.sampled_from([torch.float32, torch.float64, torch.int8]))
+def test_packing_round_trip(rows, dtype):
+    width, values = rows
+    bits = torch.tensor(values, dtype=dtype).reshape(-1, width)
     packed = pack_bits(bits)
     assert packed.dtype == torch.uint8
-    assert packed.shape == (count, -(-width // 8))
-    assert torch.equal(unpack_bits(packed, width), bits)
+    assert packed.shape == (len(bits), -(-width // 8))
+    assert bool((packed[:, -1] % 2 ** (-width % 8) == 0).all())  # spare bits are 0
+    back = unpack_bits(packed, width, dtype)
+    assert back.dtype == dtype
+    assert torch.equal(back, bits)
+
+
+@given(st.lists(st.integers(0, 255), min_size=1, max_size=6))
+def test_whole_bytes_survive_unpacking(values):
+    packed = torch.tensor([values], dtype=torch.uint8)
+    assert torch.equal(pack_bits(unpack_bits(packed, 8 * len(values))), packed)
 
 
 def test_packing_is_most_significant_bit_first():
@@ -39,7 +55,7 @@ def test_packing_refuses_what_is_no_bit():
 
 
 def test_unpacking_refuses_a_width_that_does_not_fit():
-    with pytest.raises(ValueError, match="expected 3 bytes"):
+    with pytest.raises(ValueError, match="17 bits need 3 bytes, but these have 2"):
         unpack_bits(torch.zeros(1, 2, dtype=torch.uint8), 17)
 
 

@@ -44,7 +44,7 @@ def add_command(folder, name, script):
 @pytest.mark.slow
 def test_trainings_alone_are_submitted_again(tmp_path):
     """The first is killed, the next reaches its time limit, a third finishes."""
-    for part in ("lbae_lib", "notebooks", "profiles", "book"):
+    for part in ("lbae_lib", "companion", "notebooks", "profiles", "book"):
         shutil.copytree(PROJECT / part, tmp_path / part)
     for part in ("Snakefile", "_config.yml"):
         shutil.copy2(PROJECT / part, tmp_path / part)

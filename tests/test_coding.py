@@ -4,6 +4,7 @@ import hashlib
 import struct
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,12 +14,20 @@ from test_bit_models import chain, random_model
 from lbae_lib.bits import pack_bits, signs, unpack_bits
 from lbae_lib.coding.codec import Codec, load_priors, save_priors
 from lbae_lib.coding.coders import decode_bits, encode_bits
-from lbae_lib.coding.container import CODERS, HASH_BYTES, OVERHEAD, Container
+from lbae_lib.coding.container import (
+    CODER_VERSION,
+    CODERS,
+    HASH_BYTES,
+    OVERHEAD,
+    VERSION,
+    Container,
+)
 from lbae_lib.errors import CheckpointError, FormatError
 from lbae_lib.latent.bit_models import ONE, Factorised, code_lengths
 from lbae_lib.latent.moments import moments
 
 WIDTH = 21
+GOLDEN = Path(__file__).parent / "data/coding"  # files of earlier versions, never to be rewritten
 
 
 @pytest.fixture
@@ -72,6 +81,47 @@ def test_a_stream_does_not_depend_on_threads_or_process(codec, bits, tmp_path):
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
     assert (tmp_path / "bits").read_bytes() == pack_bits(bits).numpy().tobytes()
+
+
+def golden_bits():
+    """100 latents of 24 bits, by arithmetic alone: runs of equal bits, broken irregularly."""
+    k, n = torch.arange(100)[:, None], torch.arange(24)
+    flips = ((7 * k * k + 31 * k * n + 5 * n * n) % 101 < 17) | ((n == 0) & (k * k % 7 < 3))
+    return torch.where(flips, -1.0, 1.0).cumprod(1)
+
+
+@pytest.fixture
+def golden():
+    factorised, autoregressive, _, digest = load_priors(GOLDEN / "priors.safetensors")
+    return Codec(factorised, autoregressive, "ab" * 32, digest, 1, 32)
+
+
+@pytest.mark.parametrize("coder", CODERS)
+@pytest.mark.parametrize("version", [1, 2])
+def test_files_of_all_versions_are_decoded_and_their_payloads_made_again(golden, version, coder):
+    content = (GOLDEN / f"v{version}-{coder}.lbae").read_bytes()
+    assert content[4] == version
+    assert torch.equal(golden.decompress(content), pack_bits(golden_bits()))
+    payload = encode_bits(golden_bits(), golden.bit_model(coder))
+    assert payload == Container.from_bytes(content).payload
+    if version == VERSION:
+        assert golden.compress(golden_bits(), coder) == content
+
+
+@pytest.mark.parametrize(
+    ("version", "coder_version", "reason"),
+    [
+        (2, CODER_VERSION + 1, "coder version 2, but this library reads up to 1: update lbae_lib"),
+        (2, 0, "header is wrong: coder version 0"),
+        (1, 1, "header is wrong: coder version 1"),
+        (0, 0, "header is wrong: version 0"),
+    ],
+)
+def test_the_version_of_the_coder_is_checked(golden, version, coder_version, reason):
+    content = bytearray((GOLDEN / "v2-autoregressive.lbae").read_bytes()[:-HASH_BYTES])
+    content[4], content[7] = version, coder_version
+    with pytest.raises(FormatError, match=reason):
+        golden.decompress(bytes(content) + hashlib.sha256(content).digest()[:HASH_BYTES])
 
 
 def mutations(content, rng):
@@ -160,7 +210,7 @@ def test_refusals_say_why(codec, bits):
         (b"\x89PNG\r\n\x1a\n" + content, "does not begin"),
         (content[:20], "cut off"),
         (content[:-1], "damaged or cut off"),
-        (content[:4] + b"\x02" + content[5:], "version 2"),
+        (content[:4] + bytes([VERSION + 1]) + content[5:], "format version 3.*update lbae_lib"),
     ):
         with pytest.raises(FormatError, match=reason):
             codec.decompress(other)
@@ -176,9 +226,9 @@ def test_refusals_say_why(codec, bits):
         codec.decompress(foreign.compress(bits[:10]))
     packed = foreign.compress(bits[:10], "packed")  # needs no priors
     assert len(codec.decompress(packed)) == 10
-    with pytest.raises(ValueError, match="21 bits, but the prior 5"):
+    with pytest.raises(ValueError, match="21 bits, but the prior has 5"):
         encode_bits(bits, Factorised(torch.ones(5, dtype=torch.int64)))
-    with pytest.raises(FormatError, match="no whole words"):
+    with pytest.raises(FormatError, match="whole number of 32-bit words"):
         decode_bits(b"abc", 1, WIDTH, codec.factorised)
 
 
@@ -187,7 +237,7 @@ def test_priors_are_kept_exactly(codec, tmp_path, generator):
     save_priors(path, codec.factorised, codec.autoregressive, {"model_sha256": "ab"})
     factorised, autoregressive, about, digest = load_priors(path)
     rows = signs(torch.randn(30, WIDTH, generator=generator))
-    assert torch.equal(factorised.shares, codec.factorised.shares)
+    assert torch.equal(factorised.numerators, codec.factorised.numerators)
     expected = codec.autoregressive.probabilities(rows)
     assert torch.equal(autoregressive.probabilities(rows), expected)
     assert about["model_sha256"] == "ab"

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from companion.analysis.evaluators import Evaluator
 from companion.analysis.rate_distortion import FORMATS, Originals, Point, format_points
-from companion.analysis.scoring import Judge
 from companion.figures.rate_distortion import entropy_ladder, rate_distortion
 from companion.paper.supplement_table import arithmetic
 from lbae_lib.coding.quantised import decode_quantised, encode_quantised, quantise
@@ -52,12 +52,12 @@ def test_the_published_arithmetic_is_that_of_the_networks(data):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_formats_are_judged_by_what_they_give_back(channels, generator):
+def test_formats_are_scored_by_what_they_give_back(channels, generator):
     images = torch.randint(256, (40, channels, 32, 32), generator=generator, dtype=torch.uint8)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = FeatureClassifier(channels, 4).eval().requires_grad_(False)
-    originals = Originals(images, Judge(ClassifierFeatures(network, "test")))
+    originals = Originals(images, Evaluator(ClassifierFeatures(network, "test")))
     points = format_points(originals)
     assert len(points) == sum(len(settings) for _, settings in FORMATS.values())
     (png,) = [point for point in points if point.method == "png"]

@@ -162,7 +162,7 @@ def test_rounding_moments_invert_equation_9(correlation):
 def test_bad_matrices_are_refused(gram, correlation):
     with pytest.raises(ValueError, match="repair it first"):
         factor(gram)
-    with pytest.raises(ValueError, match="at most 1"):
+    with pytest.raises(ValueError, match=r"moments of bits are in \[-1, 1\]"):
         gram_matrix(torch.tensor([[1.0, 1.5], [1.5, 1.0]]))
     with pytest.raises(ValueError, match="no repair 'guess'"):
         repair(gram, "guess")

@@ -8,8 +8,9 @@ import torch
 from PIL import Image
 
 from companion.experiments.trained import Trained
-from companion.widgets.explorer import Space, explorer, open_explorer
+from companion.widgets.explorer import explorer, open_explorer
 from companion.widgets.pictures import bits_png, path_svg, png
+from companion.widgets.space import Space
 from lbae_lib.bits import pack_bits
 from lbae_lib.data.images import Dataset, ImageSet
 from lbae_lib.latent.bit_models import Factorised
@@ -98,7 +99,7 @@ def test_a_pressed_bit_flips_and_reset_restores(space):
 
 
 def test_many_bits_come_in_pages(space, monkeypatch):
-    monkeypatch.setattr("companion.widgets.explorer._BUTTONS", 10)
+    monkeypatch.setattr("companion.widgets.panels._BUTTONS", 10)
     panel = explorer(space).panels["Bits"]
     assert panel.page.max == 2
     panel.page.value = 2

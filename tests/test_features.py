@@ -5,8 +5,9 @@ import pytest
 import torch
 from implicit_devices import ExplicitDevices
 
+from companion.analysis.evaluators import evaluators
 from companion.analysis.image_sources import ImageSource
-from companion.analysis.scoring import Scoreboard, judges
+from companion.analysis.scoring import Scoreboard
 from lbae_lib.data.registry import DATASETS, load_dataset
 from lbae_lib.errors import DataError
 from lbae_lib.files import sha256_file
@@ -123,18 +124,20 @@ def test_fid_and_kid_by_both_protocols(random_weights, no_network, digits, class
     monkeypatch.setattr(InceptionFeatures.__init__, "__defaults__", ("cpu", digest))
     monkeypatch.setenv(INCEPTION_VARIABLE, str(random_weights))
     found = [  # passes of 20 images, so that 24 have a remainder to be dropped
-        dataclasses.replace(judge, protocol=dataclasses.replace(judge.protocol, feature_batch=20))
-        for judge in judges(ClassifierFeatures(classifier, "digits"), True, clusterings=1)
+        dataclasses.replace(
+            evaluator, protocol=dataclasses.replace(evaluator.protocol, feature_batch=20)
+        )
+        for evaluator in evaluators(ClassifierFeatures(classifier, "digits"), True, clusterings=1)
     ]
-    assert [judge.is_inception for judge in found] == [True, True, False]
+    assert [evaluator.is_inception for evaluator in found] == [True, True, False]
     board = Scoreboard(found, digits.test.images[:24], [0])
     images = digits.train.images
     board.score({"train": ImageSource("training images", lambda count, _: images[:count])})
-    titles = board.results()["judges"]
+    titles = board.results()["evaluators"]
     assert titles[found[0].key]["titles"]["frechet"] == "FID"
     paper = titles[found[1].key]["titles"]["kernel"]
     assert paper == "KID ×10³ (LBAE protocol, re-implemented)"
-    plain, jpeg, _ = (board.rows["train"].scores[judge.key][0] for judge in found)
+    plain, jpeg, _ = (board.rows["train"].scores[evaluator.key][0] for evaluator in found)
     assert plain.frechet > 0 and jpeg.frechet > 0
     assert plain.frechet != jpeg.frechet  # 20 of the 24 images, saved as JPEG
 

@@ -3,11 +3,8 @@
 import torch
 from torch.nn.functional import normalize
 
-from companion.figures.spheres import (
-    separating_normal,
-    sphere_example,
-    sphere_figures,
-)
+from companion.analysis.geometry import separating_normal, sphere_example
+from companion.figures.spheres import sphere_figures
 
 
 def test_bits_that_never_change_can_be_drawn(generator):

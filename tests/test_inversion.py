@@ -1,5 +1,8 @@
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn.functional import normalize
 
 from lbae_lib.bits import hamming_distance
 from lbae_lib.latent.correlation import factor
@@ -174,6 +177,25 @@ def test_slerp_hits_its_ends_at_equal_angles(generator):
     torch.testing.assert_close(path.norm(dim=2), torch.ones(20, 9).double())
     steps = (path[:, 1:] * path[:, :-1]).sum(2)
     torch.testing.assert_close(steps, steps[:, :1].expand_as(steps))
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.integers(2, 6), st.integers(2, 9), st.floats(1e-6, 1e6), st.integers(0, 2**31)
+)  # fmt: skip
+def test_slerp_is_a_walk_at_constant_speed_that_ignores_lengths(size, steps, length, seed):
+    generator = torch.Generator().manual_seed(seed)
+    a, b = torch.randn(2, 3, size, generator=generator, dtype=torch.float64)
+    path = slerp(a, b, steps)
+    for other in (slerp(length * a, b / length, steps), slerp(b, a, steps).flip(1)):
+        torch.testing.assert_close(path, other, rtol=0, atol=1e-9)
+    chords = path.diff(dim=1).norm(dim=2)  # equal chords of a unit circle are equal angles
+    torch.testing.assert_close(chords, chords[:, :1].expand_as(chords), rtol=0, atol=1e-9)
+    torch.testing.assert_close(path.norm(dim=2), torch.ones(3, steps).double())
+    ends = torch.stack([normalize(a, dim=1), normalize(b, dim=1)], dim=1)
+    torch.testing.assert_close(path[:, [0, -1]], ends)
+    plane = torch.linalg.matrix_rank(path, tol=1e-6)
+    assert bool((plane <= 2).all())
 
 
 def test_bits_along_a_path_are_those_of_its_points(latents, generator):

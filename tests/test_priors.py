@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from lbae_lib.latent.gaussians import Gaussian, GaussianMixture, Signed
+from lbae_lib.latent.gaussians import Gaussian, GaussianMixture, SignedSampler
 
 
 def test_standard_gaussian_has_its_moments(generator):
@@ -48,7 +48,7 @@ def test_mixture_says_when_latents_are_too_few_for_full_covariances(generator):
     off = few.roots - torch.diag_embed(few.roots.diagonal(dim1=1, dim2=2))
     assert off.abs().max() == 0
     assert GaussianMixture.fit(latents, 2).covariance == "full"
-    with pytest.raises(ValueError, match="3 latents cannot be fitted by 10 Gaussians"):
+    with pytest.raises(ValueError, match="3 latents are too few for 10 Gaussians"):
         GaussianMixture.fit(latents[:3], 10)
 
 
@@ -57,7 +57,7 @@ def test_mixture_of_bits_keeps_their_correlation_better_than_one_gaussians_sign(
     from lbae_lib.latent.moments import moment_errors, moments
 
     truth = moments(latents)
-    by_mixture = Signed(GaussianMixture.fit(latents, 6)).sample(20_000, generator)
+    by_mixture = SignedSampler(GaussianMixture.fit(latents, 6)).sample(20_000, generator)
     assert set(by_mixture.unique().tolist()) == {-1.0, 1.0}
     direct = DirectRounding.fit(truth).sample(20_000, generator)
     error = {

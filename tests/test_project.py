@@ -164,6 +164,7 @@ def test_sources_follow_imports(tmp_path):
     names = {p.name for p in module_sources("lbae_lib.latent.hyperplane")}
     assert names == {
         "hyperplane.py",
+        "draws.py",
         "correlation.py",
         "nearest_correlation.py",
         "moments.py",

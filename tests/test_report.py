@@ -73,17 +73,17 @@ def test_the_metrics_page_scores_every_row(report):
     record = json.loads((folder / "record.json").read_text())
     scores = record["results"]["scores"]
     assert scores["reference_images"] == 360
-    (judge,) = scores["judges"]
-    assert judge == "digits-cnn-v1"
-    assert not scores["judges"][judge]["inception"]
+    (evaluator,) = scores["evaluators"]
+    assert evaluator == "digits-cnn-v1"
+    assert not scores["evaluators"][evaluator]["inception"]
     assert len(scores["rows"]) == 7 + 11 + 6  # controls, LBAE, VAE
     for key, row in scores["rows"].items():
-        for values in row["values"][judge].values():
+        for values in row["values"][evaluator].values():
             assert len(values) == 1, key
     inputs = {"notebook", "code", "model", "latents", "baseline", "extractor"}
     assert set(record["inputs"]) == inputs
     for table in ("controls", "lbae", "vae", "published"):
-        name = f"{table}_digits-cnn-v1"  # a table for each way of scoring
+        name = f"{table}_digits-cnn-v1"  # a table for each evaluator
         assert (folder / f"{name}.csv").read_text().count("\n") > 3
         latex = (folder / f"{name}.tex").read_text()
         assert latex.startswith("% ")
@@ -169,6 +169,14 @@ def test_parameters_are_checked_before_anything_runs():
         check_parameters(notebook, {"profile": "quick"})
 
 
+@pytest.mark.parametrize("name", [*PAGES, "10_explorer"])
+def test_every_page_on_one_data_set_computes_on_the_device_it_is_given(name):
+    cells = json.loads((PROJECT / f"notebooks/{name}.ipynb").read_text())["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    assert 'device = "auto"' in code[0].splitlines()
+    assert re.search(r"open_(notebook|explorer)\([^)]*data_root, device\b", code[1])
+
+
 @pytest.mark.parametrize("name", ["A/B", "x/../../evil", "/tmp/evil", "..", "a b\n\0"])
 def test_names_of_attributes_make_files_of_the_page_alone(tmp_path, name):
     folder = tmp_path / "results/page"
@@ -229,7 +237,9 @@ def test_a_page_names_no_home_folder(project, tmp_path_factory, monkeypatch):
         load_dataset(dataset_info("folder:~nobody-at-all/x"), project)
 
     taken = []
-    monkeypatch.setattr("companion.pages.notebook.load_trained", lambda _, root: taken.append(root))
+    monkeypatch.setattr(
+        "companion.pages.notebook.load_trained", lambda _, root, device: taken.append(root)
+    )
     open_notebook("03_sampling", "own", "digits", "~/data")
     open_notebook("03_sampling", "own", "digits", "data")
     assert taken == [home / "data", project / "data"]
@@ -271,12 +281,17 @@ def test_latents_and_pages_are_recorded_as_made_by_what_was_loaded(project, monk
 
     monkeypatch.setattr(encoding, "encode", encode)
     encode_experiment(experiment, data)
-    page = open_notebook("03_sampling", "own", "digits", "data", seed=0)
+    page = open_notebook("03_sampling", "own", "digits", "data", "cpu", seed=0)
+    assert page.bits("test") is page.bits("test")
+    assert torch.equal(page.bits("test"), page.trained.bits("test"))
     used = {"model": sha256_file(model), "latents": sha256_file(latents)}
     save(3)
     page.finish()
     record = json.loads((page.folder / "record.json").read_text())
     assert {role: record["inputs"][role] for role in used} == used
+    assert record["options"]["device"] == page.device == "cpu"
+    with pytest.raises(ConfigError, match="device is 'tpu'"):
+        open_notebook("03_sampling", "own", "digits", "data", "tpu")
     with pytest.raises(LbaeError, match="lbae prior"):
         _ = page.codec
 

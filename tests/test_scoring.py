@@ -7,10 +7,13 @@ import pytest
 import torch
 from conftest import PROJECT
 
+from companion.analysis.evaluators import Evaluator
 from companion.analysis.image_sources import control_sources, lbae_sources, vae_sources
-from companion.analysis.score_records import ScoreRecord
-from companion.analysis.scoring import METRICS, Judge, Scoreboard
+from companion.analysis.samplers import FittedSamplers
+from companion.analysis.score_records import ScoreRecord, with_current_names
+from companion.analysis.scoring import METRICS, Scoreboard
 from companion.analysis.spread import Spread, lower
+from companion.experiments.records import write_record
 from companion.experiments.trained import Baseline, Trained
 from companion.paper.beside_published import across, beside_published, claims, published_table
 from companion.paper.claims import claims_by_published_numbers
@@ -30,8 +33,8 @@ FAST = dataclasses.replace(
     DEFAULT_PROTOCOL, name="fast", kernel_subsets=2, clusters=4, angles=51, runs=1
 )
 LBAE_ROWS = {
-    "reco", "n01", "independent", "direct", "clip", "nearest", "gmm", "interp", "interp_eq14",
-    "interp_halves", "interp_exact",
+    "reco", "uniform", "independent", "direct", "clip", "nearest", "mixture",
+    "interp_algorithm_1", "interp_centroids", "interp_both_halves", "interp_exact",
 }  # fmt: skip
 
 
@@ -68,11 +71,15 @@ def baseline(parts):
     )
 
 
-def judged_by(name, parts, epochs=1):
-    """A judge with a stand-in of this name, trained on the training part."""
+def sources_of(trained):
+    return lbae_sources(trained, FittedSamplers(trained.bits("train"), components=3))
+
+
+def evaluator_of(name, parts, epochs=1):
+    """An evaluator with a stand-in of this name, trained on the training part."""
     images, labels = parts["train"].images, parts["train"].labels
     network = train_classifier(images, labels, epochs=epochs, batch_size=16, show_progress=False)
-    return Judge(ClassifierFeatures(network, name), FAST)
+    return Evaluator(ClassifierFeatures(network, name), FAST)
 
 
 def generator_of(seed):
@@ -80,10 +87,10 @@ def generator_of(seed):
 
 
 def test_every_source_draws_as_many_images_as_asked_and_by_its_seed(trained, baseline, parts):
-    lbae = lbae_sources(trained, components=3)
+    lbae = sources_of(trained)
     assert set(lbae) == LBAE_ROWS
     vae = vae_sources(baseline, components=3)
-    assert set(vae) == {"reco", "posterior", "n01", "sampled", "gmm", "interp"}
+    assert set(vae) == {"reco", "posterior", "standard", "sampled", "mixture", "interp"}
     controls = control_sources(parts)
     assert set(controls) == {
         "train", "validation", "blur_0.7", "blur_1.5", "noise", "repeated", "class_dropped",
@@ -103,35 +110,35 @@ def test_the_control_that_repeats_has_few_images(parts):
 
 
 def test_reconstructions_are_of_the_test_images(trained):
-    reco = lbae_sources(trained, components=3)["reco"].draw(24, generator_of(0))
+    reco = sources_of(trained)["reco"].draw(24, generator_of(0))
     assert torch.equal(reco, decode(trained.model, trained.bits("test")))
 
 
 def test_interpolations_by_the_exact_inverse_end_at_test_reconstructions(trained):
     reco = decode(trained.model, trained.bits("test"))
     known = {image.numpy().tobytes() for image in reco}
-    path = lbae_sources(trained, components=3)["interp_exact"].draw(20, generator_of(3))
+    path = sources_of(trained)["interp_exact"].draw(20, generator_of(3))
     for end in (0, 9, 10, 19):
         assert path[end].numpy().tobytes() in known
 
 
 def test_the_board_scores_seeds_and_names_the_network(trained, parts, tmp_path):
-    judge = judged_by("blobs", parts, epochs=2)
-    board = Scoreboard([judge], parts["test"].images, range(3), tmp_path / "cache")
+    evaluator = evaluator_of("blobs", parts, epochs=2)
+    board = Scoreboard([evaluator], parts["test"].images, range(3), tmp_path / "cache")
     sources = control_sources(parts)
     board.score({k: sources[k] for k in ("train", "validation", "noise")}, "control")
     assert list(board.rows) == ["control_train", "control_validation", "control_noise"]
-    assert len(board.rows["control_train"].values(judge, "frechet")) == 3
-    assert len(board.rows["control_validation"].values(judge, "frechet")) == 1
-    assert board.rows["control_noise"].mean(judge, "frechet") > 2 * board.rows[
-        "control_train"
-    ].mean(judge, "frechet")
-    text = board.caption(judge)
+    assert len(board.rows["control_train"].values(evaluator, "frechet")) == 3
+    assert len(board.rows["control_validation"].values(evaluator, "frechet")) == 1
+    assert board.rows["control_noise"].spread(evaluator, "frechet").mean > (
+        2 * board.rows["control_train"].spread(evaluator, "frechet").mean
+    )
+    text = board.caption(evaluator)
     assert text.startswith("Against 24 test images, features of blobs-cnn-v1, protocol fast: ")
     assert "sampling seeds 0, 1, 2; kernel distance over 2 subsets of at most 12" in text
     alone = dataclasses.replace(board, seeds=[4])
-    assert "protocol fast: sampling seed 4; kernel" in alone.caption(judge)
-    header, rows = board.table(["control_train"], judge)
+    assert "protocol fast: sampling seed 4; kernel" in alone.caption(evaluator)
+    header, rows = board.table(["control_train"], evaluator)
     assert "FD[blobs-cnn-v1]" in header
     assert not any("FID" in title or "KID" in title for title in header)
     assert rows[0][:2] == ["training images", 24]
@@ -153,63 +160,87 @@ def test_the_board_scores_seeds_and_names_the_network(trained, parts, tmp_path):
     ],
 )
 def test_controls_are_in_order_or_not(trained, parts, seeds, blurs, noise, right):
-    judge = judged_by("blobs", parts)
-    board = Scoreboard([judge], parts["test"].images, range(seeds))
+    evaluator = evaluator_of("blobs", parts)
+    board = Scoreboard([evaluator], parts["test"].images, range(seeds))
     board.score({"train": control_sources(parts)["train"]}, "control")
     row = board.rows["control_train"]
     distances = {"train": 1.0, "validation": 0.1, "blur_0.7": blurs[0], "blur_1.5": blurs[1]}
     for name, value in distances.items():
         scores = [
             dataclasses.replace(score, frechet=value + (index - 1) * noise)
-            for index, score in enumerate(row.scores[judge.key])
+            for index, score in enumerate(row.scores[evaluator.key])
         ]
-        board.rows[f"control_{name}"] = dataclasses.replace(row, scores={judge.key: scores})
-    assert board.controls_in_order(judge, "frechet") is right
+        board.rows[f"control_{name}"] = dataclasses.replace(row, scores={evaluator.key: scores})
+    assert board.controls_in_order(evaluator, "frechet") is right
     row = board.rows["control_train"]
     flat = dict.fromkeys(board.rows, row)
     other = dataclasses.replace(board, rows=flat)
-    assert other.controls_in_order(judge, "kernel") is False
+    assert other.controls_in_order(evaluator, "kernel") is False
 
 
 def test_records_of_scores_stand_beside_the_papers(trained, parts, tmp_path):
-    judge = judged_by("digits", parts)
-    board = Scoreboard([judge], parts["test"].images, range(2))
-    sources = lbae_sources(trained, components=3)
+    evaluator = evaluator_of("digits", parts)
+    board = Scoreboard([evaluator], parts["test"].images, range(2))
+    sources = sources_of(trained)
     board.score({k: sources[k] for k in ("reco", "clip")}, "lbae")
     record = ScoreRecord("digits", "smoke", board.results())
     assert record.counterpart == "mnist"
     assert record.title == "Digits (smoke, standing for MNIST)"
-    header, rows = beside_published(record, judge.key)
+    header, rows = beside_published(record, evaluator.key)
     assert header[2:4] == ["paper: FID", "FD[digits-cnn-v1]"]
     reco, uniform = rows[0], rows[1]
     assert reco[:3] == ["LBAE (ours)", "reconstruction", "8.11"]
-    assert reco[3] == board.rows["lbae_reco"].spread(judge, "frechet")
+    assert reco[3] == board.rows["lbae_reco"].spread(evaluator, "frechet")
     assert uniform[2:4] == ["88.13", None]  # not scored here: empty, not invented
     _, rows = across([record], "table_1", ("frechet",))
-    assert rows[0][3:7] == [24, "2 seeds", "8.11", board.rows["lbae_reco"].spread(judge, "frechet")]
+    assert rows[0][3:7] == [
+        24,
+        "2 seeds",
+        "8.11",
+        board.rows["lbae_reco"].spread(evaluator, "frechet"),
+    ]
     header, rows = across([record], "table_4", ("precision_f8", "recall_f8"))
     assert header[6:8] == ["reconstruction: here, precision", "reconstruction: here, recall"]
     assert rows[0][2:5] == [
         "PRD[digits-cnn-v1] precision / recall (F1/8 / F8)", 24, "2 seeds, 1 clustering",
     ]  # fmt: skip
-    assert record.effort(judge.key, "kernel") == "2 seeds, 2 subsets of 12"
+    assert record.replication(evaluator.key, "kernel") == "2 seeds, 2 subsets of 12"
     assert all(len(row) == len(header) for row in rows)
     doubtful = dataclasses.replace(record, trusted={"frechet": False, "kernel": True})
     _, rows = across([doubtful], "table_1", ("frechet",))
-    assert rows[0][2] == "FD[digits-cnn-v1], but its controls are out of order"
+    assert rows[0][2] == "FD[digits-cnn-v1], which failed its control checks"
     _, rows = across([doubtful], "table_2", ("kernel",))
     assert rows[0][2] == "KD[digits-cnn-v1] ×10³"
     _, rows = across([doubtful], "table_4", ("precision_f8", "recall_f8"))
-    assert rows[0][2].endswith("(F1/8 / F8), but its controls are out of order")
-    kernel = record.content["rows"]["lbae_clip"]["kernel"][judge.key]
+    assert rows[0][2].endswith("(F1/8 / F8), which failed its control checks")
+    kernel = record.content["rows"]["lbae_clip"]["kernel"][evaluator.key]
     assert kernel["subset_size"] == 12  # half of 24 images, fewer than the protocol's
     assert len(kernel["standard_errors"]) == 2
     for metric in METRICS:
-        assert len(record.content["rows"]["lbae_clip"]["values"][judge.key][metric]) == 2
+        assert len(record.content["rows"]["lbae_clip"]["values"][evaluator.key][metric]) == 2
+
+
+def test_records_of_earlier_versions_are_read(tmp_path):
+    value = {"digits-cnn-v1": {"frechet": [2.0]}}
+    earlier = ("lbae_n01", "lbae_gmm", "lbae_interp_eq14", "vae_n01", "vae_gmm", "control_train")
+    scores = {
+        "reference_images": 24, "seeds": [0], "judges": {"digits-cnn-v1": {}},
+        "rows": {key: {"label": "", "values": value} for key in earlier},
+    }  # fmt: skip
+    results = {"scores": scores, "verdicts": [], "controls_in_order": {}}
+    path = tmp_path / "record.json"
+    options = {"dataset": "digits", "profile": "smoke"}
+    write_record(path, "05_metrics", options, {}, results, 1.0)
+    record = ScoreRecord.load(path)
+    assert record.evaluators == ["digits-cnn-v1"]
+    now = ("lbae_uniform", "lbae_mixture", "lbae_interp_centroids", "vae_standard", "vae_mixture")
+    for key in (*now, "control_train"):
+        assert record.spread("digits-cnn-v1", key, "frechet") == Spread(2.0, None)
+    assert with_current_names(dict.fromkeys(now)) == dict.fromkeys(now)
 
 
 def test_no_verdict_of_a_record_is_lost():
-    content = {"judges": {}, "rows": {}}
+    content = {"evaluators": {}, "rows": {}}
     verdicts = tuple(
         {"claim": claim, "evidence": "", "verdict": verdict}
         for claim, verdict in (("a", "holds"), ("b", "holds"), ("a", "does not hold"))
@@ -222,7 +253,7 @@ def test_no_verdict_of_a_record_is_lost():
     assert rows == [["a", "holds; does not hold", None], ["b", "holds", "holds"]]
 
 
-def test_the_papers_tables_judge_its_claims():
+def test_the_papers_tables_decide_its_claims():
     reco, kernel, samples, mixtures, high, overfits = claims_by_published_numbers()
     assert reco.holds is kernel.holds is mixtures.holds is high.holds is overfits.holds is True
     assert "reconstructions of 6 methods" in reco.evidence

@@ -8,8 +8,7 @@ import pytest
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
-from companion.experiments.records import write_record
-from companion.paper.decisions import VERDICTS
+from companion.experiments.records import VERDICTS, write_record
 from companion.site.atlas import atlas_table
 from companion.site.build import contents
 from companion.site.overview import overview_figure

@@ -1,4 +1,4 @@
-"""The sets of images that the tables score: reconstructions, samples, interpolations, controls."""
+"""The sets of images that are scored: reconstructions, samples, interpolations, controls."""
 
 from __future__ import annotations
 
@@ -8,20 +8,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from companion.analysis.inversions import INVERSIONS
+from companion.analysis.samplers import LABELS, FittedSamplers
 from companion.experiments.trained import Baseline, Trained
 from lbae_lib.data.images import ImageSet
-from lbae_lib.latent.baselines import DirectRounding, IndependentBits, Sampler, UniformBits
-from lbae_lib.latent.gaussians import Gaussian, GaussianMixture, Prior, Signed
-from lbae_lib.latent.hyperplane import HyperplaneSampler, hyperplane_sampler
+from lbae_lib.latent.gaussians import Gaussian, GaussianMixture
+from lbae_lib.latent.hyperplane import HyperplaneSampler
 from lbae_lib.latent.interpolation import interpolate_bits, slerp
 from lbae_lib.latent.inversion import (
-    algorithm_1,
-    both_halves,
-    centroid_difference,
-    exact,
     full_rank,
 )
-from lbae_lib.latent.moments import moments
+from lbae_lib.latent.sampler import Sampler
 from lbae_lib.metrics.corruptions import blurred, noisy
 from lbae_lib.models.autoencoders import LBAE, VAE
 from lbae_lib.models.encoding import decode
@@ -32,13 +29,13 @@ STEPS = 10  # of an interpolation, as in the paper's Figure 10
 
 @dataclass(frozen=True)
 class ImageSource:
-    """A row of the tables.
+    """A row of a table of scores.
 
     Attributes:
         label: for tables and figures.
         draw: (count, generator) to uint8 images (count, C, S, S) in random order.
         random: whether another seed gives other images.
-        note: how it was fitted, for the table's foot; empty if the label says all.
+        note: how it was fitted, for a table of its own; empty if the label says enough.
     """
 
     label: str
@@ -47,72 +44,56 @@ class ImageSource:
     note: str = ""
 
 
-def lbae_sources(trained: Trained, components: int = 10) -> dict[str, ImageSource]:
-    """Reconstruction, all samplers and the interpolations of an LBAE.
+def lbae_sources(trained: Trained, samplers: FittedSamplers) -> dict[str, ImageSource]:
+    """Reconstructions, samples and interpolations of an LBAE.
 
-    The keys "reco", "n01", "clip" and "interp" are the paper's columns; moments and mixture are
-    those of the training latents.
+    The paper's columns are "reco", "uniform", "clip" and "interp_algorithm_1".
 
     Args:
         trained: the model with its latents.
-        components: Gaussians of the mixture.
+        samplers: of the training latents.
     """
-    model, latents = trained.model, trained.bits("train")
-    truth = moments(latents)
-    clip, _ = hyperplane_sampler(truth, "clip")
-    nearest, _ = hyperplane_sampler(truth, "nearest")
-    mixture = GaussianMixture.fit(latents, components)
-    samplers: dict[str, tuple[str, Sampler, str]] = {
-        "n01": ("uniform bits, the paper's N(0, 1)", UniformBits(model.config.latent_size), ""),
-        "independent": ("independent bits", IndependentBits(truth.first), ""),
-        "direct": ("direct rounding (Eq. 3)", DirectRounding.fit(truth), ""),
-        "clip": ("hyperplane, clipped: the paper's N(μ, Σ)", clip, ""),
-        "nearest": ("hyperplane, nearest correlation matrix", nearest, ""),
-        "gmm": ("mixture of Gaussians, then sign", Signed(mixture), _described(mixture)),
-    }
-    ends = trained.bits("test")
-    return (
-        {"reco": reconstructions(model, ends)}
-        | {
-            key: ImageSource(label, decoded(model, sampler), note=note)
-            for key, (label, sampler, note) in samplers.items()
-        }
-        | {
-            "interp": ImageSource(
-                "interpolation, Algorithm 1 alone",
-                _bit_interpolations(model, ends, clip, lambda s, _: algorithm_1(s, clip).normals),
-            ),
-            "interp_eq14": ImageSource(
-                "interpolation, Eq. 14 alone",
-                _bit_interpolations(
-                    model, ends, clip, lambda s, _: centroid_difference(s, clip).normals
-                ),
-            ),
-            "interp_halves": ImageSource(
-                "interpolation, Eq. 14 of Algorithm 1",
-                _bit_interpolations(model, ends, clip, lambda s, _: both_halves(s, clip).normals),
-            ),
-            "interp_exact": exact_interpolations(trained, nearest),
-        }
-    )
+    sources = {"reco": reconstructions(trained.model, trained.bits("test"))}
+    for key in ("uniform", "independent", "direct", "clip", "nearest", "mixture"):
+        note = _described(samplers.mixture) if key == "mixture" else ""
+        draw = decoded(trained.model, samplers[key])
+        sources[key] = ImageSource(LABELS[key], draw, note=note)
+    for inversion, key in (
+        ("algorithm_1", "clip"),
+        ("centroids", "clip"),
+        ("both_halves", "clip"),
+        ("exact", "nearest"),
+    ):
+        hyperplanes = HyperplaneSampler(samplers.hyperplane_fit(key).vectors)
+        sources[f"interp_{inversion}"] = interpolations(trained, hyperplanes, inversion)
+    return sources
 
 
-def exact_interpolations(trained: Trained, sampler: HyperplaneSampler) -> ImageSource:
-    """Paths between random pairs of test images by the exact inverse, ``STEPS`` images each.
+def interpolations(trained: Trained, sampler: HyperplaneSampler, inversion: str) -> ImageSource:
+    """Paths between random pairs of test images, ``STEPS`` images each.
 
     Args:
         trained: the model with its latents.
         sampler: of any rank.
+        inversion: key of :data:`companion.analysis.inversions.INVERSIONS`.
     """
-    blended = full_rank(sampler)
-    draw = _bit_interpolations(
-        trained.model, trained.bits("test"), blended, lambda s, g: exact(s, blended, g).normals
-    )
-    return ImageSource("interpolation, exact inverse", draw)
+    method, ends = INVERSIONS[inversion], trained.bits("test").double()
+    if method.full_rank:
+        sampler = full_rank(sampler)
+
+    def draw(count: int, generator: torch.Generator) -> Tensor:
+        first, last = (
+            method.invert(bits, sampler, generator).normals
+            for bits in _pairs(ends, count, generator)
+        )
+        path = interpolate_bits(sampler, first, last, STEPS)
+        return decode(trained.model, path.flatten(0, 1)[:count])
+
+    return ImageSource(f"interpolation, {method.label}", draw)
 
 
 def vae_sources(baseline: Baseline, components: int = 10) -> dict[str, ImageSource]:
-    """Reconstruction, samplers and interpolation of a VAE.
+    """Reconstructions, samples and interpolations of a VAE.
 
     Args:
         baseline: the model with its posteriors.
@@ -123,10 +104,8 @@ def vae_sources(baseline: Baseline, components: int = 10) -> dict[str, ImageSour
     noise = torch.randn(means.shape, generator=torch.Generator().manual_seed(0))
     posterior_samples = means + noise * (log_variances / 2).exp()
     mixture = GaussianMixture.fit(posterior_samples, components)
-    test_means, test_deviations = (
-        baseline.means["test"],
-        (baseline.log_variances["test"] / 2).exp(),
-    )
+    test_means = baseline.means["test"]
+    test_deviations = (baseline.log_variances["test"] / 2).exp()
 
     def posterior(count: int, generator: torch.Generator) -> Tensor:
         noise = torch.randn(test_means.shape, generator=generator)
@@ -140,29 +119,25 @@ def vae_sources(baseline: Baseline, components: int = 10) -> dict[str, ImageSour
         path = slerp(source, target, STEPS) * length[..., None]
         return decode(model, path.flatten(0, 1)[:count])
 
-    samplers: dict[str, tuple[str, Prior, str]] = {
-        "n01": ("N(0, 1)", Gaussian.standard(model.config.latent_size), ""),
-        "sampled": ("N(μ, Σ)", Gaussian.aggregate_posterior(means, log_variances), ""),
-        "gmm": ("mixture of Gaussians", mixture, _described(mixture)),
+    standard = Gaussian.standard(model.config.latent_size)
+    aggregate = Gaussian.aggregate_posterior(means, log_variances)
+    return {
+        "reco": reconstructions(model, test_means),
+        "posterior": ImageSource("reconstruction of test images, z ~ q(z|x)", posterior),
+        "standard": ImageSource("N(0, 1)", decoded(model, standard)),
+        "sampled": ImageSource("N(μ, Σ)", decoded(model, aggregate)),
+        "mixture": ImageSource(
+            "mixture of Gaussians", decoded(model, mixture), note=_described(mixture)
+        ),
+        "interp": ImageSource("interpolation", interpolated),
     }
-    return (
-        {
-            "reco": reconstructions(model, test_means),
-            "posterior": ImageSource("reconstruction of test images, z ~ q(z|x)", posterior),
-        }
-        | {
-            key: ImageSource(label, decoded(model, sampler), note=note)
-            for key, (label, sampler, note) in samplers.items()
-        }
-        | {"interp": ImageSource("interpolation", interpolated)}
-    )
 
 
 def control_sources(images: Mapping[str, ImageSet]) -> dict[str, ImageSource]:
-    """Real images, and images spoilt in known ways: what a metric must tell apart.
+    """Real images, and images corrupted in known ways: what a metric must tell apart.
 
-    All but one are made of training images, which the in-domain extractor has seen; validation
-    images it has not.
+    All but "validation" are made of training images, on which the in-domain extractor was
+    trained.
 
     Args:
         images: by split.
@@ -190,7 +165,7 @@ def control_sources(images: Mapping[str, ImageSet]) -> dict[str, ImageSource]:
     if labels is not None:
         left_out = int(labels.bincount().argmax())
     elif train.attributes is not None and train.attributes.shape[1]:
-        # The one nearest to half of the images have: its lack must show.
+        # The attribute that comes nearest to half of the images: its absence must show.
         chosen = int((train.attributes.double().mean(0) - 0.5).abs().argmin())
         labels, left_out, title = train.attributes[:, chosen].long(), 1, "one attribute dropped"
     if labels is not None:
@@ -204,34 +179,19 @@ def control_sources(images: Mapping[str, ImageSet]) -> dict[str, ImageSource]:
 
 
 def reconstructions(model: LBAE | VAE, latents: Tensor) -> ImageSource:
-    """Decoded latents of all test images; a VAE's are the means of its posteriors."""
+    """Decoded latents of all test images; for a VAE, the means of its posteriors."""
     return ImageSource(
         "reconstruction of test images", lambda _c, _g: decode(model, latents), random=False
     )
 
 
-def decoded(model: LBAE | VAE, sampler: Sampler | Prior) -> Callable[..., Tensor]:
+def decoded(model: LBAE | VAE, sampler: Sampler) -> Callable[[int, torch.Generator], Tensor]:
     """Draws latents and decodes them."""
     return lambda count, generator: decode(model, sampler.sample(count, generator))
 
 
-def _bit_interpolations(
-    model: LBAE,
-    ends: Tensor,
-    sampler: HyperplaneSampler,
-    invert: Callable[[Tensor, torch.Generator], Tensor],
-) -> Callable[[int, torch.Generator], Tensor]:
-    def draw(count: int, generator: torch.Generator) -> Tensor:
-        source, target = _pairs(ends.double(), count, generator)
-        first, last = (invert(bits, generator) for bits in (source, target))
-        path = interpolate_bits(sampler, first, last, STEPS)
-        return decode(model, path.flatten(0, 1)[:count])
-
-    return draw
-
-
 def _pairs(latents: Tensor, images: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Random pairs of different latents, enough for so many images on their paths."""
+    """Random pairs of different latents, enough for ``images`` images on their paths."""
     pairs = -(-images // STEPS)
     source = _chosen(len(latents), pairs, generator)
     shift = torch.randint(1, len(latents), (pairs,), generator=generator)

@@ -1,4 +1,4 @@
-"""What an autoencoder is made of, read off the model itself."""
+"""The stages of an autoencoder, read from the model itself."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Stage:
 
     Attributes:
         part: "encoder" or "decoder".
-        name: in words, e.g. "residual block ↓".
+        name: e.g. "residual block ↓".
         shape: of its output for one image, (C, S, S) or (N,).
-        parameters: batch norm included.
+        parameters: number of them, batch norm included.
     """
 
     part: str
@@ -29,20 +29,18 @@ class Stage:
 
 
 def stages(model: LBAE) -> list[Stage]:
-    """The stages of a model in order, with the shapes one forward pass gives them."""
+    """The stages of a model in order, with the output shapes of a forward pass."""
     config = model.config
     shapes: dict[nn.Module, tuple[int, ...]] = {}
+
+    def note(module: nn.Module, _: object, output: torch.Tensor) -> None:
+        shapes[module] = tuple(output.shape[1:])
+
     listed = _listed(model)
-    hooks = [
-        module.register_forward_hook(
-            lambda module, _, output: shapes.__setitem__(module, tuple(output.shape[1:]))
-        )
-        for _, _, modules in listed
-        for module in modules[:1]
-    ]
-    was_training = model.training
+    hooks = [modules[0].register_forward_hook(note) for _, _, modules in listed]
     device = next(model.parameters()).device
     image = torch.zeros(1, config.channels, config.image_size, config.image_size, device=device)
+    was_training = model.training
     try:
         with torch.no_grad():
             model.eval()(image)
@@ -51,7 +49,7 @@ def stages(model: LBAE) -> list[Stage]:
         for hook in hooks:
             hook.remove()
     return [
-        Stage(part, name, shapes[modules[0]], sum(parameter_count(m) for m in modules))
+        Stage(part, name, shapes[modules[0]], sum(map(parameter_count, modules)))
         for part, name, modules in listed
     ]
 
@@ -66,11 +64,7 @@ def _listed(model: LBAE) -> list[tuple[str, str, list[nn.Module]]]:
         ("encoder", "linear, tanh, sign", [model.head]),
         ("decoder", f"linear to {grid}", [decoder.linear]),
         *(("decoder", "residual block ↑", [block]) for block in decoder.blocks),
-        (
-            "decoder",
-            "4×4 transposed conv ↑, BN",
-            [decoder.enlarge, decoder.enlarge_norm],
-        ),
+        ("decoder", "4×4 transposed conv ↑, BN", [decoder.enlarge, decoder.enlarge_norm]),
         ("decoder", "3×3 transposed conv, sigmoid", [decoder.final]),
     ]
 
@@ -93,6 +87,6 @@ def residual_layers(transposed: bool) -> list[str]:
 
 
 def sizes(model: LBAE) -> tuple[int, int]:
-    """Parameters of encoder (with its linear head) and decoder."""
+    """Number of parameters of the encoder, with its linear head, and of the decoder."""
     encoder = parameter_count(model.trunk) + parameter_count(model.head)
     return encoder, parameter_count(model.decoder)

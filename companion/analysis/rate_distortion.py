@@ -1,4 +1,4 @@
-"""Rate and distortion: bits an image in real files, against what comes back."""
+"""Rate and distortion: bits per image in real files, and the error of what is read back."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from companion.analysis.scoring import Judge
+from companion.analysis.evaluators import Evaluator
+from companion.analysis.samplers import LABELS as SAMPLER_LABELS
+from companion.analysis.samplers import FittedSamplers
 from companion.experiments.profiles import Experiment, load_experiment
 from companion.experiments.trained import Baseline, Trained, load_trained
 from lbae_lib.bits import pack_bits
@@ -21,19 +23,13 @@ from lbae_lib.coding.coders import encode_bits
 from lbae_lib.coding.container import CODERS
 from lbae_lib.coding.quantised import decode_quantised, encode_quantised
 from lbae_lib.latent.autoregressive import fit_autoregressive
-from lbae_lib.latent.baselines import Resampling, Sampler
 from lbae_lib.latent.bit_models import BitModel, entropy
 from lbae_lib.latent.chow_liu import tree_code_length
-from lbae_lib.latent.dichotomized import DichotomizedGaussian
-from lbae_lib.latent.gaussians import GaussianMixture, Signed
-from lbae_lib.latent.hyperplane import hyperplane_sampler
-from lbae_lib.latent.moments import moments
-from lbae_lib.metrics.features import extract
 from lbae_lib.metrics.frechet import Statistics, feature_statistics, frechet_distance
 from lbae_lib.metrics.image_formats import file_round_trip
 from lbae_lib.models.encoding import decode
 
-# Everyday formats, each image a file of its own, headers included.
+# Common formats. Each image is a file of its own, headers included.
 FORMATS: Mapping[str, tuple[str, Sequence[dict[str, object]]]] = {
     "jpeg": ("JPEG", [{"quality": q} for q in (5, 20, 50, 75, 90)]),
     "webp": ("WebP", [{"quality": q} for q in (1, 20, 50, 75, 90)]),
@@ -41,31 +37,38 @@ FORMATS: Mapping[str, tuple[str, Sequence[dict[str, object]]]] = {
 }
 # A VAE's latents on grids of this many posterior-mean standard deviations.
 VAE_STEPS = (8.0, 4.0, 2.0, 1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125)
+# Of the ways to store images, and of the coders of bits.
+LABELS = {"lbae": "LBAE", "vae": "VAE, quantised"}
+LABELS |= {key: name for key, (name, _) in FORMATS.items()}
+LABELS |= {"packed": "packed bits", "factorised": "independent bits", "tree": "Chow-Liu tree"}
+LABELS |= {key: SAMPLER_LABELS[key] for key in ("logistic", "autoregressive")}
 
 
 def ladder(
-    codec: Codec, logistic: BitModel, train: Tensor, test: Tensor
+    codec: Codec, samplers: FittedSamplers, latents: Mapping[str, Tensor]
 ) -> dict[str, dict[str, float]]:
-    """Cross-entropy in bits a latent under better and better models, of training and test latents.
+    """Cross-entropy of latents, in bits per latent, under better and better models of the bits.
 
     Args:
-        codec: gives the factorised and the autoregressive model.
-        logistic: autoregressive, without hidden layers.
-        train: latents that all models are fitted to.
-        test: others.
+        codec: gives the factorised and the autoregressive model, on the processor.
+        samplers: give the moments and the logistic regression of the training latents.
+        latents: (K, N) in {-1, +1} by split.
     """
-    truth = moments(train)
-    scores: dict[str, Callable[[Tensor], float]] = {
-        "factorised": partial(entropy, codec.factorised),
-        "tree": partial(tree_code_length, truth),
-        "logistic": partial(entropy, logistic),
-        "autoregressive": partial(entropy, codec.autoregressive),
+    device, processor = samplers.latents.device, torch.device("cpu")
+    models: dict[str, tuple[torch.device, Callable[[Tensor], float]]] = {
+        "factorised": (processor, partial(entropy, codec.factorised)),
+        "tree": (device, partial(tree_code_length, samplers.moments)),
+        "logistic": (device, partial(entropy, samplers.logistic.model)),
+        "autoregressive": (processor, partial(entropy, codec.autoregressive)),
     }
-    return {name: {"train": score(train), "test": score(test)} for name, score in scores.items()}
+    return {
+        name: {split: score(bits.to(place)) for split, bits in latents.items()}
+        for name, (place, score) in models.items()
+    }
 
 
 def file_lengths(codec: Codec, latents: Tensor) -> dict[str, float]:
-    """Bits a latent in a file of all of them, by coder; each file is read back and compared.
+    """Bits per latent in a file of all of them, by coder; each file is read back and compared.
 
     Raises:
         AssertionError: if a file does not give back the latents.
@@ -74,23 +77,9 @@ def file_lengths(codec: Codec, latents: Tensor) -> dict[str, float]:
     for coder in CODERS:
         content = codec.compress(latents, coder)
         if not torch.equal(codec.decompress(content), pack_bits(latents)):
-            raise AssertionError(f"the {coder} coder does not give back what it was given")
+            raise AssertionError(f"the {coder} coder does not give back the latents it was given")
         found[coder] = 8 * len(content) / len(latents)
     return found
-
-
-def prior_samplers(codec: Codec, logistic: Sampler, train: Tensor) -> dict[str, Sampler]:
-    """Samplers to set beside the autoregressive prior, and the floor of error."""
-    truth = moments(train)
-    return {
-        "floor": Resampling(train),
-        "nearest": hyperplane_sampler(truth)[0],
-        "clip": hyperplane_sampler(truth, "clip")[0],
-        "dichotomized": DichotomizedGaussian.fit(truth)[0],
-        "mixture": Signed(GaussianMixture.fit(train)),
-        "logistic": logistic,
-        "autoregressive": codec.autoregressive,
-    }
 
 
 @dataclass(frozen=True)
@@ -100,9 +89,9 @@ class Point:
     Attributes:
         method: "lbae", "vae", "jpeg", "webp" or "png".
         setting: e.g. "200 bits, autoregressive".
-        bits: an image, measured.
+        bits: bits per image, measured.
         error: mean squared error of a pixel's value in [0, 255].
-        distance: Fréchet distance to the originals in the judge's features.
+        distance: Fréchet distance to the originals in the evaluator's features.
     """
 
     method: str
@@ -119,39 +108,42 @@ class Point:
 
 @dataclass
 class Originals:
-    """The images that are stored, and how what comes back is judged.
+    """The images that are stored, and how the decoded images are scored.
 
     Attributes:
         images: uint8 (K, C, S, S).
-        judge: gives the features.
+        evaluator: gives the features.
     """
 
     images: Tensor
-    judge: Judge
+    evaluator: Evaluator
 
     def __post_init__(self) -> None:
         self._statistics = self._of(self.images)
 
+    def distance(self, images: Tensor) -> float:
+        """Fréchet distance of images, uint8 (L, C, S, S), to the originals."""
+        return frechet_distance(self._of(images), self._statistics)
+
     def point(self, method: str, setting: str, bits: float, decoded: Tensor) -> Point:
-        """Judge what came back."""
+        """Score the decoded images, uint8 (K, C, S, S)."""
         error = (decoded.double() - self.images.double()).square().mean()
-        distance = frechet_distance(self._of(decoded), self._statistics)
-        return Point(method, setting, bits, float(error), distance)
+        return Point(method, setting, bits, float(error), self.distance(decoded))
 
     def _of(self, images: Tensor) -> Statistics:
-        return feature_statistics(extract(self.judge.extractor, images), "images")
+        return feature_statistics(self.evaluator.features(images), "images")
 
 
 def lbae_points(
     originals: Originals, trained: Trained, chosen: Tensor, models: Mapping[str, BitModel | None]
 ) -> list[Point]:
-    """One reconstruction, judged once, under each coder; all images in one stream.
+    """One reconstruction, scored once, under each coder; all images in one stream.
 
     Args:
-        originals: the test images chosen.
+        originals: the chosen test images.
         trained: the model and its latents.
-        chosen: which test images.
-        models: coder -> distribution; None packs bits.
+        chosen: numbers of the test images.
+        models: distribution by coder; None packs bits.
     """
     bits = trained.bits("test")[chosen]
     size = bits.shape[1]
@@ -167,10 +159,10 @@ def lbae_points(
 
 
 def vae_points(originals: Originals, baseline: Baseline, chosen: Tensor) -> list[Point]:
-    """Posterior means on finer and finer grids, all images in one stream; last, not rounded.
+    """Posterior means on finer and finer grids, all images in one stream; the last is unrounded.
 
-    Each number is coded under the Gaussian of its training means, which is never worse than N(0, 1)
-    by more than the fit's noise.
+    Each number is coded under a Gaussian fitted to its training means. Up to the noise of the fit,
+    that is never worse than N(0, 1).
     """
     train, means = baseline.means["train"].double(), baseline.means["test"][chosen]
     prior = train.mean(0), train.std(0, correction=0).clamp(min=1e-6)
@@ -188,13 +180,25 @@ def vae_points(originals: Originals, baseline: Baseline, chosen: Tensor) -> list
 
 
 def size_points(
-    originals: Originals, experiment: Experiment, data_root: Path, chosen: Tensor
+    originals: Originals,
+    experiment: Experiment,
+    data_root: Path,
+    chosen: Tensor,
+    device: str = "cpu",
 ) -> list[Point]:
-    """LBAEs of the other latent sizes, each under an autoregressive prior of its own."""
+    """LBAEs of the other latent sizes, each with its own autoregressive prior.
+
+    Args:
+        originals: the chosen test images.
+        experiment: names the sizes.
+        data_root: where torchvision's data sets are.
+        chosen: numbers of the test images.
+        device: of the models.
+    """
     found = []
     for size in experiment.entry.latent_sizes:
         other = load_experiment(experiment.profile, experiment.dataset.name, f"lbae-{size}")
-        trained = load_trained(other, data_root)
+        trained = load_trained(other, data_root, device)
         fitted = fit_autoregressive(trained.bits("train"), trained.bits("validation"))
         models: dict[str, BitModel | None] = {"packed": None, "autoregressive": fitted.model}
         found += lbae_points(originals, trained, chosen, models)
@@ -202,7 +206,7 @@ def size_points(
 
 
 def format_points(originals: Originals) -> list[Point]:
-    """The everyday formats."""
+    """The common formats."""
     return [
         originals.point(key, f"{name} {_shown(options)}".strip(), *_stored(originals, key, options))
         for key, (name, settings) in FORMATS.items()
@@ -211,7 +215,7 @@ def format_points(originals: Originals) -> list[Point]:
 
 
 def _stored(originals: Originals, key: str, options: dict[str, object]) -> tuple[float, Tensor]:
-    """Bits an image, and what comes back."""
+    """Bits per image in a format, and the images read back."""
     total, decoded = 0, []
     for image in originals.images:
         size, back = file_round_trip(image.permute(1, 2, 0).squeeze(2).numpy(), key, **options)

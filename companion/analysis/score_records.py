@@ -5,12 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from companion.analysis.spread import Spread
 from companion.experiments.profiles import load_experiment, results_folder
 from companion.experiments.records import RECORD_FILE, SCORES, comparable, read_record
 from lbae_lib.data.registry import PAPER_DATASETS, paper_counterpart
+
+T = TypeVar("T")
+
+# Names in records of earlier versions: of entries, and of rows.
+_EARLIER = {
+    "judges": "evaluators",
+    "lbae_n01": "lbae_uniform",
+    "lbae_gmm": "lbae_mixture",
+    "lbae_interp": "lbae_interp_algorithm_1",
+    "lbae_interp_eq14": "lbae_interp_centroids",
+    "lbae_interp_halves": "lbae_interp_both_halves",
+    "vae_n01": "vae_standard",
+    "vae_gmm": "vae_mixture",
+}
+
+
+def with_current_names(entries: Mapping[str, T]) -> dict[str, T]:
+    """The same entries under the names of this version."""
+    return {_EARLIER.get(key, key): value for key, value in entries.items()}
 
 
 @dataclass(frozen=True)
@@ -20,9 +39,9 @@ class ScoreRecord:
     Attributes:
         dataset: name, or "folder:PATH".
         profile: of the run.
-        content: what :meth:`companion.analysis.scoring.Scoreboard.results` gave.
+        content: from :meth:`companion.analysis.scoring.Scoreboard.results`.
         verdicts: of the page, each with "claim", "evidence", "verdict".
-        trusted: whether the controls of the first judge's distances came out in order.
+        trusted: by metric, whether the first evaluator's distance passed its control checks.
     """
 
     dataset: str
@@ -35,13 +54,14 @@ class ScoreRecord:
     def load(cls, path: Path) -> ScoreRecord:
         """From the ``record.json`` of a metrics page."""
         text = {"options.dataset": str, "options.profile": str}
-        found = {"scores": dict, "verdicts": list, "controls_in_order": dict}
+        found = {"scores": dict, "scores.rows": dict, "verdicts": list, "controls_in_order": dict}
         record = read_record(path, text | {f"results.{k}": kind for k, kind in found.items()})
         options, results = record["options"], record["results"]
+        scores = with_current_names(results["scores"])
         return cls(
             options["dataset"],
             options["profile"],
-            results["scores"],
+            scores | {"rows": with_current_names(scores["rows"])},
             tuple(results["verdicts"]),
             results["controls_in_order"],
         )
@@ -55,72 +75,72 @@ class ScoreRecord:
 
     @property
     def folder(self) -> Path:
-        """Where the metrics page left its files."""
+        """The folder of the metrics page."""
         return results_folder(self.profile, self.dataset) / SCORES
 
     @property
     def counterpart(self) -> str | None:
-        """The paper's data set that this is or stands for: "mnist", "cifar10", "celeba"."""
+        """The paper's data set that this is or stands for: "mnist", "cifar10" or "celeba"."""
         return paper_counterpart(load_experiment(self.profile, self.dataset).dataset)
 
     @property
-    def judges(self) -> list[str]:
-        """Keys of the ways of scoring; the first decided the verdicts."""
-        return list(self.content["judges"])
+    def evaluators(self) -> list[str]:
+        """Keys of the evaluators; the first decided the verdicts."""
+        return list(self.content["evaluators"])
 
     @property
-    def judged(self) -> str:
-        """By what the verdicts were decided, if anything was scored."""
-        return f", judged by {self.judges[0]}" if self.judges else ""
+    def decided_by(self) -> str:
+        """The evaluator that decided the verdicts, if there is one, for titles."""
+        return f", evaluator {self.evaluators[0]}" if self.evaluators else ""
 
     @property
     def curve_facts(self) -> str:
-        """What the PRD curves were made of, for captions."""
-        judge = self.content["judges"][self.judges[0]]
-        count, runs = self.content["reference_images"], judge["protocol"]["runs"]
+        """How the PRD curves were computed, for captions."""
+        first = self.content["evaluators"][self.evaluators[0]]
+        count, runs = self.content["reference_images"], first["protocol"]["runs"]
         return (
-            f"{self.title}: {count:,} images, features of {judge['extractor']}, {runs} clusterings"
+            f"{self.title}: {count:,} images, features of {first['extractor']}, {runs} clusterings"
         )
 
-    def column_title(self, judge: str, metric: str) -> str:
-        """A metric's name, with the network's unless that is Inception."""
-        return str(self.content["judges"][judge]["titles"][metric])
+    def column_title(self, evaluator: str, metric: str) -> str:
+        """A metric's name, with the network's name unless that is Inception."""
+        return str(self.content["evaluators"][evaluator]["titles"][metric])
 
-    def measure(self, judge: str, metric: str) -> str:
-        """A metric's name, and whether its controls failed."""
-        title = self.column_title(judge, metric)
+    def measure(self, evaluator: str, metric: str) -> str:
+        """A metric's name, and whether it failed its control checks."""
+        title = self.column_title(evaluator, metric)
         title = title.replace(" precision, F1/8", " precision / recall (F1/8 / F8)")
         in_order = self.trusted.get(metric, self.trusted.get("frechet", True))
-        failed = judge == self.judges[0] and not in_order
-        return f"{title}, but its controls are out of order" if failed else title
+        failed = evaluator == self.evaluators[0] and not in_order
+        return f"{title}, which failed its control checks" if failed else title
 
-    def effort(self, judge: str, metric: str) -> str:
-        """How often a metric was taken: seeds, and subsets or clusterings."""
-        protocol = self.content["judges"][judge]["protocol"]
+    def replication(self, evaluator: str, metric: str) -> str:
+        """How often a metric was measured: seeds, and subsets or clusterings."""
+        protocol = self.content["evaluators"][evaluator]["protocol"]
         seeds = _counted(len(self.content["seeds"]), "seed")
         if metric == "kernel":
             row = next(iter(self.content["rows"].values()))
-            size = row["kernel"][judge]["subset_size"]
+            size = row["kernel"][evaluator]["subset_size"]
             return f"{seeds}, {protocol['kernel_subsets']} subsets of {size:,}"
         if metric == "frechet":
             return seeds
         return f"{seeds}, {_counted(protocol['runs'], 'clustering')}"
 
-    def spread(self, judge: str, key: str, metric: str) -> Spread | None:
-        """A metric of a row over the seeds; None if the row was not scored."""
+    def spread(self, evaluator: str, key: str, metric: str) -> Spread | None:
+        """A metric of a row over the seeds; None if there is no such row."""
         row = self.content["rows"].get(key)
-        return None if row is None else Spread.of(row["values"][judge][metric])
+        return None if row is None else Spread.of(row["values"][evaluator][metric])
 
 
 def all_scores(root: Path, profile: str) -> list[ScoreRecord]:
-    """Every data set that was scored and belongs beside a profile, the paper's own data first."""
+    """Scores of all data sets that belong beside a profile, the paper's own data first."""
     paths = sorted((root / "results").glob("*/*/05_metrics/record.json"))
     records = [ScoreRecord.load(p) for p in paths if comparable(p.parts[-4], profile)]
     return sorted(records, key=lambda r: (r.dataset not in PAPER_DATASETS, r.dataset, r.profile))
 
 
 def training_record(scores: ScoreRecord, model: str) -> dict[str, Any]:
-    """The record of a model's training, of the data set and profile that were scored."""
+    """The training record of a model that was scored."""
     path = results_folder(scores.profile, scores.dataset) / model / RECORD_FILE
     return read_record(path)
 

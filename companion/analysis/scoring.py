@@ -2,112 +2,32 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from companion.analysis.evaluators import Evaluator
 from companion.analysis.image_sources import ImageSource
 from companion.analysis.spread import Spread, lower
-from lbae_lib.metrics.classifier import ClassifierFeatures
-from lbae_lib.metrics.evaluate import (
-    DEFAULT_PROTOCOL,
-    PAPER_PROTOCOL,
-    EvaluationProtocol,
-    ReferenceStatistics,
-    Scores,
-    evaluate,
-)
-from lbae_lib.metrics.features import FeatureExtractor, extract
-from lbae_lib.metrics.image_formats import jpeg_round_trip
-from lbae_lib.metrics.inception import InceptionFeatures, find_inception_weights
-from lbae_lib.metrics.prd import PrecisionRecallCurve
+from lbae_lib.metrics.evaluate import ReferenceStatistics, Scores, evaluate
 from lbae_lib.progress import progress_bar
 
-# What a score is made of, in the order of the columns.
-METRICS = (
-    "frechet",
-    "kernel",
-    "precision_f8",
-    "recall_f8",
-    "manifold_precision",
-    "manifold_recall",
-)
-
-
-@dataclass(frozen=True)
-class Judge:
-    """A way of scoring: a network's features under a protocol.
-
-    Attributes:
-        extractor: the network.
-        protocol: how features are compared.
-    """
-
-    extractor: FeatureExtractor
-    protocol: EvaluationProtocol = DEFAULT_PROTOCOL
-
-    @property
-    def is_inception(self) -> bool:
-        """Whether Fréchet and kernel distances may be called FID and KID."""
-        return isinstance(self.extractor, InceptionFeatures)
-
-    @property
-    def key(self) -> str:
-        """For files: the network's name, with the protocol unless it is the default."""
-        name = self.extractor.name
-        is_default = self.protocol.name == DEFAULT_PROTOCOL.name
-        return name if is_default else f"{name}, {self.protocol.name}"
-
-    @property
-    def slug(self) -> str:
-        """The key as a file name."""
-        return re.sub(r"[^a-z0-9]+", "-", self.key.lower())
-
-    def titles(self) -> dict[str, str]:
-        """Column titles by metric, which name the network: FID and KID are Inception's alone."""
-        name = self.extractor.name
-        paper = (
-            " (LBAE protocol, re-implemented)" if self.protocol.name == PAPER_PROTOCOL.name else ""
-        )
-        frechet, kernel, prd = (
-            ("FID", "KID ×10³", "PRD")
-            if self.is_inception
-            else (f"FD[{name}]", f"KD[{name}] ×10³", f"PRD[{name}]")
-        )
-        return {
-            "frechet": frechet + paper,
-            "kernel": kernel + paper,
-            "precision_f8": f"{prd} precision, F1/8{paper}",
-            "recall_f8": f"{prd} recall, F8{paper}",
-            "manifold_precision": f"k-NN precision[{name}]{paper}",
-            "manifold_recall": f"k-NN recall[{name}]{paper}",
-        }
-
-
-def judges(extractor: ClassifierFeatures, inception: bool, clusterings: int = 10) -> list[Judge]:
-    """The ways of scoring, the one that decides first: Inception under both protocols if asked,
-    then the in-domain extractor.
-
-    Args:
-        extractor: trained in the run.
-        inception: whether to score with Inception features too.
-        clusterings: whose PRD curves are averaged; 10 in both protocols.
-
-    Raises:
-        DataError: if Inception is asked for and its weights are neither found nor downloaded.
-    """
-    protocols = (DEFAULT_PROTOCOL, PAPER_PROTOCOL)
-    default, paper = (replace(protocol, runs=clusterings) for protocol in protocols)
-    found = []
-    if inception:
-        network = InceptionFeatures(find_inception_weights(download=True))
-        found = [Judge(network, default), Judge(network, paper)]
-    return [*found, Judge(extractor, default)]
+# How each metric is read from a score, in the order of the columns.
+_READ: Mapping[str, Callable[[Scores], float]] = {
+    "frechet": lambda score: score.frechet,
+    "kernel": lambda score: 1000 * score.kernel.mean,
+    "precision_f8": lambda score: score.curve.precision_f8,
+    "recall_f8": lambda score: score.curve.recall_f8,
+    "manifold_precision": lambda score: score.manifold.precision,
+    "manifold_recall": lambda score: score.manifold.recall,
+}
+METRICS = tuple(_READ)
+_SAMPLE = 1000  # images of a row that are kept
 
 
 @dataclass(frozen=True)
@@ -116,8 +36,8 @@ class Row:
 
     Attributes:
         label: what the images are.
-        images: how many a repetition has.
-        scores: by judge, one for each seed; a single one if the images do not depend on it.
+        images: number of images for each seed.
+        scores: by evaluator, one for each seed; a single one if the images do not depend on it.
         sample: the first images of the first seed, uint8 (K, C, S, S).
     """
 
@@ -126,42 +46,36 @@ class Row:
     scores: dict[str, list[Scores]]
     sample: Tensor
 
-    def values(self, judge: Judge, metric: str) -> list[float]:
+    def values(self, evaluator: Evaluator, metric: str) -> list[float]:
         """A metric's value for each seed; the kernel distance times 1000."""
-        return [_metric(score, metric) for score in self.scores[judge.key]]
+        return [_READ[metric](score) for score in self.scores[evaluator.key]]
 
-    def spread(self, judge: Judge, metric: str) -> Spread:
+    def spread(self, evaluator: Evaluator, metric: str) -> Spread:
         """Mean and standard deviation over the seeds."""
-        return Spread.of(self.values(judge, metric))
+        return Spread.of(self.values(evaluator, metric))
 
-    def kernel(self, judge: Judge) -> dict[str, object]:
-        """How the kernel distance was estimated: images in a subset, standard errors × 10³."""
-        found = [score.kernel for score in self.scores[judge.key]]
-        errors = [1000 * kernel.standard_error for kernel in found]
-        return {"subset_size": found[0].subset_size, "standard_errors": errors}
+    def kernel_errors(self, evaluator: Evaluator) -> list[float]:
+        """Standard errors of the kernel distance × 10³, for each seed."""
+        return [1000 * score.kernel.standard_error for score in self.scores[evaluator.key]]
 
-    def mean(self, judge: Judge, metric: str) -> float:
-        """Mean over the seeds."""
-        return self.spread(judge, metric).mean
-
-    def curve(self, judge: Judge) -> PrecisionRecallCurve:
-        """The PRD curve of the first seed."""
-        return self.scores[judge.key][0].curve
+    def subset_size(self, evaluator: Evaluator) -> int:
+        """Images in a subset of the kernel distance."""
+        return self.scores[evaluator.key][0].kernel.subset_size
 
 
 @dataclass
 class Scoreboard:
-    """Scores sets of images against the test images.
+    """Scores sets of images against a reference.
 
     Attributes:
-        judges: ways of scoring; the first decides verdicts.
+        evaluators: the first decides verdicts.
         reference: uint8 (K, C, S, S); as many images are drawn from each source.
         seeds: of the draws.
-        cache: folder for features, keyed by content; None for none.
-        rows: what was scored, by key.
+        cache: folder for features of the reference, keyed by content; None for none.
+        rows: scores by key.
     """
 
-    judges: Sequence[Judge]
+    evaluators: Sequence[Evaluator]
     reference: Tensor
     seeds: Sequence[int]
     cache: Path | None = None
@@ -174,130 +88,116 @@ class Scoreboard:
         total = sum(len(self.seeds) if source.random else 1 for source in sources.values())
         with progress_bar(total, f"scoring {group or 'images'}", "set") as bar:
             for number, (key, source) in enumerate(sources.items()):
-                scores: dict[str, list[Scores]] = {judge.key: [] for judge in self.judges}
-                drawn = []
+                scores: dict[str, list[Scores]] = {e.key: [] for e in self.evaluators}
+                samples, size = [], 0
                 for seed in self.seeds if source.random else self.seeds[:1]:
                     generator = torch.Generator().manual_seed(1000 * seed + number)
                     images = source.draw(len(self.reference), generator)
-                    drawn.append(images)
-                    for judge in self.judges:
-                        scores[judge.key].append(self._judged(judge, images, seed))
+                    samples.append(images[:_SAMPLE].clone())
+                    size = len(images)
+                    for evaluator in self.evaluators:
+                        scores[evaluator.key].append(self._evaluate(evaluator, images, seed))
                     bar.update()
-                self.rows[prefix + key] = Row(
-                    source.label, len(drawn[0]), scores, drawn[0][:1000].clone()
-                )
+                self.rows[prefix + key] = Row(source.label, size, scores, samples[0])
 
     def results(self) -> dict[str, object]:
-        """Everything scored as JSON values, for a record."""
+        """All scores as JSON values, for a record."""
         return {
             "reference_images": len(self.reference),
             "seeds": list(self.seeds),
-            "judges": {
-                judge.key: {
-                    "extractor": judge.extractor.name,
-                    "weights_sha256": judge.extractor.weights_sha256,
-                    "protocol": vars(judge.protocol),
-                    "inception": judge.is_inception,
-                    "titles": judge.titles(),
+            "evaluators": {
+                evaluator.key: {
+                    "extractor": evaluator.extractor.name,
+                    "weights_sha256": evaluator.extractor.weights_sha256,
+                    "protocol": vars(evaluator.protocol),
+                    "inception": evaluator.is_inception,
+                    "titles": evaluator.titles(),
                 }
-                for judge in self.judges
+                for evaluator in self.evaluators
             },
             "rows": {
                 key: {
                     "label": row.label,
                     "images": row.images,
                     "values": {
-                        judge.key: {metric: row.values(judge, metric) for metric in METRICS}
-                        for judge in self.judges
+                        evaluator.key: {m: row.values(evaluator, m) for m in METRICS}
+                        for evaluator in self.evaluators
                     },
-                    "kernel": {judge.key: row.kernel(judge) for judge in self.judges},
+                    "kernel": {
+                        evaluator.key: {
+                            "subset_size": row.subset_size(evaluator),
+                            "standard_errors": row.kernel_errors(evaluator),
+                        }
+                        for evaluator in self.evaluators
+                    },
                 }
                 for key, row in self.rows.items()
             },
         }
 
     def curves(self) -> dict[str, Tensor]:
-        """The PRD curve of each row under the first judge, float32 (2, angles)."""
-        found = {}
-        for key, row in self.rows.items():
-            curve = row.curve(self.judges[0])
-            both = [torch.from_numpy(part) for part in (curve.precision, curve.recall)]
-            found[key] = torch.stack(both).float()
-        return found
+        """The PRD curve of each row: first evaluator, first seed, float32 (2, angles)."""
+        first = self.evaluators[0].key
+        curves = {key: row.scores[first][0].curve for key, row in self.rows.items()}
+        return {
+            key: torch.from_numpy(np.stack([curve.precision, curve.recall])).float()
+            for key, curve in curves.items()
+        }
 
-    def table(self, keys: Sequence[str], judge: Judge) -> tuple[list[str], list[list[object]]]:
-        """Header and rows of a table of scores under one judge."""
-        titles = judge.titles()
+    def table(
+        self, keys: Sequence[str], evaluator: Evaluator
+    ) -> tuple[list[str], list[list[object]]]:
+        """Header and rows of a table of scores under one evaluator."""
+        titles = evaluator.titles()
         header = ["images", "number", *titles.values()]
-        header.insert(header.index(titles["kernel"]) + 1, f"standard error of {titles['kernel']}")
+        after = header.index(titles["kernel"]) + 1
+        header.insert(after, f"standard error of {titles['kernel']}")
         rows: list[list[object]] = []
-        for key in keys:
-            row = self.rows[key]
-            cells: list[object] = [row.label, row.images]
-            cells += [row.spread(judge, metric) for metric in METRICS]
-            errors = [1000 * score.kernel.standard_error for score in row.scores[judge.key]]
-            cells.insert(2 + METRICS.index("kernel") + 1, fmean(errors))
-            rows.append(cells)
+        for row in (self.rows[key] for key in keys):
+            spreads = [row.spread(evaluator, metric) for metric in METRICS]
+            rows.append([row.label, row.images, *spreads])
+            rows[-1].insert(after, fmean(row.kernel_errors(evaluator)))
         return header, rows
 
-    def controls_in_order(self, judge: Judge, metric: str) -> bool:
-        """Whether a distance knows spoilt images from training images.
+    def controls_in_order(self, evaluator: Evaluator, metric: str) -> bool:
+        """Whether a distance passes its control checks.
 
-        None of them is nearer, and the stronger blur neither nearer than the weaker, by more than
-        noise; and the stronger blur is farther by more than that. Of a single seed, means decide.
+        No corrupted set may be nearer than training images, nor the stronger blur nearer than the
+        weaker one, by more than noise; and the stronger blur must be farther than training images
+        by more than noise. With a single seed, the means decide.
 
         Args:
-            judge: whose distance.
+            evaluator: gives the distance.
             metric: "frechet" or "kernel".
         """
         keys = [key for key in self.rows if key.startswith("control_")]
-        found = {key: self.rows[key].spread(judge, metric) for key in keys}
+        found = {key: self.rows[key].spread(evaluator, metric) for key in keys}
         floor = found.pop("control_train")
         del found["control_validation"]
         weak, strong = found["control_blur_0.7"], found["control_blur_1.5"]
         if len(self.seeds) == 1:
             return floor.mean < weak.mean < strong.mean
-        nearer = any(lower(spoilt, floor) for spoilt in found.values())
+        nearer = any(lower(corrupted, floor) for corrupted in found.values())
         return not nearer and not lower(strong, weak) and lower(floor, strong) is True
 
-    def caption(self, judge: Judge) -> str:
-        """What the numbers of a table under one judge are made of."""
-        rows = self.rows.values()
-        size = max(row.scores[judge.key][0].kernel.subset_size for row in rows)
+    def caption(self, evaluator: Evaluator) -> str:
+        """How the numbers of a table under one evaluator were computed."""
+        size = max(row.subset_size(evaluator) for row in self.rows.values())
+        seeds = f"sampling seed {self.seeds[0]}"
         if len(self.seeds) > 1:
-            seeds = (
-                f"mean ± standard deviation over sampling seeds {', '.join(map(str, self.seeds))}"
-            )
-        else:
-            seeds = f"sampling seed {self.seeds[0]}"
+            listed = ", ".join(map(str, self.seeds))
+            seeds = f"mean ± standard deviation over sampling seeds {listed}"
         return (
-            f"Against {len(self.reference):,} test images, features of {judge.extractor.name}, "
-            f"protocol {judge.protocol.name}: {seeds}; kernel distance over "
-            f"{judge.protocol.kernel_subsets} subsets of at most {size:,}; clusterings of PRD: "
-            f"{judge.protocol.runs}."
+            f"Against {len(self.reference):,} test images, features of {evaluator.extractor.name}, "
+            f"protocol {evaluator.protocol.name}: {seeds}; kernel distance over "
+            f"{evaluator.protocol.kernel_subsets} subsets of at most {size:,} images; PRD over "
+            f"{evaluator.protocol.runs} clusterings."
         )
 
-    def _judged(self, judge: Judge, images: Tensor, seed: int) -> Scores:
-        known = self._references
-        if judge.key not in known:
-            known[judge.key] = ReferenceStatistics(_features(judge, self.reference, self.cache))
-        return evaluate(_features(judge, images), known[judge.key], judge.protocol, seed)
-
-
-def _features(judge: Judge, images: Tensor, cache: Path | None = None) -> Tensor:
-    if not judge.protocol.jpeg:
-        return extract(judge.extractor, images, cache=cache)
-    images = jpeg_round_trip(images)
-    return extract(judge.extractor, images, preprocessing="JPEG, quality 75", cache=cache)
-
-
-def _metric(score: Scores, metric: str) -> float:
-    values = {
-        "frechet": score.frechet,
-        "kernel": 1000 * score.kernel.mean,
-        "precision_f8": score.curve.precision_f8,
-        "recall_f8": score.curve.recall_f8,
-        "manifold_precision": score.manifold.precision,
-        "manifold_recall": score.manifold.recall,
-    }
-    return values[metric]
+    def _evaluate(self, evaluator: Evaluator, images: Tensor, seed: int) -> Scores:
+        references = self._references
+        if evaluator.key not in references:
+            features = evaluator.features(self.reference, self.cache)
+            references[evaluator.key] = ReferenceStatistics(features)
+        reference = references[evaluator.key]
+        return evaluate(evaluator.features(images), reference, evaluator.protocol, seed)

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-CLEAR = 2  # standard deviations of a difference that decides
+CLEAR = 2  # standard deviations beyond which a difference is clear
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,12 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """Of the values of repetitions, at least one."""
+        """The spread of at least one value."""
         deviation = statistics.stdev(values) if len(values) > 1 else None
         return cls(statistics.fmean(values), deviation)
 
     def __str__(self) -> str:
-        """Rounded where the deviation begins: "11.36 ± 0.04", "0.912 ± 0.013", "1210 ± 30"."""
+        """Rounded to the deviation's first digit: "11.36 ± 0.04", "0.912 ± 0.013", "1210 ± 30"."""
         if not self.deviation:
             return f"{self.mean:.4g}"
         exponent = math.floor(math.log10(self.deviation))
@@ -43,14 +43,14 @@ class Spread:
 def lower(a: Spread, b: Spread, noise: float | None = None) -> bool | None:
     """Whether a mean is lower than another; None if the difference may be noise.
 
-    That is, unless it exceeds twice the standard deviation of the difference of two draws: with
-    three seeds, equal distributions then pass for different ones in 3 cases of 100. Without any
-    deviation, as from a single seed, nothing is decided.
+    A difference is clear if it exceeds twice the standard deviation of the difference of two
+    draws. With three seeds, equal distributions then pass for different ones in 3 cases of 100.
+    Without a deviation, as from a single seed, nothing is decided.
 
     Args:
         a: a measure over seeds.
-        b: another.
-        noise: deviation of one that does not depend on a seed.
+        b: another measure over seeds.
+        noise: deviation of a measure that does not depend on the seed.
     """
     deviations = [noise if s.deviation is None else s.deviation for s in (a, b)]
     known = [d for d in deviations if d is not None]

@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
+from companion.analysis.inversions import LABELS
 from companion.figures.axes import legend_below
-from companion.figures.style import COLOURS, GREY, LABELS, ONE_COLUMN, new_figure, styled
+from companion.figures.style import COLOURS, GREY, ONE_COLUMN, new_figure, styled
 
 
 @styled

@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import leaves_list, linkage
 from torch import Tensor
 
+from companion.analysis.samplers import LABELS
 from companion.figures.axes import legend_below
-from companion.figures.style import COLOURS, GREY, LABELS, new_figure, styled
+from companion.figures.style import COLOURS, GREY, new_figure, styled
 from lbae_lib.latent.moments import Moments
 
 _MAX_POINTS = 20_000  # of a scatter plot

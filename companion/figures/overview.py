@@ -13,7 +13,8 @@ from matplotlib.patches import FancyArrowPatch
 from mpl_toolkits.mplot3d import Axes3D
 from torch import Tensor
 
-from companion.figures.spheres import SphereExample, draw_rounding
+from companion.analysis.geometry import SphereExample
+from companion.figures.spheres import draw_rounding
 from companion.figures.style import COLOURS, GREY, INK, TWO_COLUMNS, styled
 
 _SIDE = 0.25  # of a panel, as a share of the figure's width
@@ -39,7 +40,7 @@ def method_overview(
         image: uint8 (C, S, S).
         bits: its latent, (N,) in {-1, +1}.
         reconstruction: uint8 (C, S, S).
-        example: three bits as vectors, from :func:`companion.figures.spheres.sphere_example`.
+        example: three bits as vectors, from :func:`companion.analysis.geometry.sphere_example`.
         normal: of the hyperplane drawn, (3,).
         new_bits: a sampled latent, (N,).
         new_image: uint8 (C, S, S), its image.

@@ -8,13 +8,12 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from companion.analysis.rate_distortion import Point
+from companion.analysis.rate_distortion import LABELS, Point
 from companion.figures.axes import legend_below
 from companion.figures.style import (
     COLOURS,
     GREY,
     INK,
-    LABELS,
     TWO_COLUMNS,
     new_figure,
     plain_numbers,

@@ -1,4 +1,4 @@
-"""The sampler laboratory: moment errors, and why equal margins flip at once."""
+"""The study of samplers: moment errors, and why bits flip together with equal margins."""
 
 from __future__ import annotations
 
@@ -9,32 +9,33 @@ from matplotlib.figure import Figure
 from mpl_toolkits.mplot3d import Axes3D
 from torch import Tensor
 
+from companion.analysis.geometry import great_circle, path_with_flips
 from companion.analysis.sampler_study import Sampled
-from companion.figures.spheres import great_circle, wire_sphere
+from companion.analysis.samplers import LABELS
+from companion.figures.spheres import wire_sphere
 from companion.figures.style import (
     COLOURS,
     GREY,
     INK,
-    LABELS,
     TWO_COLUMNS,
     new_figure,
     plain_numbers,
     styled,
 )
-from lbae_lib.latent.interpolation import slerp
 
 _MARKS = {"held": "s", "favoured": "s", "fit": "^", "fit_favoured": "^"}
 
 
 @styled
 def error_plane(found: Mapping[str, Sampled]) -> Figure:
-    """Errors of pair moments against those of first moments, a point a sampler.
+    """Errors of pair moments against errors of first moments, one point per sampler.
 
     Args:
-        found: by sampler; dotted lines go through "floor", the noise of as many training latents.
+        found: by sampler; dotted lines go through "resampled", whose errors are the noise of as
+            many training latents.
     """
     figure, (axis,) = new_figure(width=TWO_COLUMNS * 0.75, height=3.6)
-    floor = found["floor"]
+    floor = found["resampled"]
     axis.axvline(floor.first, color=GREY, lw=0.7, ls=":")
     axis.axhline(floor.pairs, color=GREY, lw=0.7, ls=":")
     for key, sampled in found.items():
@@ -54,7 +55,7 @@ def error_plane(found: Mapping[str, Sampled]) -> Figure:
 
 @styled
 def weights_and_distances(found: Mapping[str, Sampled]) -> Figure:
-    """Two distributions of samples: positive bits, and bits from the nearest training latent.
+    """Distributions of the number of positive bits and of the distance to training latents.
 
     Args:
         found: by sampler.
@@ -65,7 +66,7 @@ def weights_and_distances(found: Mapping[str, Sampled]) -> Figure:
         shares = {key: getattr(sampled, name).numpy() for key, sampled in found.items()}
         there = np.flatnonzero(sum(shares.values()) > 1e-4)
         for key, values in shares.items():
-            lines = "--" if key in ("floor", "test") else "-"
+            lines = "--" if key in ("resampled", "test") else "-"
             axis.plot(values, lines, color=COLOURS[key], lw=1.1, label=LABELS[key])
         axis.set(xlabel=title, xlim=(there.min(), there.max()), ylim=(0, None))
     axes[0].set_ylabel("share of the samples")
@@ -74,12 +75,12 @@ def weights_and_distances(found: Mapping[str, Sampled]) -> Figure:
 
 
 @styled
-def margins_on_the_way(panels: Mapping[str, tuple[Tensor, Tensor]], shown: int = 40) -> Figure:
-    """Products V r on the way from one normal to another: a bit flips where its line crosses 0.
+def margins_on_path(panels: Mapping[str, tuple[Tensor, Tensor]], shown: int = 40) -> Figure:
+    """Products V r on the path from one normal to another: a bit flips where its line crosses 0.
 
     Args:
-        panels: title -> what :func:`companion.analysis.sampler_study.margins_along` gives.
-        shown: differing bits drawn, at most.
+        panels: title -> result of :func:`companion.analysis.geometry.margins_along`.
+        shown: largest number of differing bits that are drawn.
     """
     figure, axes = new_figure(len(panels), width=TWO_COLUMNS, height=2.5)
     for axis, (title, (position, products)) in zip(axes, panels.items(), strict=True):
@@ -90,7 +91,7 @@ def margins_on_the_way(panels: Mapping[str, tuple[Tensor, Tensor]], shown: int =
             colour = COLOURS["positive" if rising else "negative"]
             axis.plot(position, values[:, bit], color=colour, lw=0.6, alpha=0.7)
         axis.axhline(0, color=INK, lw=0.6)
-        axis.set(title=title, xlabel="share of the way", xlim=(0, 1))
+        axis.set(title=title, xlabel="position on the path", xlim=(0, 1))
     axes[0].set_ylabel("V r of a differing bit")
     return figure
 
@@ -109,15 +110,13 @@ def flips_on_spheres(examples: Mapping[str, tuple[Tensor, Tensor, Tensor]]) -> F
         wire_sphere(axis)
         for row in vectors.numpy():
             axis.plot(*great_circle(row).T, color=GREY, lw=1.0)
-        path = slerp(source[None], target[None], 201)[0]
-        sides = (path @ vectors.T >= 0).numpy()
-        flips = np.flatnonzero((sides[1:] != sides[:-1]).any(1))
-        axis.plot(*path.numpy().T, color=COLOURS["nearest"], lw=1.8)
-        axis.plot(*path[flips].numpy().T, "o", color=COLOURS["algorithm_1"], ms=5)
+        path, flips = (points.numpy() for points in path_with_flips(vectors, source, target))
+        axis.plot(*path.T, color=COLOURS["nearest"], lw=1.8)
+        axis.plot(*flips.T, "o", color=COLOURS["algorithm_1"], ms=5)
         for end, label in ((path[0], "source"), (path[-1], "target")):
-            axis.plot(*end[:, None].numpy(), "o", color=INK, ms=3)
-            axis.text(*(1.3 * end.numpy()), label, fontsize=7, ha="center")
-        middle = path[100].numpy()  # seen from in front of the path, a little to the side
+            axis.plot(*end[:, None], "o", color=INK, ms=3)
+            axis.text(*(1.3 * end), label, fontsize=7, ha="center")
+        middle = path[len(path) // 2]  # seen from in front of the path, a little to the side
         turn = float(np.degrees(np.arctan2(middle[1], middle[0]))) + 25
         axis.view_init(elev=float(np.degrees(np.arcsin(middle[2]))) + 10, azim=turn)
         axis.set_title(title)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 from mpl_toolkits.mplot3d import Axes3D
 from numpy.typing import NDArray
 from torch import Tensor
 
+from companion.analysis.geometry import SphereExample, great_circle
 from companion.figures.style import COLOURS, GREY, INK, TWO_COLUMNS, styled
-from lbae_lib.latent.correlation import factor
 
 _Array = NDArray[np.float64]
 _ELEVATION = 18.0  # of the view, in degrees
@@ -23,7 +20,7 @@ def sphere_figures(example: SphereExample, normal: Tensor) -> Figure:
     """Left, Figure 3: bits as unit vectors. Right, Figure 4: a hyperplane gives them signs.
 
     Args:
-        example: from :func:`sphere_example`.
+        example: from :func:`companion.analysis.geometry.sphere_example`.
         normal: of the hyperplane, (3,).
     """
     figure = Figure(figsize=(TWO_COLUMNS, 3.3), layout="constrained")
@@ -49,7 +46,7 @@ def draw_rounding(
 
     Args:
         axis: to draw into.
-        example: from :func:`sphere_example`.
+        example: from :func:`companion.analysis.geometry.sphere_example`.
         normal: of the hyperplane, (3,).
         labels: name vectors and signs.
     """
@@ -65,63 +62,6 @@ def draw_rounding(
         arrow(axis, row, colour, f"{name}: {'+1' if positive else '−1'}" if labels else "")
     _plane(axis, direction)
     arrow(axis, direction, COLOURS["normal"], "r" if labels else "")
-
-
-@dataclass(frozen=True)
-class SphereExample:
-    """Three bits of real latents and the boundary vector, in three dimensions.
-
-    Attributes:
-        names: of the bits, counted from 1.
-        vectors: unit rows, (4, 3).
-        angle_error: largest change of an angle by the drawing, in degrees.
-    """
-
-    names: list[str]
-    vectors: Tensor
-    angle_error: float
-
-
-def sphere_example(gram: Tensor, generator: torch.Generator, tries: int = 4000) -> SphereExample:
-    """Three bits whose vectors and the boundary vector spread over three dimensions.
-
-    Four vectors need four dimensions; of ``tries`` random triples this takes the one whose 4×4
-    Gram matrix has the largest second-smallest eigenvalue (vectors well apart) less four times
-    the smallest (little lost in drawing), and no two vectors nearly parallel or opposite.
-
-    Args:
-        gram: H, (N+1, N+1), positive semi-definite.
-        generator: of the triples.
-        tries: triples looked at.
-    """
-    size = len(gram) - 1
-    triples = torch.rand(tries, size, generator=generator).topk(3, dim=1).indices
-    rows = torch.cat([triples, torch.full((tries, 1), size)], dim=1)
-    small = gram[rows[:, :, None], rows[:, None, :]]
-    values = torch.linalg.eigvalsh(small)
-    cosine = small.tril(-1).abs().amax((1, 2))
-    parallel = (cosine - 0.75).clamp(min=0)
-    best = rows[(values[:, 1] - 4 * values[:, 0] - 10 * parallel).argmax()]
-    small = gram[best][:, best].clamp(-1, 1)
-    vectors = factor(small, rank=3)
-    missing = 3 - vectors.shape[1]  # bits that never change lie on the boundary vector's line
-    vectors = torch.nn.functional.pad(vectors, (missing, 0))
-    change = (vectors @ vectors.T).clamp(-1, 1).acos() - small.acos()
-    names = [f"bit {index + 1}" for index in best[:-1].tolist()]
-    return SphereExample(names, vectors, float(change.abs().max().rad2deg()))
-
-
-def separating_normal(
-    example: SphereExample, generator: torch.Generator, tries: int = 100
-) -> Tensor:
-    """A random normal, (3,), whose hyperplane gives the three bits both signs.
-
-    The last of ``tries`` if none does: bits that never differ have no such hyperplane.
-    """
-    normals = torch.randn(tries, 3, generator=generator, dtype=torch.float64)
-    sides = normals @ example.vectors[:-1].T > 0
-    splits = sides.any(1) & ~sides.all(1)
-    return normals[int(splits.int().argmax()) if bool(splits.any()) else -1]
 
 
 def wire_sphere(axis: Axes3D) -> None:
@@ -175,13 +115,3 @@ def _plane(axis: Axes3D, normal: _Array) -> None:
     circle = great_circle(normal)
     axis.plot_trisurf(*circle.T, color=COLOURS["normal"], alpha=0.18, lw=0)
     axis.plot(*circle.T, color=COLOURS["normal"], lw=0.8)
-
-
-def great_circle(normal: _Array) -> _Array:
-    """Points at right angles to a unit vector, (60, 3)."""
-    helper = np.eye(3)[np.abs(normal).argmin()]
-    first = np.cross(normal, helper)
-    first /= np.linalg.norm(first)
-    second = np.cross(normal, first)
-    angle = np.linspace(0, 2 * np.pi, 60)
-    return np.outer(np.cos(angle), first) + np.outer(np.sin(angle), second)

@@ -1,4 +1,4 @@
-"""One look for all figures: sizes, type, and a colour for each method on every page."""
+"""One style for all figures: sizes, fonts, and the same colour for a method on every page."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ P = ParamSpec("P")
 ONE_COLUMN = 3.25  # inches, of the paper's two-column layout
 TWO_COLUMNS = 6.75
 
-# Okabe and Ito's palette, told apart with any common colour blindness.
+# Okabe and Ito's palette, which readers with any common colour blindness can tell apart.
 INK = "#1b1f24"
 GREY = "#8c959f"
+# Keys of samplers, inversions and models of the bits are those of companion.analysis.
 COLOURS = {
     "truth": INK,
-    "floor": GREY,
+    "resampled": GREY,
     "test": INK,
     "nearest": "#0072B2",
     "clip": "#56B4E9",
@@ -65,39 +66,6 @@ COLOURS = {
     "train": "#0072B2",
     "validation": "#D55E00",
 }
-LABELS = {
-    "truth": "training latents",
-    "floor": "training latents, resampled",
-    "test": "test latents",
-    "nearest": "hyperplane, nearest correlation matrix",
-    "clip": "hyperplane, clipped eigenvalues",
-    "direct": "direct rounding (Eq. 3)",
-    "independent": "independent bits",
-    "uniform": "uniform bits",
-    "favoured": "hyperplane, nearest, first moments × 50",
-    "held": "hyperplane, nearest, first moments held",
-    "fit": "hyperplane, fitted to moments",
-    "fit_favoured": "hyperplane, fitted, first moments × 50",
-    "dichotomized": "dichotomized Gaussian",
-    "autoregressive": "autoregressive prior",
-    "logistic": "autoregressive, logistic",
-    "mixture": "signs of a Gaussian mixture",
-    "tree": "Chow-Liu tree",
-    "factorised": "independent bits",
-    "packed": "packed bits",
-    "lbae": "LBAE",
-    "vae": "VAE, quantised",
-    "jpeg": "JPEG",
-    "webp": "WebP",
-    "png": "PNG",
-    "algorithm_1": "Algorithm 1",
-    "centroids": "centroid difference (Eq. 14)",
-    "both_halves": "Eq. 14 of Algorithm 1",
-    "unit_margins": "exact, equal margins",
-    "least_change": "Algorithm 1, wrong bits mended",
-    "exact": "exact, drawn margins",
-}
-
 _RC: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 8,
@@ -136,10 +104,10 @@ def new_figure(
     """A figure with its axes in a flat list; call it inside a :func:`styled` function.
 
     Args:
-        columns: axes side by side.
-        rows: axes above each other.
-        width: inches.
-        height: inches; by default rows in the golden ratio.
+        columns: number of axes side by side.
+        rows: number of axes above each other.
+        width: in inches.
+        height: in inches; by default it suits axes of about 3:2.
         **options: for ``Figure.subplots``.
     """
     height = height or rows * (width / columns) / 1.45
@@ -149,19 +117,19 @@ def new_figure(
 
 
 def plain_numbers(side: XAxis | YAxis, subs: Sequence[int] = (1, 2, 5)) -> None:
-    """Plain numbers on a logarithmic axis: ``subs`` times the powers of ten, none between."""
+    """Label a logarithmic axis with plain numbers: ``subs`` times the powers of ten."""
     side.set_major_locator(LogLocator(subs=subs))
     side.set_major_formatter("{x:g}")
     side.set_minor_formatter(NullFormatter())
 
 
 def style_context() -> AbstractContextManager[None]:
-    """The house style as a context, for drawing and saving."""
+    """The style as a context, for drawing and saving."""
     return mpl.rc_context(_RC)
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Run a function that draws a figure in the house style."""
+    """Decorate a function that draws a figure, so that it draws in the style."""
 
     @functools.wraps(draw)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> Figure:
@@ -172,11 +140,11 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 
 def save_figure(figure: Figure, folder: Path, name: str) -> None:
-    """Save a figure as PNG and SVG, without the date or version of their making.
+    """Save a figure as PNG and SVG; without date and version, equal figures have equal files.
 
     Args:
-        figure: to save.
-        folder: that exists.
+        figure: the figure.
+        folder: an existing folder.
         name: of the files, without suffix.
     """
     with style_context():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from companion.analysis.score_records import ScoreRecord, all_scores
+from companion.analysis.score_records import ScoreRecord, all_scores, with_current_names
 from companion.experiments.records import RECORD_FILE, SCORES, TABLES
 from companion.pages.page import Page
 from companion.project import project_root
@@ -38,9 +38,10 @@ class AcrossPage(Page):
 
     def curves(self) -> dict[str, dict[str, Tensor]]:
         """The PRD curves of each data set, by title and row; see ``Scoreboard.curves``."""
+        files = {scores.title: scores.folder / "curves.safetensors" for scores in self.records}
         return {
-            scores.title: read_tensors(scores.folder / "curves.safetensors", "curves")[0]
-            for scores in self.records
+            title: with_current_names(read_tensors(file, "curves")[0])
+            for title, file in files.items()
         }
 
 

@@ -1,18 +1,19 @@
 """What a notebook on one data set needs: its models, images and latents.
 
-A notebook opens with :func:`open_notebook`, shows figures and tables, states verdicts, and ends
+A notebook starts with :func:`open_notebook`, shows figures and tables, states verdicts, and ends
 with ``nb.finish()``, which writes ``record.json`` beside the figures.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from companion.experiments.artifacts import EXTRACTOR, ROLES
 from companion.experiments.extractor import load_extractor
@@ -26,6 +27,7 @@ from lbae_lib.coding.codec import Codec
 from lbae_lib.data.registry import with_home
 from lbae_lib.files import sha256_file
 from lbae_lib.metrics.classifier import ClassifierFeatures
+from lbae_lib.models.hardware import choose_device
 from lbae_lib.models.model_files import PROGRESS_FILE
 
 
@@ -34,14 +36,17 @@ class Notebook(Page):
     """A page on one data set.
 
     Attributes:
-        experiment: what it is run on.
+        experiment: the data set and its profile.
         trained: model, images and latents.
         data_root: where torchvision's data sets are.
+        device: "cpu" or "cuda". Models are on it, and the page computes there.
     """
 
     experiment: Experiment
     trained: Trained
     data_root: Path
+    device: str
+    _bits: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def provenance(self) -> str:
@@ -55,6 +60,12 @@ class Notebook(Page):
             f"seed {self.parameters.get('seed', 0)}"
         )
 
+    def bits(self, split: str) -> Tensor:
+        """Latents of a split on the device, float32 (K, N) in {-1, +1}; unpacked once."""
+        if split not in self._bits:
+            self._bits[split] = self.trained.bits(split).to(self.device)
+        return self._bits[split]
+
     @cached_property
     def baseline(self) -> Baseline:
         """The VAE of the same data set and profile.
@@ -63,11 +74,11 @@ class Notebook(Page):
             LbaeError: if the profile has none for it, or it is not trained and encoded.
         """
         self.made_of |= _hashes(self.experiment, "baseline")
-        return load_baseline(self.baseline_experiment, self.data_root)
+        return load_baseline(self.baseline_experiment, self.data_root, self.device)
 
     @cached_property
     def baseline_experiment(self) -> Experiment:
-        """What the VAE was trained by."""
+        """The VAE's experiment."""
         return load_experiment(self.profile, self.experiment.dataset.name, "vae")
 
     @cached_property
@@ -78,7 +89,9 @@ class Notebook(Page):
             LbaeError: if it is not trained.
         """
         self.made_of |= _hashes(self.experiment, "extractor")
-        return load_extractor(self.experiment)
+        extractor = load_extractor(self.experiment)
+        extractor.model.to(self.device)
+        return extractor
 
     @cached_property
     def codec(self) -> Codec:
@@ -95,46 +108,51 @@ class Notebook(Page):
         return torch.Generator().manual_seed(1000 * int(self.parameters["seed"]) + offset)
 
     def history(self) -> list[dict[str, Any]]:
-        """The training run's ``progress.jsonl``, a dictionary an epoch; of imported weights, []."""
+        """The training run's ``progress.jsonl``, one entry per epoch; [] for imported weights."""
         if "imported" in self.training_results():
             return []
         text = (self.experiment.model_folder / PROGRESS_FILE).read_text(encoding="utf-8")
         return [json.loads(line) for line in text.splitlines()]
 
     def training_results(self, model: str = "lbae") -> dict[str, Any]:
-        """What the record of a model's training says it found."""
+        """The results in the record of a model's training."""
         return self._recorded(self.experiment.folder / model)
 
     def extractor_results(self) -> dict[str, Any]:
-        """What the record of the feature extractor's training says it found."""
+        """The results in the record of the feature extractor's training."""
         return self._recorded(EXTRACTOR.path(self.experiment).parent)
 
     def _recorded(self, folder: Path) -> dict[str, Any]:
         return dict(read_record(folder / RECORD_FILE)["results"])
 
     def _options(self) -> dict[str, Any]:
-        return {"dataset": self.experiment.dataset.name, **super()._options()}
+        own = {"dataset": self.experiment.dataset.name, "device": self.device}
+        return own | super()._options()
 
 
 def open_notebook(
-    name: str, profile: str, dataset: str, data_root: str, **parameters: Any
+    name: str, profile: str, dataset: str, data_root: str, device: str = "auto", **parameters: Any
 ) -> Notebook:
-    """Load what a notebook works on.
+    """Load what a notebook needs.
 
     Args:
         name: of the notebook.
         profile: a file in ``config/``.
         dataset: a registered name or "folder:PATH".
-        data_root: where torchvision's data sets are; relative to the project, or from "~" on.
+        data_root: where torchvision's data sets are; relative to the project, or to the home
+            folder if it starts with "~".
+        device: "auto", "cpu" or "cuda".
         **parameters: the notebook's own, kept in its record.
 
     Raises:
-        LbaeError: if the model, its latents or the images are missing; says the command.
+        LbaeError: if the model, its latents or the images are missing (the message names the
+            command that makes them), or there is no such device.
     """
     experiment = load_experiment(profile, dataset)
     root = project_root() / with_home(data_root)
     inputs = _hashes(experiment, "model", "latents")
-    trained = load_trained(experiment, root)
+    device = choose_device(device)
+    trained = load_trained(experiment, root, device)
     folder = experiment.folder / name
     folder.mkdir(parents=True, exist_ok=True)
     return Notebook(
@@ -145,11 +163,12 @@ def open_notebook(
         experiment=experiment,
         trained=trained,
         data_root=root,
+        device=device,
         made_of=inputs,
     )
 
 
 def _hashes(experiment: Experiment, *roles: str) -> dict[str, str]:
-    """Of files about to be loaded, which others may replace; loading names a missing one."""
+    """Hash files before they are loaded, as another run may replace them; skip missing ones."""
     paths = {role: artifact.path(experiment, model) for role, (artifact, model) in ROLES.items()}
     return {role: sha256_file(paths[role]) for role in roles if paths[role].exists()}

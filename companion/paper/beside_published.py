@@ -26,14 +26,19 @@ MODELS = {"lbae": "LBAE (ours)", "vae": "VAE (ours)"}
 _UNITS = {"lbae": "bits", "vae": "floats"}
 # Columns of which the paper has a value for the model.
 _PUBLISHED = {"lbae": ("reco", "n01", "sampled", "interp"), "vae": ("reco", "n01")}
+# Rows of scores for these columns, where their names differ.
+_ROWS = {
+    "lbae": {"n01": "uniform", "sampled": "clip", "interp": "interp_algorithm_1"},
+    "vae": {"n01": "standard"},
+}
 _PRD = ("precision_f8", "recall_f8")
 # Rows of scores that Table 5 compares: label, and the method of the paper's row if it has one.
 _MIXTURES = {
     "lbae_clip": ("LBAE, random hyperplanes (clipped)", MODELS["lbae"]),
     "lbae_nearest": ("LBAE, random hyperplanes (nearest)", None),
-    "lbae_gmm": ("LBAE, mixture then sign", None),
-    "vae_gmm": ("VAE (ours), mixture", None),
-    "vae_n01": ("VAE (ours), N(0, 1)", None),
+    "lbae_mixture": ("LBAE, mixture then sign", None),
+    "vae_mixture": ("VAE (ours), mixture", None),
+    "vae_standard": ("VAE (ours), N(0, 1)", None),
 }
 
 
@@ -57,7 +62,7 @@ def published_table(table: str) -> Table:
     return ["method", *titles], rows
 
 
-def beside_published(scores: ScoreRecord, judge: str) -> Table:
+def beside_published(scores: ScoreRecord, evaluator: str) -> Table:
     """FID, KID and PRD as published, each beside the same cell as measured here."""
     rows = []
     for model, columns in _PUBLISHED.items():
@@ -71,8 +76,8 @@ def beside_published(scores: ScoreRecord, judge: str) -> Table:
             ):
                 row[f"paper: {title}"] = _published(table, *cell)
                 for metric in metrics:
-                    found = scores.spread(judge, _scored(model, column), metric)
-                    row[scores.column_title(judge, metric)] = found
+                    found = scores.spread(evaluator, _scored(model, column), metric)
+                    row[scores.column_title(evaluator, metric)] = found
             rows.append(row)
     return _table(rows)
 
@@ -88,14 +93,14 @@ def across(records: Iterable[ScoreRecord], table: str, metrics: Sequence[str]) -
     parts = [", precision", ", recall"] if len(metrics) == 2 else [""]
     rows = []
     for scores in records:
-        for judge in scores.judges:
+        for evaluator in scores.evaluators:
             for model, row, paper in _models(scores, table):
-                row |= _measured(scores, judge, metrics[0], metrics[0])
+                row |= _measured(scores, evaluator, metrics[0], metrics[0])
                 for column in _PUBLISHED["lbae"]:
                     title = COLUMNS[column]
                     row[f"{title}: paper"] = paper(column)
                     for metric, part in zip(metrics, parts, strict=True):
-                        found = scores.spread(judge, _scored(model, column), metric)
+                        found = scores.spread(evaluator, _scored(model, column), metric)
                         row[f"{title}: here{part}"] = found
                 rows.append(row)
     return _table(rows)
@@ -105,16 +110,16 @@ def mixtures(records: Iterable[ScoreRecord]) -> Table:
     """Table 5 over all results here: mixtures of Gaussians against random hyperplanes."""
     return _table(
         {"data": scores.title, "images from": label}
-        | _measured(scores, judge, "frechet", "precision_f8")
+        | _measured(scores, evaluator, "frechet", "precision_f8")
         | {
             "paper: FID": _published("table_5", method, scores.counterpart, "fid"),
-            "distance here": scores.spread(judge, key, "frechet"),
+            "distance here": scores.spread(evaluator, key, "frechet"),
             "paper: precision / recall": _published("table_5", method, scores.counterpart, "prd"),
-            "precision here": scores.spread(judge, key, "precision_f8"),
-            "recall here": scores.spread(judge, key, "recall_f8"),
+            "precision here": scores.spread(evaluator, key, "precision_f8"),
+            "recall here": scores.spread(evaluator, key, "recall_f8"),
         }
         for scores in records
-        for judge in scores.judges
+        for evaluator in scores.evaluators
         for key, (label, method) in _MIXTURES.items()
     )
 
@@ -152,7 +157,10 @@ def compression(records: Iterable[ScoreRecord]) -> Table:
     rows = []
     for scores in records:
         for model, row, paper in _models(scores, "supplement_table_1"):
-            shape, judge = training_record(scores, model)["options"]["network"], scores.judges[0]
+            shape, evaluator = (
+                training_record(scores, model)["options"]["network"],
+                scores.evaluators[0],
+            )
             bits = shape["latent_size"] * (1 if model == "lbae" else 32)
             rows.append(
                 row
@@ -161,9 +169,9 @@ def compression(records: Iterable[ScoreRecord]) -> Table:
                     "bits here": bits,
                     "paper: ratio": paper("ratio"),
                     "ratio here": 8 * shape["channels"] * shape["image_size"] ** 2 / bits,
-                    "measure here": scores.measure(judge, "frechet"),
+                    "measure here": scores.measure(evaluator, "frechet"),
                     "paper: FID of reconstructions": paper("fid"),
-                    "distance here": scores.spread(judge, _scored(model, "reco"), "frechet"),
+                    "distance here": scores.spread(evaluator, _scored(model, "reco"), "frechet"),
                 }
             )
     return _table(rows)
@@ -172,7 +180,7 @@ def compression(records: Iterable[ScoreRecord]) -> Table:
 def claims(records: Iterable[ScoreRecord]) -> Table:
     """Each claim and its verdict on each data set; all verdicts if there are several."""
     records = list(records)
-    header = ["claim of the paper", *(f"{scores.title}{scores.judged}" for scores in records)]
+    header = ["claim of the paper", *(f"{scores.title}{scores.decided_by}" for scores in records)]
     rows: list[list[object]] = []
     for claim in dict.fromkeys(v["claim"] for scores in records for v in scores.verdicts):
         found = [[v["verdict"] for v in s.verdicts if v["claim"] == claim] for s in records]
@@ -197,15 +205,15 @@ def _models(
 
 def _scored(model: str, column: str) -> str:
     """The row of scores for a column: as in the authors' code, N(μ, Σ) samples after clipping."""
-    return "lbae_clip" if (model, column) == ("lbae", "sampled") else f"{model}_{column}"
+    return f"{model}_{_ROWS[model].get(column, column)}"
 
 
-def _measured(scores: ScoreRecord, judge: str, metric: str, repeated: str) -> dict[str, object]:
+def _measured(scores: ScoreRecord, evaluator: str, metric: str, repeated: str) -> dict[str, object]:
     """What was measured, on how many images, and over how many repetitions of which metric."""
     return {
-        "measure here": scores.measure(judge, metric),
+        "measure here": scores.measure(evaluator, metric),
         "images": scores.content["reference_images"],
-        "over": scores.effort(judge, repeated),
+        "over": scores.replication(evaluator, repeated),
     }
 
 

@@ -1,4 +1,4 @@
-"""Pictures that widgets show: quick to make, crisp, with words for those who do not see them."""
+"""Pictures for widgets: quick to draw, with crisp pixels and alternative text."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def png(images: Tensor, columns: int, scale: int) -> bytes:
     Args:
         images: uint8 (K, C, S, S).
         columns: images in a row.
-        scale: how many times larger.
+        scale: side of a pixel's square.
     """
     pixels = tile(images, columns).repeat(scale, axis=0).repeat(scale, axis=1)
     return _encoded(pixels)
 
 
 def bits_png(bits: Tensor, changed: Tensor, scale: int = 9) -> bytes:
-    """Bits as squares in rows of 50: +1 dark, -1 light, changed ones orange.
+    """Bits as squares in rows of 50: +1 dark, -1 light, changed bits orange.
 
     Args:
         bits: (N,) in {-1, +1}.
@@ -49,10 +49,10 @@ def bits_png(bits: Tensor, changed: Tensor, scale: int = 9) -> bytes:
 
 
 def path_svg(curves: Sequence[tuple[str, Sequence[float]]], at: int) -> str:
-    """Curves over the steps of a path as SVG, the current step marked.
+    """Curves over the steps of a path as SVG, with the current step marked.
 
     Args:
-        curves: colour of a method and values in [0, 1], as many for each.
+        curves: key of the colour and values in [0, 1], as many values for each curve.
         at: the current step.
     """
     steps = len(curves[0][1])

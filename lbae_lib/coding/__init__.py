@@ -1,1 +1,1 @@
-"""Latents as files: entropy coders, the ``.lbae`` container, and the priors both sides share."""
+"""Latents as files: entropy coders, the ``.lbae`` container, and the priors that coding needs."""

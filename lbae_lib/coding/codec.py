@@ -1,8 +1,8 @@
-"""The distributions of a model's latents that coder and decoder share, as one file."""
+"""Latents of one model as ``.lbae`` files, and the file of the priors that both sides share."""
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +13,23 @@ from lbae_lib.coding.coders import decode_bits, encode_bits
 from lbae_lib.coding.container import HASH_BYTES, Coder, Container
 from lbae_lib.errors import CheckpointError, FormatError
 from lbae_lib.files import read_tensors, sha256_file, write_tensors
-from lbae_lib.latent.bit_models import Autoregressive, BitModel, Factorised
+from lbae_lib.latent.bit_models import BitModel, Factorised
+from lbae_lib.latent.integer_network import Autoregressive
 
-VERSION = 1
+VERSION = 1  # of files of priors
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Codec:
     """Everything that turns latents of one model into files and back.
 
     Attributes:
-        factorised: independent bits.
-        autoregressive: of the same training latents.
+        factorised: the prior of independent bits.
+        autoregressive: the learned prior, of the same training latents.
         model: SHA-256 of the autoencoder's file, in hexadecimal.
-        priors: SHA-256 of the priors' file.
-        channels: of the images.
-        image_size: of the images.
+        priors: SHA-256 of the file of priors, in hexadecimal.
+        channels: of the images, 1 or 3.
+        image_size: height and width of the images, 32 or 64.
     """
 
     factorised: Factorised
@@ -41,10 +42,10 @@ class Codec:
     @property
     def latent_size(self) -> int:
         """N."""
-        return len(self.factorised.shares)
+        return len(self.factorised.numerators)
 
     def bit_model(self, coder: Coder) -> BitModel | None:
-        """The distribution behind a coder; None for the packed one."""
+        """The prior that a coder uses; None for the packed one."""
         return {
             "packed": None,
             "factorised": self.factorised,
@@ -52,7 +53,7 @@ class Codec:
         }[coder]
 
     def compress(self, bits: Tensor, coder: Coder = "autoregressive") -> bytes:
-        """Latents (K, N) in {-1, +1} as a file."""
+        """Latents, (K, N) in {-1, +1}, as the content of a file."""
         model = self.bit_model(coder)
         priors = bytes(HASH_BYTES) if model is None else _short(self.priors)
         payload = encode_bits(bits, model)
@@ -62,26 +63,26 @@ class Codec:
         ).to_bytes()  # fmt: skip
 
     def decompress(self, content: bytes) -> Tensor:
-        """Packed latents of a file, uint8 (K, ceil(N/8)).
+        """Packed latents of a file, uint8 (K, ceil(N / 8)).
 
         Raises:
-            FormatError: if the file is not whole, or not of this model and these priors.
+            FormatError: if the file is damaged, or was written with another model or other priors.
         """
         found = Container.from_bytes(content)
-        for what, own, other in (
-            ("autoencoder", _short(self.model), found.model),
-            ("priors", _short(self.priors), found.priors),
-        ):
-            if own != other and not (what == "priors" and found.coder == "packed"):
+        hashes = [("another autoencoder", _short(self.model), found.model)]
+        if found.coder != "packed":
+            hashes.append(("other priors", _short(self.priors), found.priors))
+        for what, own, other in hashes:
+            if own != other:
                 raise FormatError(
-                    f"the file was made with other {what} ({other.hex()}…) than are here "
-                    f"({own.hex()}…): name the data set and profile it was made with"
+                    f"the file was written with {what} (hash {other.hex()}…, here {own.hex()}…): "
+                    "name the data set and profile that it was written with"
                 )
-        shape = (found.channels, found.image_size, found.latent_size)
-        if shape != (self.channels, self.image_size, self.latent_size):
+        sizes = (found.channels, found.image_size, found.latent_size)
+        expected = (self.channels, self.image_size, self.latent_size)
+        if sizes != expected:
             raise FormatError(
-                f"the file's images and latents, {shape}, do not fit the model's, "
-                f"{(self.channels, self.image_size, self.latent_size)}"
+                f"the file has (channels, image size, bits) {sizes}, but the model has {expected}"
             )
         model = self.bit_model(found.coder)
         return decode_bits(found.payload, found.count, found.latent_size, model)
@@ -90,26 +91,34 @@ class Codec:
 def save_priors(
     path: Path, factorised: Factorised, autoregressive: Autoregressive, about: dict[str, Any]
 ) -> None:
-    """Write both distributions, whole or not at all.
+    """Write both priors of a model, whole or not at all.
 
     Args:
         path: safetensors file.
-        factorised: independent bits.
-        autoregressive: the learned one.
-        about: e.g. the hash of the model whose latents they are of.
+        factorised: the prior of independent bits.
+        autoregressive: the learned prior.
+        about: description, e.g. with the hash of the model whose latents the priors are of.
     """
-    tensors = {"shares": factorised.shares.to(torch.int32), "order": autoregressive.order}
-    for name, tensor in _numbers(autoregressive).items():
-        narrow = bool((tensor.abs() < 2**15).all())
-        tensors[name] = tensor.to(torch.int16 if narrow else torch.int32)
+    integers = {
+        **{f"weight.{layer}": weight for layer, weight in enumerate(autoregressive.weights)},
+        **{f"bias.{layer}": bias for layer, bias in enumerate(autoregressive.biases)},
+        "output": autoregressive.output,
+        "direct": autoregressive.skip,
+        "offsets": autoregressive.output_bias,
+    }
+    tensors = {
+        "shares": factorised.numerators.to(torch.int32),
+        "order": autoregressive.order,
+        **{name: _narrowed(tensor) for name, tensor in integers.items()},
+    }
     write_tensors(path, tensors, about | {"version": VERSION})
 
 
 def load_priors(path: Path) -> tuple[Factorised, Autoregressive, dict[str, Any], str]:
-    """Read what :func:`save_priors` wrote.
+    """Read a file that :func:`save_priors` wrote.
 
     Returns:
-        Both distributions, the description, and the file's SHA-256.
+        Both priors, the description, and the SHA-256 of the file.
 
     Raises:
         CheckpointError: if the file is missing, damaged or of another version.
@@ -117,29 +126,29 @@ def load_priors(path: Path) -> tuple[Factorised, Autoregressive, dict[str, Any],
     tensors, about = read_tensors(path, "prior")
     if about.get("version") != VERSION:
         raise CheckpointError(
-            f"{path} has version {about.get('version')}, but this library reads {VERSION}"
+            f"{path} has version {about.get('version')}, but this library reads {VERSION}: "
+            "fit the prior again"
         )
     try:
         layers = range(sum(name.startswith("weight.") for name in tensors))
-        numbers = {name: tensor.double() for name, tensor in tensors.items()}
-        shares = tensors["shares"].to(torch.int64)
+        integers = {name: tensor.double() for name, tensor in tensors.items()}
+        factorised = Factorised(tensors["shares"].to(torch.int64))
         autoregressive = Autoregressive(
-            tensors["order"],
-            tuple(numbers[f"weight.{layer}"] for layer in layers),
-            tuple(numbers[f"bias.{layer}"] for layer in layers),
-            numbers["output"],
-            numbers["direct"],
-            numbers["offsets"],
+            order=tensors["order"],
+            weights=tuple(integers[f"weight.{layer}"] for layer in layers),
+            biases=tuple(integers[f"bias.{layer}"] for layer in layers),
+            output=integers["output"],
+            skip=integers["direct"],
+            output_bias=integers["offsets"],
         )
     except (KeyError, ValueError, RuntimeError) as error:
-        raise CheckpointError(f"the prior at {path} does not fit together ({error})") from None
-    return Factorised(shares), autoregressive, about, sha256_file(path)
+        raise CheckpointError(f"the prior at {path} is not valid ({error}): fit it again") from None
+    return factorised, autoregressive, about, sha256_file(path)
 
 
-def _numbers(model: Autoregressive) -> dict[str, Tensor]:
-    found = {f"weight.{layer}": weight for layer, weight in enumerate(model.weights)}
-    found |= {f"bias.{layer}": bias for layer, bias in enumerate(model.biases)}
-    return found | {"output": model.output, "direct": model.direct, "offsets": model.offsets}
+def _narrowed(integers: Tensor) -> Tensor:
+    """Integers as int16 if they fit, else as int32."""
+    return integers.to(torch.int16 if bool((integers.abs() < 2**15).all()) else torch.int32)
 
 
 def _short(sha256: str) -> bytes:

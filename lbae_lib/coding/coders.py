@@ -1,12 +1,12 @@
-"""Bits to bytes and back: packed, or by a range coder under a :class:`BitModel`.
+"""Bits to bytes and back: packed, or by a range coder under a prior.
 
-A range-coded payload holds groups of 1024 latents; in a group come the first bits of all latents,
-in the model's order, then the second bits, and so on. It is one stream of 32-bit words, lowest byte
-first.
+A range-coded payload holds groups of 1024 latents. A group holds the first bits of all its
+latents, in the order of the prior, then their second bits, and so on. The payload is one stream of
+32-bit words, lowest byte first. Coding runs on the processor, as the priors do.
 
 Reference:
     R. Bamler (2022), *Understanding entropy coding with asymmetric numeral systems: a
-    statistician's perspective*; its library ``constriction`` has the range coder.
+    statistician's perspective*. The range coder is that of its library ``constriction``.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ with extra("coding", "constriction", "entropy coding"):
     from constriction import stream
 
 GROUP = 1024
-_WORD = np.dtype("<u4")
-# A bit costs at least this much under the likeliest of probabilities, 1 - 1/ONE.
+WORD = np.dtype("<u4")  # of payloads
+# A bit costs at least this much, under the largest of probabilities, 1 - 1/ONE.
 _LEAST_COST = -math.log2(1 - 1 / ONE)
 
 
@@ -35,42 +35,48 @@ def encode_bits(bits: Tensor, model: BitModel | None) -> bytes:
     """Latents as a payload.
 
     Args:
-        bits: (K, N) in {-1, +1}.
-        model: of the bits; None packs them, 8 to a byte.
+        bits: (K, N) in {-1, +1}, on any device.
+        model: the prior; None packs 8 bits into each byte.
+
+    Raises:
+        ValueError: if an entry is not -1 or +1, or the prior has a different number of bits.
     """
+    bits = bits.cpu()
     if model is None:
         return pack_bits(bits).numpy().tobytes()
     check_bits(bits, "latents")
     if bits.shape[1] != len(model.order):
-        raise ValueError(f"latents have {bits.shape[1]} bits, but the prior {len(model.order)}")
+        raise ValueError(f"latents have {bits.shape[1]} bits, but the prior has {len(model.order)}")
     coder = stream.queue.RangeEncoder()
     family = stream.model.Bernoulli(perfect=False)
     for group in bits.split(GROUP):
-        shares = model.probabilities(group)[:, model.order].T.contiguous()
+        probabilities = model.probabilities(group)[:, model.order].T.contiguous()  # (N, K)
         symbols = (group[:, model.order].T > 0).to(torch.int32).contiguous()
-        coder.encode(symbols.numpy().ravel(), family, shares.numpy().ravel() / ONE)
-    return bytes(coder.get_compressed().astype(_WORD).tobytes())
+        coder.encode(symbols.numpy().ravel(), family, probabilities.numpy().ravel() / ONE)
+    return bytes(coder.get_compressed().astype(WORD).tobytes())
 
 
 def decode_bits(payload: bytes, count: int, latent_size: int, model: BitModel | None) -> Tensor:
     """Undo :func:`encode_bits`.
 
     Args:
-        payload: bytes.
+        payload: what :func:`encode_bits` returned.
         count: K.
         latent_size: N.
-        model: the same as in encoding.
+        model: the prior used in encoding.
 
     Returns:
-        Packed latents, uint8 (K, ceil(N/8)); see :func:`lbae_lib.bits.unpack_bits`.
+        Packed latents, uint8 (K, ceil(N / 8)), on the processor; see
+        :func:`lbae_lib.bits.unpack_bits`.
 
     Raises:
-        FormatError: if the payload cannot be of so many latents.
+        FormatError: if the payload cannot be that of K latents.
     """
     if model is None:
         return _unpacked(payload, count, latent_size)
     groups = list(_decoded(payload, count, model))
-    return torch.cat(groups) if groups else torch.empty(0, -(-latent_size // 8), dtype=torch.uint8)
+    empty = torch.empty(0, -(-latent_size // 8), dtype=torch.uint8, device="cpu")
+    return torch.cat([empty, *groups])
 
 
 def _unpacked(payload: bytes, count: int, latent_size: int) -> Tensor:
@@ -81,36 +87,37 @@ def _unpacked(payload: bytes, count: int, latent_size: int) -> Tensor:
             f"have {count * width}"
         )
     packed = torch.from_numpy(np.frombuffer(payload, dtype=np.uint8).reshape(count, width).copy())
-    spare = (1 << (-latent_size % 8)) - 1  # bits of a row's last byte that are of no latent
+    spare = (1 << (-latent_size % 8)) - 1  # bits of a row's last byte beyond the latent
     if bool((packed[:, -1:] & spare).any()):
         raise FormatError("the payload has bits set after the end of a latent")
     return packed
 
 
 def _decoded(payload: bytes, count: int, model: BitModel) -> Iterator[Tensor]:
-    if len(payload) % _WORD.itemsize:
-        raise FormatError(f"the payload has {len(payload)} bytes, which are no whole words")
-    most = math.ceil((8 * len(payload) + 8 * _WORD.itemsize) / _LEAST_COST)
-    if count * len(model.order) > most:
+    order = model.order.tolist()
+    if len(payload) % WORD.itemsize:
+        raise FormatError(
+            f"the payload has {len(payload)} bytes, which is not a whole number of 32-bit words"
+        )
+    most = math.ceil((8 * len(payload) + 8 * WORD.itemsize) / _LEAST_COST)
+    if count * len(order) > most:
         raise FormatError(
             f"the payload has {len(payload)} bytes, which hold {most:,} bits at most, not "
-            f"{count:,} latents of {len(model.order)}"
+            f"{count:,} latents of {len(order)}"
         )
-    words = np.frombuffer(payload, dtype=_WORD).astype(np.uint32)
-    coder = stream.queue.RangeDecoder(words)
+    coder = stream.queue.RangeDecoder(np.frombuffer(payload, dtype=WORD).astype(np.uint32))
     family = stream.model.Bernoulli(perfect=False)
     for start in range(0, count, GROUP):
-        size = min(GROUP, count - start)
-        bits = torch.empty(size, len(model.order))
-        walk = model.walk(size)
-        for bit in model.order.tolist():
-            shares = walk.probability().contiguous().numpy() / ONE
+        bits = torch.empty(min(GROUP, count - start), len(order), device="cpu")
+        state = model.begin(len(bits))
+        for bit in order:
+            probabilities = state.probability().contiguous().numpy() / ONE
             try:
-                symbols = coder.decode(family, shares)
+                symbols = coder.decode(family, probabilities)
             except AssertionError as error:  # what constriction raises on impossible data
                 raise FormatError(f"the payload cannot be decoded ({error})") from None
             bits[:, bit] = torch.from_numpy(symbols) * 2.0 - 1
-            walk.append(bits[:, bit])
+            state.append(bits[:, bit])
         yield pack_bits(bits)
     if not coder.maybe_exhausted():
-        raise FormatError("the payload goes on after its last latent")
+        raise FormatError("the payload continues after its last latent")

@@ -1,24 +1,26 @@
 """The ``.lbae`` container: a header that says what the payload is, the payload, a checksum.
 
-All numbers are little-endian. Version 1:
+All numbers are little-endian. Version 2:
 
 ========  =====  ==========================================================
 offset    bytes  content
 ========  =====  ==========================================================
 0         4      ``LBAE``
-4         1      version
+4         1      version of the container
 5         1      coder: 0 packed, 1 factorised, 2 autoregressive
 6         1      channels of the images
-7         1      0
+7         1      version of the coders' payloads
 8         2      height and width of the images
-10        2      N, bits a latent
+10        2      N, bits per latent
 12        4      K, number of latents
 16        8      first bytes of the SHA-256 of the autoencoder
-24        8      the same of the priors; zeros for the packed coder
+24        8      the same of the file of priors; zeros for the packed coder
 32        4      bytes of the payload
 36        n      payload, see :mod:`lbae_lib.coding.coders`
-36 + n    8      first bytes of the SHA-256 of all before
+36 + n    8      first bytes of the SHA-256 of everything before
 ========  =====  ==========================================================
+
+Version 1 has 0 at offset 7 and payloads of coder version 1; it can still be read.
 """
 
 from __future__ import annotations
@@ -34,27 +36,31 @@ Coder = Literal["packed", "factorised", "autoregressive"]
 CODERS: tuple[Coder, ...] = get_args(Coder)
 
 MAGIC = b"LBAE"
-VERSION = 1
+VERSION = 2
+# Raise this when the same latents and prior no longer give the same payload, for example because
+# constriction changes its range coder (a golden file in the tests shows it), and keep decoding the
+# earlier ones.
+CODER_VERSION = 1
 HASH_BYTES = 8
 # Decoding takes memory for K × N bits, which a few bytes of payload may claim to hold.
 LARGEST = 1 << 31
 
 _HEADER = struct.Struct(f"<4sBBBBHHI{HASH_BYTES}s{HASH_BYTES}sI")
-OVERHEAD = _HEADER.size + HASH_BYTES  # bytes beside the payload
+OVERHEAD = _HEADER.size + HASH_BYTES  # bytes besides the payload
 
 
 @dataclass(frozen=True)
 class Container:
-    """A file's content.
+    """The content of a file.
 
     Attributes:
         coder: of the payload.
         channels: of the images, 1 or 3.
-        image_size: height and width.
+        image_size: height and width, 32 or 64.
         latent_size: N.
         count: K.
         model: first 8 bytes of the SHA-256 of the autoencoder's file.
-        priors: the same of the priors' file; zeros if the coder needs none.
+        priors: the same of the file of priors; zeros if the coder needs none.
         payload: coded latents.
     """
 
@@ -68,61 +74,69 @@ class Container:
     payload: bytes
 
     def to_bytes(self) -> bytes:
-        """The file."""
+        """The file, in the current version."""
         body = _HEADER.pack(
-            MAGIC, VERSION, CODERS.index(self.coder), self.channels, 0, self.image_size,
-            self.latent_size, self.count, self.model, self.priors, len(self.payload),
+            MAGIC, VERSION, CODERS.index(self.coder), self.channels, CODER_VERSION,
+            self.image_size, self.latent_size, self.count, self.model, self.priors,
+            len(self.payload),
         )  # fmt: skip
         body += self.payload
         return body + _checksum(body)
 
     @classmethod
     def from_bytes(cls, content: bytes, largest: int = LARGEST) -> Container:
-        """Read a file; nothing of it is believed before the checksum is right.
+        """Read a file of any version; the header is used only after the checksum is verified.
 
         Args:
             content: the file.
-            largest: bits, K × N, that it may hold.
+            largest: maximum number of bits, K × N.
 
         Raises:
-            FormatError: if it is no such file, damaged, too new or too large.
+            FormatError: if this is not such a file, or it is damaged, too new or too large.
         """
         if content[: len(MAGIC)] != MAGIC:
             raise FormatError("not an .lbae file: it does not begin with «LBAE»")
-        if len(content) > len(MAGIC) and content[len(MAGIC)] > VERSION:
-            raise FormatError(
-                f"the file has version {content[len(MAGIC)]}, but this library reads up to "
-                f"{VERSION}: update it"
-            )
+        if len(content) > len(MAGIC):
+            _check_version("format", content[len(MAGIC)], VERSION)
         if len(content) < OVERHEAD:
             raise FormatError(
-                f"the file is cut off: it has {len(content)} bytes, a header {OVERHEAD}"
+                f"the file is cut off: it has {len(content)} bytes, but a header and checksum "
+                f"have {OVERHEAD}"
             )
         body, checksum = content[:-HASH_BYTES], content[-HASH_BYTES:]
         if _checksum(body) != checksum:
-            raise FormatError("the file is damaged or cut off: its checksum is wrong")
-        _, version, coder, channels, zero, image_size, latent_size, count, *rest = (
+            raise FormatError("the file is damaged or cut off: checksum mismatch")
+        _, version, coder, channels, coder_version, image_size, latent_size, count, *rest = (
             _HEADER.unpack_from(body)
         )
         model, priors, length = rest
         payload = body[_HEADER.size :]
-        for name, value, fine in (
-            ("version", version, version == VERSION),
+        _check_version("coder", coder_version, CODER_VERSION)
+        for name, value, valid in (
+            ("version", version, version >= 1),
             ("coder", coder, coder < len(CODERS)),
             ("channels", channels, channels in (1, 3)),
-            ("reserved byte", zero, zero == 0),
+            ("coder version", coder_version, (coder_version == 0) == (version == 1)),
             ("image size", image_size, image_size in (32, 64)),
             ("number of bits", latent_size, latent_size > 0),
             ("length", length, length == len(payload)),
         ):
-            if not fine:
+            if not valid:
                 raise FormatError(f"the file's header is wrong: {name} {value}")
         if count * latent_size > largest:
             raise FormatError(
                 f"the file claims {count:,} latents of {latent_size} bits, but at most "
-                f"{largest:,} bits are decoded at once: raise the limit if you trust it"
+                f"{largest:,} bits are decoded at once: raise the limit if you trust the file"
             )
         return cls(CODERS[coder], channels, image_size, latent_size, count, model, priors, payload)
+
+
+def _check_version(what: str, found: int, newest: int) -> None:
+    if found > newest:
+        raise FormatError(
+            f"the file has {what} version {found}, but this library reads up to {newest}: "
+            "update lbae_lib"
+        )
 
 
 def _checksum(body: bytes) -> bytes:

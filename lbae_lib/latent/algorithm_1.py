@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize, pad
 
-from lbae_lib.bits import check_bits, hamming_distance, signs
+from lbae_lib.bits import hamming_distance, signs
 from lbae_lib.latent.hyperplane import HyperplaneSampler
 from lbae_lib.latent.inversion import Inversion
 
@@ -55,7 +55,8 @@ def restored_algorithm_1(
     Raises:
         ValueError: if latents are not bits, or not as wide as the sampler.
     """
-    targets = pad(_checked(latents, sampler), (0, 1), value=1.0)  # (K, N+1)
+    latents = sampler.checked(latents)
+    targets = pad(latents, (0, 1), value=1.0)  # [s, 1], (K, N+1)
     rows = sampler.vectors
     normals = targets @ rows  # (K, R)
     steps = torch.zeros(len(targets), dtype=torch.int64, device=targets.device)
@@ -95,7 +96,7 @@ def authors_procedure(
     Raises:
         ValueError: as :func:`restored_algorithm_1`.
     """
-    latents = _checked(latents, sampler)
+    latents = sampler.checked(latents)
     rows = sampler.vectors[:-1]
     positive, steps = _tilted_half(latents > 0, rows, rounds)
     negative, more = _tilted_half(latents < 0, rows, rounds)
@@ -131,13 +132,3 @@ def _tilted_half(members: Tensor, rows: Tensor, rounds: int) -> tuple[Tensor, Te
         normals = normalize(counts @ rows, dim=1)
         steps += tilting
     return best, steps
-
-
-def _checked(latents: Tensor, sampler: HyperplaneSampler) -> Tensor:
-    check_bits(latents, "latents")
-    if latents.ndim != 2 or latents.shape[1] != sampler.latent_size:
-        raise ValueError(
-            f"latents have shape {tuple(latents.shape)}, but the sampler is for "
-            f"(K, {sampler.latent_size})"
-        )
-    return latents.to(sampler.vectors)

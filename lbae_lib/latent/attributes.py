@@ -1,4 +1,4 @@
-"""Editing attributes by setting bits (Section 4.3, Eq. 17)."""
+"""Editing attributes of images by setting bits (Section 4.3, Eq. 17)."""
 
 from __future__ import annotations
 
@@ -7,22 +7,19 @@ from torch import Tensor
 
 from lbae_lib.bits import check_bits
 
-PAPER_THRESHOLD = 0.1  # Section 4.3
-CODE_THRESHOLD = 0.12  # the authors' code
+PAPER_THRESHOLD = 0.1  # D in Section 4.3
+CODE_THRESHOLD = 0.12  # D in the authors' code
 
 
 def expected_bits(latents: Tensor, has: Tensor) -> Tensor:
-    """p = E[Y^a] over the latents of images with the attribute.
+    """p = E[Y^a], the mean latent of images with the attribute a: float64 (N,) in [-1, 1].
 
     Args:
         latents: (K, N) in {-1, +1}, of training images.
-        has: bool (K,), which images have the attribute.
-
-    Returns:
-        float64 (N,) in [-1, 1].
+        has: which images have the attribute, bool (K,).
 
     Raises:
-        ValueError: if no image has it.
+        ValueError: if no image has the attribute.
     """
     check_bits(latents, "latents")
     has = has.bool()
@@ -32,35 +29,32 @@ def expected_bits(latents: Tensor, has: Tensor) -> Tensor:
 
 
 def contrast(latents: Tensor, has: Tensor) -> Tensor:
-    """E[Y^a] - E[Y^¬a]: what the attribute changes, without what all images share.
+    """E[Y^a] - E[Y^¬a], what distinguishes images with the attribute: float64 (N,) in [-2, 2].
 
-    A bit that is nearly always set is so in images with the attribute, too; Eq. 17 sets it
-    in every image. The difference leaves it alone.
+    A bit that is +1 in nearly all images is +1 in images with the attribute as well, so Eq. 17
+    sets it in every image. The difference leaves it unchanged.
 
     Args:
         latents: (K, N) in {-1, +1}, of training images.
-        has: bool (K,), which images have the attribute.
-
-    Returns:
-        float64 (N,) in [-2, 2].
+        has: which images have the attribute, bool (K,).
 
     Raises:
-        ValueError: if all images have it, or none.
+        ValueError: if all images have the attribute, or none has it.
     """
     return expected_bits(latents, has) - expected_bits(latents, ~has.bool())
 
 
 def set_attribute(latents: Tensor, direction: Tensor, threshold: float = PAPER_THRESHOLD) -> Tensor:
-    """Set the bits whose direction is outside the threshold to its sign, keep the others.
+    """Set each bit with |p_i| > D to the sign of p_i, and keep the others (Eq. 17).
 
     Args:
         latents: b, (K, N) in {-1, +1}.
-        direction: p, (N,): from :func:`expected_bits` as in the paper, or :func:`contrast`;
-            its negative takes the attribute away.
+        direction: p, (N,), from :func:`expected_bits` as in the paper, or :func:`contrast`; its
+            negative removes the attribute.
         threshold: D >= 0; the lower, the more bits are set.
 
     Returns:
-        (K, N) in {-1, +1}, of the type of ``latents``.
+        (K, N) in {-1, +1}, of the dtype of ``latents``.
 
     Raises:
         ValueError: if widths differ, or the threshold is negative.
@@ -79,16 +73,16 @@ def set_attribute(latents: Tensor, direction: Tensor, threshold: float = PAPER_T
 
 
 def bits_set(direction: Tensor, threshold: float) -> int:
-    """How many bits the threshold decides."""
+    """Number of bits that :func:`set_attribute` sets with this threshold, 0 to N."""
     return int((direction.abs() > threshold).sum())
 
 
 def threshold_for(direction: Tensor, bits: int) -> float:
-    """The threshold that decides so many bits, the strongest ones.
+    """The threshold D >= 0 that sets this number of bits, those with the largest |p_i|.
 
     Args:
         direction: p, (N,).
-        bits: 0 to N; equal values are decided together, so that a few more may be.
+        bits: 0 to N. The next largest |p_i| is the threshold, so bits that equal it are not set.
     """
     ordered = direction.abs().sort(descending=True).values
     if bits >= len(ordered):

@@ -1,67 +1,29 @@
-"""Samplers to set beside hyperplane rounding: the paper's, and the floor and ceiling of error.
-
-Each has ``sample(count, generator)``, which gives (count, N) in {-1, +1}.
-"""
+"""Baseline samplers for hyperplane rounding: the paper's own, and the Monte-Carlo floor."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from lbae_lib.bits import signs
+from lbae_lib.latent.draws import draw_integers, draw_normals, draw_uniforms
+from lbae_lib.latent.gaussians import Gaussian, SignedSampler
 from lbae_lib.latent.moments import Moments
 
 
-class Sampler(Protocol):
-    """Anything that draws latents."""
+class DirectRounding(SignedSampler):
+    """b = f_b(L z + E[Y]) with L Lᵀ = Σ and z ~ N(0, I) (Eq. 2, Eq. 3).
 
-    def sample(self, count: int, generator: torch.Generator) -> Tensor:
-        """Random latents, (count, N) in {-1, +1}."""
-        ...
-
-
-def rounded_gaussian(root: Tensor, mean: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """Signs of L z + m with z ~ N(0, I).
-
-    Args:
-        root: L, (N, R).
-        mean: m, (N,).
-        count: K.
-        generator: of z.
-
-    Returns:
-        (K, N) in {-1, +1}.
+    The paper shows that this baseline does not reproduce the moments of the latents (Figure 2).
+    Any root L of Σ gives the same distribution.
     """
-    noise = torch.randn(
-        count, root.shape[1], generator=generator, dtype=root.dtype, device=root.device
-    )
-    return signs(noise @ root.T + mean)
-
-
-@dataclass(frozen=True)
-class DirectRounding:
-    """b = f_b(L z + E[Y]) with L Lᵀ = Σ and z ~ N(0, I) (Eqs. 2-3): what the paper argues against.
-
-    Attributes:
-        root: L, (N, R); any root of Σ gives the same distribution.
-        mean: E[Y], (N,).
-    """
-
-    root: Tensor
-    mean: Tensor
 
     @classmethod
     def fit(cls, target: Moments) -> DirectRounding:
-        """From moments of latents; their covariance is positive semi-definite by nature."""
-        values, basis = torch.linalg.eigh(target.covariance)
-        return cls(basis * values.clamp(min=0).sqrt(), target.first)
-
-    def sample(self, count: int, generator: torch.Generator) -> Tensor:
-        """Random latents, (count, N) in {-1, +1}."""
-        return rounded_gaussian(self.root, self.mean, count, generator)
+        """The baseline for the mean E[Y] and covariance Σ of latents."""
+        return cls(Gaussian.with_covariance(target.first, target.covariance))
 
 
 @dataclass(frozen=True)
@@ -76,34 +38,31 @@ class IndependentBits:
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """Random latents, (count, N) in {-1, +1}."""
-        uniform = torch.rand(
-            count,
-            len(self.mean),
-            generator=generator,
-            dtype=self.mean.dtype,
-            device=self.mean.device,
-        )
+        uniform = draw_uniforms((count, len(self.mean)), generator, self.mean)
         return signs(self.mean - (2 * uniform - 1))  # P(+1) = (1 + mean) / 2
 
 
 @dataclass(frozen=True)
 class UniformBits:
-    """Fair coins: the paper's b = f_b(N(0, I)), columns "N(0,1)" of Tables 1, 2 and 4."""
+    """Fair coins b = f_b(z) with z ~ N(0, I): the columns "N(0,1)" of Tables 1, 2 and 4.
+
+    Attributes:
+        latent_size: N.
+        device: of the latents drawn.
+    """
 
     latent_size: int
     device: torch.device | str = "cpu"
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """Random latents, (count, N) in {-1, +1}."""
-        size = (count, self.latent_size)
-        return signs(
-            torch.randn(size, generator=generator, dtype=torch.float64, device=self.device)
-        )
+        like = torch.empty(0, dtype=torch.float64, device=self.device)
+        return signs(draw_normals((count, self.latent_size), generator, like))
 
 
 @dataclass(frozen=True)
 class Resampling:
-    """Training latents drawn anew, with replacement: the Monte-Carlo floor of every error.
+    """Training latents drawn with replacement: the Monte-Carlo floor of every sampling error.
 
     Attributes:
         latents: (K, N) in {-1, +1}.
@@ -113,7 +72,4 @@ class Resampling:
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """Random latents, (count, N) in {-1, +1}."""
-        chosen = torch.randint(
-            len(self.latents), (count,), generator=generator, device=self.latents.device
-        )
-        return self.latents[chosen]
+        return self.latents[draw_integers(len(self.latents), count, generator, self.latents.device)]

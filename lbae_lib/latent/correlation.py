@@ -1,8 +1,8 @@
-"""From moments to a Gram matrix that exists: Eqs. 8-10 and the repair they leave open.
+"""From moments to unit vectors: the Gram matrix H (Eq. 9), its repair, its factor (Eq. 10).
 
-Entry by entry, H = cos(π/2 (1 - M)) = sin(π/2 M) gives the angles between unit vectors that
-hyperplane rounding needs. Nothing makes the matrix of these entries positive semi-definite;
-where it is not, no such vectors exist and H must be replaced by a matrix for which they do.
+Hyperplane rounding needs unit vectors at angles that H = cos(π/2 (1 - M)) = sin(π/2 M) gives entry
+by entry. Nothing makes this H positive semi-definite. Where it is not, no such vectors exist, and
+H must be replaced by a correlation matrix for which they do: this repair the paper leaves open.
 """
 
 from __future__ import annotations
@@ -13,21 +13,22 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
-from lbae_lib.latent.nearest_correlation import nearest_psd
+from lbae_lib.latent.nearest_correlation import nearest_psd, positive_part
 
 Method = Literal["clip", "nearest"]
 
 
 @dataclass(frozen=True)
 class Repair:
-    """A correlation matrix, and what it cost to get there.
+    """A correlation matrix near H, and how it was found.
 
     Attributes:
         matrix: float64 (N+1, N+1), unit diagonal, eigenvalues >= 0 up to rounding.
-        method: "none" if the input needed no repair.
-        eigenvalues: of the input, ascending.
-        iterations: of the method; 1 for clipping, 0 for none.
+        method: "clip", "nearest", or "none" if H needed no repair.
+        eigenvalues: of H, (N+1,), ascending.
+        iterations: of the method; 1 for "clip", 0 for "none".
         change: root-mean-square change of an entry off the diagonal.
     """
 
@@ -39,57 +40,56 @@ class Repair:
 
     @property
     def negative(self) -> int:
-        """How many eigenvalues of the input were below zero by more than rounding."""
+        """Number of eigenvalues of H that are negative beyond rounding."""
         return int((self.eigenvalues < -_tolerance(self.eigenvalues)).sum())
 
 
 def gram_matrix(moment_matrix: Tensor) -> Tensor:
-    """H = cos(π/2 (1 - M)) = sin(π/2 M) (Eqs. 8-9).
+    """H = cos(π/2 (1 - M)) = sin(π/2 M) (Eq. 8, Eq. 9), float64 (N+1, N+1) in [-1, 1].
 
     Args:
-        moment_matrix: M, (N+1, N+1) in [-1, 1].
+        moment_matrix: M of Eq. 4, (N+1, N+1) in [-1, 1].
 
     Raises:
         ValueError: if an entry is outside [-1, 1].
     """
     largest = float(moment_matrix.abs().max())
     if not largest <= 1.0:
-        raise ValueError(f"a moment of bits is at most 1 in size, but M holds {largest:g}")
+        raise ValueError(
+            f"M holds an entry of size {largest:g}, but moments of bits are in [-1, 1]"
+        )
     return torch.sin(math.pi / 2 * moment_matrix.double())
 
 
 def rounding_moments(vectors: Tensor) -> Tensor:
-    """The moments that hyperplane rounding has in expectation: 2/π·asin(V Vᵀ).
+    """M = 2/π·asin(V Vᵀ), the moments that hyperplane rounding has in expectation: (N+1, N+1).
 
-    The inverse of Eqs. 8-9: two unit vectors at angle α fall on the same side of a random
-    hyperplane with probability 1 - α/π (Eq. 6; Grothendieck's identity).
+    This inverts Eq. 9. Two unit vectors at angle α fall on the same side of a random hyperplane
+    with the probability 1 - α/π (Eq. 6, Eq. 7), and that is (M + 1) / 2 (Eq. 5).
 
     Args:
-        vectors: unit rows, (N+1, R).
-
-    Returns:
-        (N+1, N+1) with first moments in the last row.
+        vectors: V, unit rows, (N+1, R).
     """
     moment_matrix = torch.asin((vectors @ vectors.T).clamp(-1, 1)) * (2 / math.pi)
     return moment_matrix.fill_diagonal_(1.0)
 
 
 def repair(gram: Tensor, method: Method = "nearest", boundary_weight: float = 1.0) -> Repair:
-    """The matrix itself if it is positive semi-definite, else :func:`clip` or :func:`nearest`.
+    """H itself if it is positive semi-definite (Eq. 10), else :func:`clip` or :func:`nearest`.
 
     Args:
         gram: H, (N+1, N+1).
         method: "clip" (the authors') or "nearest".
-        boundary_weight: see :func:`nearest`; clipping has none.
+        boundary_weight: see :func:`nearest`; "clip" has none.
 
     Raises:
-        ValueError: if the matrix is not square, symmetric, finite, with unit diagonal; or the
-            method is unknown.
+        ValueError: if H is not square, symmetric and finite with a unit diagonal, or the method is
+            unknown.
     """
     _check_gram(gram)
     gram = _symmetric(gram)
     if method not in ("clip", "nearest"):
-        raise ValueError(f"no repair {method!r}: there are 'clip' and 'nearest'")
+        raise ValueError(f"no repair {method!r}: choose 'clip' or 'nearest'")
     values = torch.linalg.eigvalsh(gram)
     if float(values[0]) >= -_tolerance(values):
         return Repair(gram, "none", values, 0, 0.0)
@@ -98,11 +98,12 @@ def repair(gram: Tensor, method: Method = "nearest", boundary_weight: float = 1.
 
 
 def clip(gram: Tensor) -> tuple[Tensor, int]:
-    """Negative eigenvalues to zero, then rows back to unit length: the authors' repair.
+    """Set negative eigenvalues to zero, then scale back to a unit diagonal: the authors' repair.
 
     Their code takes the nearest positive semi-definite matrix in the Frobenius norm (Higham
-    1988), which clips the eigenvalues, and does not restore the unit diagonal; since signs do
-    not depend on the length of a row of V, the distribution of the bits is the same.
+    1988), which clips the eigenvalues, and does not restore the unit diagonal. Signs do not depend
+    on the length of a row of V, so the distribution of the bits is the same. Returned are the
+    matrix, and 1 for one iteration.
     """
     return _unit_diagonal(_project_psd(gram)), 1
 
@@ -112,18 +113,18 @@ def nearest(
 ) -> tuple[Tensor, int]:
     """The nearest correlation matrix in a weighted Frobenius norm, by Newton's method.
 
-    The last row belongs to the boundary vector and carries the first moments. Its errors weigh
-    ``boundary_weight`` times; with ``math.inf`` it is held as it is: X then exists if and only if
-    S = C - h hᵀ is positive semi-definite, where h is the boundary's column and C the rest, so
-    that the nearest S with the diagonal 1 - h² is found instead.
+    The last row belongs to the boundary vector and carries the first moments. Its squared errors
+    have the weight ``boundary_weight``. With ``math.inf`` the row is held fixed: the matrix is
+    then positive semi-definite if and only if S = C - h hᵀ is, where h is the boundary's column
+    and C the rest. The nearest such S with the diagonal 1 - h² is found instead.
 
     Args:
-        gram: symmetric, unit diagonal.
+        gram: H, (N+1, N+1), symmetric, unit diagonal.
         boundary_weight: of squared errors in the last row, above 0.
         tolerance: see :func:`lbae_lib.latent.nearest_correlation.nearest_psd`.
 
     Returns:
-        The matrix and the number of Newton steps.
+        The matrix, and the number of Newton steps.
 
     Raises:
         ValueError: if the weight is not positive.
@@ -132,7 +133,7 @@ def nearest(
     if not boundary_weight > 0:
         raise ValueError(f"boundary_weight is {boundary_weight}, but must be above 0")
     if math.isinf(boundary_weight):
-        return _held_boundary(gram, tolerance)
+        return _fixed_boundary(gram, tolerance)
     weights = torch.ones_like(gram[0])
     weights[-1] = boundary_weight
     scale = weights.sqrt()
@@ -140,15 +141,15 @@ def nearest(
     return _unit_diagonal(_symmetric(matrix)), steps
 
 
-def _held_boundary(gram: Tensor, tolerance: float) -> tuple[Tensor, int]:
-    boundary = gram[:, -1]
-    free = boundary.square() < 1 - 1e-12  # neither the boundary vector nor along it
+def _fixed_boundary(gram: Tensor, tolerance: float) -> tuple[Tensor, int]:
+    boundary = gram[:, -1]  # h
+    free = boundary.square() < 1 - 1e-12  # neither the boundary vector nor parallel to it
     column = boundary[free]
     variance = 1 - column.square()
     fixed = torch.outer(column, column)
     inner, steps = nearest_psd(gram[free][:, free] - fixed, variance, tolerance)
     scale = (variance / inner.diagonal()).sqrt()
-    # A constant bit's vector is the boundary vector or its opposite: so is its row.
+    # The vector of a constant bit is the boundary vector or its opposite, and so is its row.
     matrix = torch.outer(boundary, boundary)
     matrix[torch.outer(free, free)] = (inner * torch.outer(scale, scale) + fixed).flatten()
     return _symmetric(matrix.fill_diagonal_(1.0)), steps
@@ -157,18 +158,18 @@ def _held_boundary(gram: Tensor, tolerance: float) -> tuple[Tensor, int]:
 def alternating_projections(
     gram: Tensor, tolerance: float = 1e-7, max_iterations: int = 2000
 ) -> tuple[Tensor, int]:
-    """The nearest correlation matrix by alternating projections: slower than :func:`nearest`.
+    """The nearest correlation matrix by alternating projections, slower than :func:`nearest`.
 
     Args:
-        gram: symmetric, unit diagonal.
+        gram: H, (N+1, N+1), symmetric, unit diagonal.
         tolerance: stop when a sweep changes the matrix by less than this, relatively.
-        max_iterations: sweeps allowed.
+        max_iterations: maximum number of sweeps.
 
     Returns:
-        The matrix and the number of sweeps.
+        The matrix, and the number of sweeps.
 
     Raises:
-        RuntimeError: if the tolerance is not met within the sweeps allowed.
+        RuntimeError: if the tolerance is not reached within these sweeps.
 
     Reference:
         N. J. Higham (2002), *Computing the nearest correlation matrix: a problem from finance*,
@@ -184,30 +185,31 @@ def alternating_projections(
         change = float((following - current).norm() / following.norm())
         current = following
         if change < tolerance:
-            # The last step set the diagonal; one more projection makes eigenvalues >= 0.
+            # The last step set the diagonal; one more projection makes the eigenvalues >= 0.
             return _unit_diagonal(_project_psd(current)), iteration
     raise RuntimeError(
         f"the nearest correlation matrix was not reached in {max_iterations} sweeps (last change "
-        f"{change:.1e}, wanted {tolerance:.1e}): raise max_iterations, or use the repair 'clip'"
+        f"{change:.1e}, tolerance {tolerance:.1e}): raise max_iterations or tolerance, or use the "
+        "repair 'clip'"
     )
 
 
 def factor(correlation: Tensor, rank: int | None = None) -> Tensor:
     """Unit rows V with V Vᵀ = H (Eq. 10).
 
-    The paper takes the Cholesky factor. Any factor gives the same distribution of bits, since
-    a rotation of the normals r ~ N(0, I) is again N(0, I); this one, U √Λ without its zero
-    columns, exists for singular H too and is as narrow as the rank.
+    The paper takes the Cholesky factor. All factors give the same distribution of bits, because a
+    rotation of the normals r ~ N(0, I) is again N(0, I). This one, U √Λ without its zero columns,
+    also exists for singular H.
 
     Args:
-        correlation: H, positive semi-definite with unit diagonal.
-        rank: keep the largest so many eigenvalues and renormalise the rows.
+        correlation: H, (N+1, N+1), positive semi-definite with unit diagonal.
+        rank: number of largest eigenvalues to keep, all by default; rows are then normalised.
 
     Returns:
-        float64 (N+1, R).
+        V, float64 (N+1, R), where R is the rank.
 
     Raises:
-        ValueError: if H has negative eigenvalues (repair it first), or rank is below 1.
+        ValueError: if H has negative eigenvalues, or the rank is below 1.
     """
     values, basis = torch.linalg.eigh(correlation)
     if float(values[0]) < -_tolerance(values):
@@ -219,15 +221,11 @@ def factor(correlation: Tensor, rank: int | None = None) -> Tensor:
         raise ValueError(f"rank is {rank}, but must be at least 1")
     kept = int((values > _tolerance(values)).sum())
     kept = kept if rank is None else min(rank, kept)
-    vectors = basis[:, -kept:] * values[-kept:].sqrt()
-    return torch.nn.functional.normalize(vectors, dim=1)
+    return normalize(basis[:, -kept:] * values[-kept:].sqrt(), dim=1)
 
 
 def _project_psd(matrix: Tensor) -> Tensor:
-    values, basis = torch.linalg.eigh(matrix)
-    positive = values > 0
-    half = basis[:, positive] * values[positive].sqrt()
-    return _symmetric(half @ half.T)
+    return _symmetric(positive_part(*torch.linalg.eigh(matrix)))
 
 
 def _symmetric(matrix: Tensor) -> Tensor:
@@ -246,7 +244,7 @@ def _rms_off_diagonal(matrix: Tensor) -> float:
 
 
 def _tolerance(values: Tensor) -> float:
-    """Eigenvalues closer to zero than this are rounding."""
+    """The size below which an eigenvalue counts as rounding."""
     return float(values.abs().max()) * len(values) * 1e-13
 
 
@@ -254,7 +252,7 @@ def _check_gram(gram: Tensor) -> None:
     if gram.ndim != 2 or gram.shape[0] != gram.shape[1]:
         raise ValueError(f"H has shape {tuple(gram.shape)}, but must be square")
     if not bool(gram.isfinite().all()):
-        raise ValueError("H holds values that are not finite: look at the latents behind it")
+        raise ValueError("H holds values that are not finite: check the latents it comes from")
     asymmetry = float((gram - gram.T).abs().max())
     if asymmetry > 1e-12:
         raise ValueError(f"H is not symmetric: H and its transpose differ by up to {asymmetry:g}")

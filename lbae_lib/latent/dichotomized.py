@@ -1,4 +1,9 @@
-"""The dichotomized Gaussian: bits with exact first moments, by thresholding a Gaussian."""
+"""The dichotomized Gaussian: bits with exact first moments, by thresholding a Gaussian.
+
+L. J. Emrich and M. R. Piedmonte (1991), *A method for generating high-dimensional multivariate
+binary variates*, The American Statistician 45, 302-304; J. H. Macke et al. (2009), *Generating
+spike trains with specified correlation coefficients*, Neural Computation 21, 397-423.
+"""
 
 from __future__ import annotations
 
@@ -9,32 +14,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lbae_lib.latent.baselines import rounded_gaussian
 from lbae_lib.latent.correlation import Method, Repair, factor, repair
+from lbae_lib.latent.gaussians import Gaussian, SignedSampler
 from lbae_lib.latent.moments import Moments
 
-_NODES = 48  # of the Gauss-Legendre rule: 1e-10 up to correlations of 0.99
+_NODES = 48  # of the Gauss-Legendre rule: error 1e-10 for correlations up to 0.99
 _CHUNK = 1 << 16  # pairs at a time: 25 MB for each array of pairs × nodes
 _LARGEST_ANGLE = math.pi / 2 - 1e-6
-_LARGEST_MARGIN = 8.0  # of a bit that is never, or always, set
+_LARGEST_MARGIN = 8.0  # of a constant bit
+_TOLERANCE = 1e-12  # of angles
 
 
 @dataclass(frozen=True)
 class DichotomizedGaussian:
-    """b = f_b(γ + L z) with z ~ N(0, I): one threshold a bit instead of a boundary vector.
+    """b = f_b(γ + L z) with z ~ N(0, I): one threshold for each bit, and no boundary vector.
 
-    The margins γ give every first moment exactly, whatever the repair does to the correlations;
-    hyperplane rounding carries them in one more row of its Gram matrix, which the repair changes.
+    The margins γ determine the first moments, whatever the repair does to the correlations.
+    Hyperplane rounding has the first moments in a row of its Gram matrix, which a repair changes.
 
     Attributes:
         margins: γ, float64 (N,).
         vectors: L, unit rows, float64 (N, R).
-
-    Reference:
-        L. J. Emrich and M. R. Piedmonte (1991), *A method for generating high-dimensional
-        multivariate binary variates*, The American Statistician 45, 302-304; J. H. Macke et al.
-        (2009), *Generating spike trains with specified correlation coefficients*, Neural
-        Computation 21, 397-423.
     """
 
     margins: Tensor
@@ -44,10 +44,10 @@ class DichotomizedGaussian:
     def fit(
         cls, target: Moments, method: Method = "nearest"
     ) -> tuple[DichotomizedGaussian, Repair]:
-        """To moments of latents, with the repair its correlations needed.
+        """The sampler for given moments, and the repair that its correlation matrix needed.
 
         Args:
-            target: moments to reproduce.
+            target: moments to reproduce (Eq. 4).
             method: see :func:`lbae_lib.latent.correlation.repair`.
         """
         margins = margins_of(target.first)
@@ -56,11 +56,11 @@ class DichotomizedGaussian:
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """Random latents, (count, N) in {-1, +1}."""
-        return rounded_gaussian(self.vectors, self.margins, count, generator)
+        return SignedSampler(Gaussian(self.margins, self.vectors)).sample(count, generator)
 
 
 def margins_of(first: Tensor) -> Tensor:
-    """γ with P(z > -γ) = (1 + E[b]) / 2 for z ~ N(0, 1).
+    """γ with P(z > -γ) = (1 + E[b]) / 2 for z ~ N(0, 1): float64 (N,) in [-8, 8].
 
     Args:
         first: E[b], (N,) in [-1, 1].
@@ -72,44 +72,42 @@ def margins_of(first: Tensor) -> Tensor:
 
 
 def pair_moments(margins: Tensor, correlation: Tensor) -> Tensor:
-    """E[b_i b_j] of thresholded Gaussians.
+    """E[b_i b_j] of thresholded Gaussians: float64 (N, N) in [-1, 1], ones on the diagonal.
 
     Args:
         margins: γ, (N,).
-        correlation: of the Gaussians, (N, N).
-
-    Returns:
-        float64 (N, N), ones on the diagonal.
+        correlation: of the Gaussians, (N, N) in [-1, 1].
     """
-    rows, columns = _pairs(len(margins), margins.device)
+    rows, columns = _pairs(margins)
     angles = torch.asin(correlation[rows, columns].double().clamp(-1, 1))
-    found = _moments(margins[rows], margins[columns], angles)
-    return _symmetric_from(found, rows, columns, len(margins))
+    return _symmetric(_moments(margins[rows], margins[columns], angles), margins)
 
 
 def latent_correlation(margins: Tensor, second: Tensor) -> Tensor:
     """Correlations of Gaussians whose thresholded pairs have given moments, pair by pair.
 
-    Newton's method within brackets, for all pairs at once; the derivative is the integrand of
-    the bivariate normal probability.
+    All pairs are solved at once by Newton's method within brackets. The derivative is the
+    integrand of the bivariate normal probability.
 
     Args:
         margins: γ, (N,).
-        second: E[b bᵀ], (N, N).
+        second: E[b bᵀ], (N, N) in [-1, 1].
 
     Returns:
-        float64 (N, N), unit diagonal; in general not positive semi-definite. A pair whose moment
-        no correlation reaches, by counting noise in rare bits, gets the nearest possible one.
+        float64 (N, N), unit diagonal; in general not positive semi-definite. The moments of rare
+        bits may be counted such that no correlation has them: the pair then gets the nearest
+        possible one.
     """
-    rows, columns = _pairs(len(margins), margins.device)
+    rows, columns = _pairs(margins)
     found = [
         torch.sin(_solve(margins[i], margins[j], second[i, j].double()))
         for i, j in zip(rows.split(_CHUNK), columns.split(_CHUNK), strict=True)
     ]
-    return _symmetric_from(torch.cat(found), rows, columns, len(margins))
+    return _symmetric(torch.cat(found), margins)
 
 
 def _solve(a: Tensor, b: Tensor, target: Tensor) -> Tensor:
+    """Angles with given moments, for margins a and b: all (P,)."""
     low = torch.full_like(target, -_LARGEST_ANGLE)
     high = torch.full_like(target, _LARGEST_ANGLE)
     angle = torch.zeros_like(target)
@@ -123,16 +121,18 @@ def _solve(a: Tensor, b: Tensor, target: Tensor) -> Tensor:
         following = torch.where(outside, (low + high) / 2, following)
         change = float((following - angle).abs().max())
         angle = following
-        if change < 1e-12:
+        if change < _TOLERANCE:
             break
     return angle
 
 
 def _moments(a: Tensor, b: Tensor, angle: Tensor) -> Tensor:
-    """E[b_i b_j] = 4 P(both positive) - 2 P(i) - 2 P(j) + 1, for correlations sin(angle)."""
+    """E[b_i b_j] = 4 P(both positive) - 2 P(i) - 2 P(j) + 1, for correlations sin(angle): (P,)."""
     p, q = torch.special.ndtr(a), torch.special.ndtr(b)
-    nodes, weights = _rule(angle.device)
-    t = angle[:, None] * (1 + nodes) / 2  # from 0 to the angle
+    nodes, weights = (
+        torch.from_numpy(x).to(angle.device) for x in np.polynomial.legendre.leggauss(_NODES)
+    )
+    t = angle[:, None] * (1 + nodes) / 2  # from 0 to the angle, (P, nodes)
     integral = (_integrand(a[:, None], b[:, None], t) * weights).sum(1) * angle / 2
     return 4 * (p * q + integral) - 2 * p - 2 * q + 1
 
@@ -144,18 +144,17 @@ def _integrand(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     return torch.exp(exponent) / (2 * math.pi)
 
 
-def _rule(device: torch.device) -> tuple[Tensor, Tensor]:
-    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
-    return torch.from_numpy(nodes).to(device), torch.from_numpy(weights).to(device)
-
-
-def _pairs(size: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    rows, columns = torch.triu_indices(size, size, offset=1, device=device)
+def _pairs(margins: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows and columns above the diagonal of an N×N matrix."""
+    size = len(margins)
+    rows, columns = torch.triu_indices(size, size, offset=1, device=margins.device)
     return rows, columns
 
 
-def _symmetric_from(values: Tensor, rows: Tensor, columns: Tensor, size: int) -> Tensor:
-    matrix = torch.eye(size, dtype=torch.float64, device=values.device)
+def _symmetric(values: Tensor, margins: Tensor) -> Tensor:
+    """The symmetric N×N matrix with these values off its diagonal, and ones on it."""
+    rows, columns = _pairs(margins)
+    matrix = torch.eye(len(margins), dtype=torch.float64, device=margins.device)
     matrix[rows, columns] = values
     matrix[columns, rows] = values
     return matrix

@@ -1,33 +1,26 @@
-"""Continuous distributions fitted to latents after training: the baselines of Tables 1, 4 and 5.
+"""Gaussians and mixtures fitted to latents after training: baselines of Tables 1, 4 and 5.
 
-Each has ``sample(count, generator)``, which gives real latents (count, N); :class:`Signed` rounds
-them to bits.
+They draw real latents; :class:`SignedSampler` rounds these to bits.
 """
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from lbae_lib.bits import signs
 from lbae_lib.errors import extra
+from lbae_lib.latent.draws import draw_normals, draw_permutation
+from lbae_lib.latent.sampler import Sampler
 
 Covariance = Literal["full", "diag"]
 
-# A full covariance is fitted only from so many latents a component and dimension: with fewer the
-# fit describes noise.
+# With fewer latents for each component and dimension, a full covariance would describe noise.
 _LATENTS_PER_DIMENSION = 2
-
-
-class Prior(Protocol):
-    """Anything that draws real latents."""
-
-    def sample(self, count: int, generator: torch.Generator) -> Tensor:
-        """Random latents, (count, N)."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -35,40 +28,45 @@ class Gaussian:
     """N(μ, Σ).
 
     Attributes:
-        mean: μ, float64 (N,).
-        root: L with L Lᵀ = Σ, float64 (N, N).
+        mean: μ, (N,).
+        root: L with L Lᵀ = Σ, (N, R).
     """
 
     mean: Tensor
     root: Tensor
 
     @classmethod
-    def standard(cls, latent_size: int) -> Gaussian:
-        """N(0, I), a VAE's prior."""
+    def standard(cls, latent_size: int, device: torch.device | str = "cpu") -> Gaussian:
+        """N(0, I), the prior that a VAE is trained with."""
         return cls(
-            torch.zeros(latent_size, dtype=torch.float64),
-            torch.eye(latent_size, dtype=torch.float64),
+            torch.zeros(latent_size, dtype=torch.float64, device=device),
+            torch.eye(latent_size, dtype=torch.float64, device=device),
         )
+
+    @classmethod
+    def with_covariance(cls, mean: Tensor, covariance: Tensor) -> Gaussian:
+        """N(μ, Σ) from μ, (N,), and Σ, (N, N); negative eigenvalues of Σ count as zero."""
+        values, basis = torch.linalg.eigh(covariance)
+        return cls(mean, basis * values.clamp(min=0).sqrt())
 
     @classmethod
     def aggregate_posterior(cls, mean: Tensor, log_variance: Tensor) -> Gaussian:
         """The Gaussian with the moments of a VAE's posteriors, averaged over images.
 
-        Its covariance is that of the posterior means plus the mean posterior variance.
+        Its covariance is the covariance of the posterior means plus the mean posterior variance.
 
         Args:
-            mean: posterior means (K, N).
-            log_variance: posterior log-variances (K, N).
+            mean: posterior means, (K, N).
+            log_variance: posterior log-variances, (K, N).
         """
         covariance = torch.cov(mean.double().T, correction=0)
         covariance = covariance + log_variance.double().exp().mean(0).diag()
-        values, basis = torch.linalg.eigh(covariance)
-        return cls(mean.double().mean(0), basis * values.clamp(min=0).sqrt())
+        return cls.with_covariance(mean.double().mean(0), covariance)
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
-        """Random latents, float64 (count, N)."""
-        size = (count, len(self.mean))
-        return torch.randn(size, generator=generator, dtype=torch.float64) @ self.root.T + self.mean
+        """Random latents μ + L z with z ~ N(0, I), (count, N), of the dtype of L."""
+        noise = draw_normals((count, self.root.shape[1]), generator, self.root)
+        return noise @ self.root.T + self.mean
 
 
 @dataclass(frozen=True)
@@ -76,12 +74,12 @@ class GaussianMixture:
     """A mixture of Gaussians, fitted by expectation-maximisation (scikit-learn).
 
     Attributes:
-        weights: float64 (components,).
+        weights: float64 (components,), with sum 1.
         means: float64 (components, N).
-        roots: float64 (components, N, N), L with L Lᵀ the covariance.
+        roots: L with L Lᵀ the covariance, float64 (components, N, N).
         covariance: "full" or "diag".
-        latents: how many it was fitted on.
-        converged: whether the likelihood had settled when the fit ended.
+        latents: number of latents in the fit.
+        converged: whether the likelihood had converged when the fit ended.
     """
 
     weights: Tensor
@@ -104,28 +102,31 @@ class GaussianMixture:
     ) -> GaussianMixture:
         """Fit to latents: full covariances if there are enough latents for them, else diagonal.
 
+        The fit runs on the processor; the mixture is then moved to the device of the latents.
+
         Args:
             latents: (K, N).
             components: number of Gaussians.
-            at_most: latents used, random ones; the fit's time grows with them.
-            floor: added to every variance. Bits that are constant within a component have none.
-            iterations: of expectation-maximisation, at most.
-            seed: of the latents used and the starting clusters.
+            at_most: maximum number of latents used, chosen at random; they set the fit's time.
+            floor: added to every variance, because a bit may be constant within a component.
+            iterations: maximum number of steps of expectation-maximisation.
+            seed: of the choice of latents and of the starting clusters.
 
         Raises:
             ValueError: if there are fewer latents than components.
         """
-        import warnings
-
         with extra("metrics", "scikit-learn", "Gaussian mixtures"):
             from sklearn.exceptions import ConvergenceWarning
             from sklearn.mixture import GaussianMixture as Mixture
 
-        mixed = torch.randperm(len(latents), generator=torch.Generator().manual_seed(seed))
-        used = latents.cpu()[mixed[:at_most]].double()
+        shuffled = draw_permutation(len(latents), torch.Generator().manual_seed(seed), "cpu")
+        used = latents.cpu()[shuffled[:at_most]].double()
         count, width = used.shape
         if count < components:
-            raise ValueError(f"{count} latents cannot be fitted by {components} Gaussians")
+            raise ValueError(
+                f"{count} latents are too few for {components} Gaussians: "
+                f"give at least {components} latents or fit fewer components"
+            )
         enough = count >= _LATENTS_PER_DIMENSION * components * width
         covariance: Covariance = "full" if enough else "diag"
         mixture = Mixture(
@@ -133,22 +134,21 @@ class GaussianMixture:
             random_state=seed,
         )  # fmt: skip
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # `converged` says it
+            warnings.simplefilter("ignore", ConvergenceWarning)  # the field `converged` says it
             mixture.fit(used.numpy())
-        spread = torch.from_numpy(mixture.covariances_)
-        return cls(
-            weights=torch.from_numpy(mixture.weights_),
-            means=torch.from_numpy(mixture.means_),
-            roots=torch.linalg.cholesky(spread) if enough else torch.diag_embed(spread.sqrt()),
-            covariance=covariance,
-            latents=count,
-            converged=bool(mixture.converged_),
+        weights, means, spread = (
+            torch.from_numpy(found).to(latents.device)
+            for found in (mixture.weights_, mixture.means_, mixture.covariances_)
         )
+        roots = torch.linalg.cholesky(spread) if enough else torch.diag_embed(spread.sqrt())
+        return cls(weights, means, roots, covariance, count, bool(mixture.converged_))
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """Random latents, float64 (count, N)."""
-        chosen = torch.multinomial(self.weights, count, replacement=True, generator=generator)
-        noise = torch.randn(count, self.means.shape[1], generator=generator, dtype=torch.float64)
+        weights = self.weights.to(generator.device)
+        chosen = torch.multinomial(weights, count, replacement=True, generator=generator)
+        chosen = chosen.to(self.means.device)  # (count,)
+        noise = draw_normals((count, self.means.shape[1]), generator, self.means)
         result = torch.empty_like(noise)
         for component, (mean, root) in enumerate(zip(self.means, self.roots, strict=True)):
             rows = chosen == component
@@ -157,15 +157,15 @@ class GaussianMixture:
 
 
 @dataclass(frozen=True)
-class Signed:
-    """Bits by the sign of real latents.
+class SignedSampler:
+    """Rounds real latents to bits (Eq. 1).
 
     Attributes:
-        prior: draws them.
+        real: draws the real latents.
     """
 
-    prior: Prior
+    real: Sampler
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """Random latents, (count, N) in {-1, +1}."""
-        return signs(self.prior.sample(count, generator))
+        return signs(self.real.sample(count, generator))

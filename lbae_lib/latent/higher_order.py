@@ -1,4 +1,4 @@
-"""What two samplers with the same first two moments may still differ in."""
+"""Statistics in which samplers with the same first two moments may still differ."""
 
 from __future__ import annotations
 
@@ -6,26 +6,27 @@ import torch
 from torch import Tensor
 
 from lbae_lib.bits import check_bits
+from lbae_lib.latent.draws import draw_integers
 
-_CHUNK = 1 << 14
+_LATENTS, _TRIPLES = 1 << 14, 1 << 11  # at a time
 
 
 def random_triples(width: int, count: int, generator: torch.Generator) -> Tensor:
-    """Random triples of different bits, int64 (count, 3).
+    """Random ordered triples of different bits, with replacement: int64 (count, 3) in [0, N).
 
     Args:
         width: N, at least 3.
-        count: how many; the same triple may come twice.
-        generator: of the choice.
+        count: number of triples.
+        generator: of the choice; the triples are on its device.
 
     Raises:
         ValueError: if there are fewer than three bits.
     """
     if width < 3:
         raise ValueError(f"{width} bits have no triple: at least 3 are needed")
-    # Three different numbers: each later one skips those before it, in their order.
+    # Three different numbers: each later one skips those before it, in ascending order.
     first, second, third = (
-        torch.randint(width - skip, (count,), generator=generator) for skip in (0, 1, 2)
+        draw_integers(width - skip, count, generator, generator.device) for skip in (0, 1, 2)
     )
     second = second + (second >= first)
     low, high = torch.minimum(first, second), torch.maximum(first, second)
@@ -35,24 +36,25 @@ def random_triples(width: int, count: int, generator: torch.Generator) -> Tensor
 
 
 def third_moments(bits: Tensor, triples: Tensor) -> Tensor:
-    """E[b_i b_j b_k], float64, one a triple.
+    """E[b_i b_j b_k] for each triple: float64 (T,) in [-1, 1].
 
     Args:
         bits: (K, N) in {-1, +1}.
-        triples: (T, 3).
+        triples: int64 (T, 3) in [0, N).
     """
     check_bits(bits)
-    total = torch.zeros(len(triples), dtype=torch.float64)
-    for part in bits.to(torch.int8).split(_CHUNK):
-        columns = part.T.contiguous()  # a bit a row: gathers are then contiguous
-        for rows in torch.arange(len(triples)).split(2048):
-            i, j, k = triples[rows].T
-            total[rows] += (columns[i] * columns[j] * columns[k]).sum(1, dtype=torch.int64)
+    total = torch.zeros(len(triples), dtype=torch.float64, device=bits.device)
+    parts = triples.to(bits.device).split(_TRIPLES)
+    for chunk in bits.to(torch.int8).split(_LATENTS):
+        columns = chunk.T.contiguous()  # (N, K): a bit is a row, so that gathers are contiguous
+        for part, sums in zip(parts, total.split(_TRIPLES), strict=True):
+            i, j, k = part.T
+            sums += (columns[i] * columns[j] * columns[k]).sum(1, dtype=torch.int64)
     return total / len(bits)
 
 
 def weight_distribution(bits: Tensor) -> Tensor:
-    """Shares of latents with 0, 1, …, N positive bits, float64 (N+1,).
+    """Fractions of latents that have 0, 1, …, N positive bits: float64 (N+1,), with sum 1.
 
     Args:
         bits: (K, N) in {-1, +1}.
@@ -63,5 +65,5 @@ def weight_distribution(bits: Tensor) -> Tensor:
 
 
 def total_variation(p: Tensor, q: Tensor) -> float:
-    """Half the summed difference of two distributions, in [0, 1]."""
+    """Total variation distance of two distributions, half the sum of |p - q|, in [0, 1]."""
     return float((p - q).abs().sum() / 2)

@@ -1,4 +1,4 @@
-"""Random hyperplane rounding (Section 3.2, Eqs. 11-12)."""
+"""Random hyperplane rounding (Section 3.2, Eq. 11, Eq. 12)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lbae_lib.bits import check_bits
 from lbae_lib.latent.correlation import Method, Repair, factor, gram_matrix, repair
+from lbae_lib.latent.draws import draw_normals
 from lbae_lib.latent.moments import Moments
 
 _CHUNK = 512  # hyperplanes at a time, so that their products need little memory
@@ -15,11 +17,11 @@ _CHUNK = 512  # hyperplanes at a time, so that their products need little memory
 
 @dataclass(frozen=True)
 class HyperplaneSampler:
-    """Bits from the sides on which unit vectors fall of a random hyperplane.
+    """Draws bits from the sides of a random hyperplane on which unit vectors fall (Eq. 11).
 
     Attributes:
-        vectors: V, unit rows, float64 (N+1, R), which :meth:`sample` rounds to float32; the last
-            row is the boundary vector, whose side of the hyperplane is the positive one.
+        vectors: V of Eq. 10, unit rows, float64 (N+1, R). The last row is the boundary vector,
+            whose side of the hyperplane is the positive one.
     """
 
     vectors: Tensor
@@ -29,21 +31,32 @@ class HyperplaneSampler:
         """N."""
         return len(self.vectors) - 1
 
-    def normals(self, count: int, generator: torch.Generator) -> Tensor:
-        """Hyperplane normals r ~ N(0, I), (count, R), in the precision of V."""
-        return torch.randn(
-            count,
-            self.vectors.shape[1],
-            generator=generator,
-            dtype=self.vectors.dtype,
-            device=self.vectors.device,
-        )
-
-    def bits(self, normals: Tensor) -> Tensor:
-        """The bits of hyperplanes, b = f_b(V r) f_b(V_{N+1} r) (Eq. 12).
+    def checked(self, latents: Tensor) -> Tensor:
+        """Latents in the dtype and on the device of V.
 
         Args:
-            normals: (..., R).
+            latents: (K, N) in {-1, +1}.
+
+        Raises:
+            ValueError: if they have other values or a different number of bits.
+        """
+        check_bits(latents, "latents")
+        if latents.ndim != 2 or latents.shape[1] != self.latent_size:
+            raise ValueError(
+                f"latents have shape {tuple(latents.shape)}, but this sampler needs "
+                f"(K, {self.latent_size})"
+            )
+        return latents.to(self.vectors)
+
+    def normals(self, count: int, generator: torch.Generator) -> Tensor:
+        """Hyperplane normals r ~ N(0, I), (count, R), of the dtype of V."""
+        return draw_normals((count, self.vectors.shape[1]), generator, self.vectors)
+
+    def bits(self, normals: Tensor) -> Tensor:
+        """The bits of hyperplanes: b = f_r(r) = f_b(V r) f_b(V_{N+1} r) (Eq. 12).
+
+        Args:
+            normals: r, (..., R), of any length but zero.
 
         Returns:
             float32 (..., N) in {-1, +1}.
@@ -52,16 +65,16 @@ class HyperplaneSampler:
 
     @staticmethod
     def bits_of_products(products: Tensor) -> Tensor:
-        """The same from V r: (..., N+1) to float32 (..., N)."""
-        products = products + 0.0  # -0 is on the positive side, too
+        """Eq. 12 from the products V r: (..., N+1) to float32 (..., N)."""
+        products = products + 0.0  # turns -0 into 0, which is on the positive side (Eq. 1)
         agree = products[..., :-1] * products[..., -1:]
         return torch.copysign(torch.ones((), device=agree.device), agree).float()
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """Random latents, float32 (count, N) in {-1, +1}.
 
-        Products are taken in single precision: one bit in millions is on another side than in
-        double precision, by vectors that the hyperplane all but touches.
+        Products are taken in single precision. About one bit in millions then differs from double
+        precision, where a vector almost lies in the hyperplane.
         """
         result = torch.empty(count, self.latent_size, device=self.vectors.device)
         single = HyperplaneSampler(self.vectors.float())
@@ -73,7 +86,7 @@ class HyperplaneSampler:
 def hyperplane_sampler(
     target: Moments, method: Method = "nearest", rank: int | None = None
 ) -> tuple[HyperplaneSampler, Repair]:
-    """The sampler for given moments, and the repair its Gram matrix needed.
+    """The sampler for given moments (Eq. 4 to Eq. 10), and the repair that its Gram matrix needed.
 
     Args:
         target: moments to reproduce.

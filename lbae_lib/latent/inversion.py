@@ -1,31 +1,32 @@
-"""From a latent back to a hyperplane that generates it (Section 3.3, Algorithm 1)."""
+"""From a latent back to a hyperplane normal that generates it (Section 3.3, Algorithm 1).
+
+Each reading of Section 3.3 is a function from latents s and a sampler to an :class:`Inversion`,
+built from the centroid of Eq. 13, the tilting of Algorithm 1 and the difference of Eq. 14.
+:func:`exact` and :func:`least_change` instead solve V r = [s, 1] ∘ m for margins m > 0.
+"""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize, pad
 
-from lbae_lib.bits import check_bits, hamming_distance
+from lbae_lib.bits import hamming_distance
 from lbae_lib.latent.hyperplane import HyperplaneSampler
-
-_BLOCK = 64  # products updated one after another, before all others are told
-_FARTHEST = 37.0  # standard deviations: the normal tail beyond is zero in double precision
-_SMALLEST = 1e-12  # a margin; zero would have no sign
+from lbae_lib.latent.truncated_gaussian import truncated_gaussian
 
 
 @dataclass(frozen=True)
 class Inversion:
-    """Hyperplane normals for latents.
+    """Hyperplane normals found for latents.
 
     Attributes:
-        normals: (K, R).
-        wrong_bits: int64 (K,), Hamming distance of each latent from its hyperplane's bits
-            (Eq. 16).
-        steps: int64 (K,), correction steps taken; 0 for closed forms.
+        normals: r, (K, R).
+        wrong_bits: d, the Hamming distance between each latent and the bits of its hyperplane
+            (Eq. 16), int64 (K,).
+        steps: correction steps of Algorithm 1, int64 (K,); 0 for closed forms.
     """
 
     normals: Tensor
@@ -34,73 +35,64 @@ class Inversion:
 
 
 def algorithm_1(latents: Tensor, sampler: HyperplaneSampler, max_steps: int = 1000) -> Inversion:
-    """The paper's Algorithm 1, as published, for a batch.
+    """The paper's Algorithm 1 as published, for a batch.
 
-    Starts at the sum of the positive vectors (Eq. 13) and adds the vectors of the wrong bits
-    until their number no longer falls. As published it returns the normal of the last step,
-    the one that brought no gain.
+    It starts at the centroid of the positive vectors (Eq. 13) and adds the vectors of the wrong
+    bits (Eq. 15) until their number (Eq. 16) no longer falls. As published, it returns the normal
+    of the last step, which is the one that brought no gain.
 
     Args:
         latents: s, (K, N) in {-1, +1}.
-        sampler: gives V.
-        max_steps: a bound; each step lowers an integer, so N steps always suffice.
+        sampler: holds V.
+        max_steps: maximum number of steps; N always suffice, as each lowers an integer.
+
+    Raises:
+        ValueError: if the latents are not bits, or do not have the N bits of the sampler.
     """
-    latents = _prepared(latents, sampler)
-    start = _positive_part(latents) @ sampler.vectors[:-1]
-    return _tilted(start, latents, sampler, max_steps)
-
-
-def _tilted(
-    normals: Tensor, latents: Tensor, sampler: HyperplaneSampler, max_steps: int
-) -> Inversion:
-    """Algorithm 1 from given normals (K, R)."""
-    rows = sampler.vectors[:-1]
-    best = torch.full((len(latents),), sampler.latent_size, device=latents.device)
-    active = torch.ones(len(latents), dtype=torch.bool, device=latents.device)
-    steps = torch.zeros_like(best)
-    for _ in range(max_steps):
-        errors = sampler.bits(normals) != latents  # Eq. 15
-        distance = errors.sum(1)
-        active &= distance < best
-        if not bool(active.any()):
-            break
-        best = torch.where(active, distance, best)
-        corrected = normalize(normals + errors.to(rows) @ rows, dim=1)
-        normals = torch.where(active[:, None], corrected, normals)
-        steps += active
-    return _judged(normals, latents, sampler, steps)
+    latents = sampler.checked(latents)
+    return _tilted(_centroid(latents, sampler), latents, sampler, max_steps)
 
 
 def centroid_difference(latents: Tensor, sampler: HyperplaneSampler) -> Inversion:
-    """r = r_p/‖r_p‖ - r_n/‖r_n‖, sums of the positive and negative vectors (Eqs. 13-14)."""
-    latents = _prepared(latents, sampler)
-    rows = sampler.vectors[:-1]
-    positive = normalize(_positive_part(latents) @ rows, dim=1)
-    negative = normalize(_positive_part(-latents) @ rows, dim=1)
-    normals = positive - negative
-    return _judged(normals, latents, sampler)
-
-
-def both_halves(latents: Tensor, sampler: HyperplaneSampler, max_steps: int = 1000) -> Inversion:
-    """Eq. 14 of normals by Algorithm 1, begun at the positive and at the negative vectors.
-
-    The fullest reading of Section 3.3, which tilts r_p towards the vectors behind it, makes r_n
-    «similarly», and takes their difference. A normal and its opposite generate the same bits
-    (Eq. 12), so that r_n, too, is judged by s. Steps are those of both.
+    """r = r_p/‖r_p‖ - r_n/‖r_n‖ (Eq. 14) of both centroids (Eq. 13), without Algorithm 1.
 
     Args:
         latents: s, (K, N) in {-1, +1}.
-        sampler: gives V.
-        max_steps: a bound, for each.
+        sampler: holds V.
+
+    Raises:
+        ValueError: as :func:`algorithm_1`.
     """
-    latents = _prepared(latents, sampler)
-    rows = sampler.vectors[:-1]
+    latents = sampler.checked(latents)
+    normals = _difference(_centroid(latents, sampler), _centroid(-latents, sampler))
+    return _evaluated(normals, latents, sampler)
+
+
+def both_halves(latents: Tensor, sampler: HyperplaneSampler, max_steps: int = 1000) -> Inversion:
+    """Eq. 14 of two normals by Algorithm 1, started at the positive and the negative centroid.
+
+    This is the fullest reading of Section 3.3, which tilts r_p towards the vectors behind it,
+    creates r_n «similarly», and takes their difference. A normal and its opposite generate the
+    same bits (Eq. 12), so r_n is compared with s as well.
+
+    Args:
+        latents: s, (K, N) in {-1, +1}.
+        sampler: holds V.
+        max_steps: maximum number of steps for each normal.
+
+    Returns:
+        The normals; ``steps`` are the sum of both runs.
+
+    Raises:
+        ValueError: as :func:`algorithm_1`.
+    """
+    latents = sampler.checked(latents)
     positive, negative = (
-        _tilted(_positive_part(half) @ rows, latents, sampler, max_steps)
+        _tilted(_centroid(half, sampler), latents, sampler, max_steps)
         for half in (latents, -latents)
     )
-    normals = normalize(positive.normals, dim=1) - normalize(negative.normals, dim=1)
-    return _judged(normals, latents, sampler, positive.steps + negative.steps)
+    normals = _difference(positive.normals, negative.normals)
+    return _evaluated(normals, latents, sampler, positive.steps + negative.steps)
 
 
 def exact(
@@ -109,114 +101,68 @@ def exact(
     generator: torch.Generator | None,
     sweeps: int = 10,
 ) -> Inversion:
-    """A normal with no wrong bit: V r = [s, 1] ∘ m for margins m > 0.
+    """A normal without wrong bits: V r = [s, 1] ∘ m for margins m > 0.
 
-    With ``generator`` the normal is a random one given its bits, r ~ N(0, I) under the condition
-    that it generates s with the boundary vector on the positive side: V r ~ N(0, V Vᵀ) truncated
-    to the orthant of [s, 1], by Gibbs sampling. Without, all margins are 1: the «degenerate»
-    normal r = V⁻¹[s, 1] of Section 3.3, between two of which every differing bit crosses zero at
-    the same angle.
+    With a generator, r is a random normal given its bits: r ~ N(0, I) under the condition that it
+    generates s and has the boundary vector on the positive side. V r ~ N(0, V Vᵀ) is then
+    truncated to the orthant of [s, 1], and drawn by Gibbs sampling.
+
+    Without a generator, all margins are 1. This is the «degenerate» normal r = V⁻¹[s, 1] of
+    Section 3.3: between two of them all differing bits flip at the same angle.
 
     Args:
         latents: s, (K, N) in {-1, +1}.
         sampler: must have full rank R = N + 1; see :func:`full_rank`.
         generator: of the normals, or None for margins of 1.
-        sweeps: of Gibbs sampling, from the margins of random hyperplanes whatever their bits;
-            with 0 these are the margins.
+        sweeps: of Gibbs sampling, which starts from the margins of unconditioned random
+            hyperplanes; with 0 these are the margins.
 
     Raises:
-        ValueError: if V is not square and well conditioned, or sweeps is negative.
-
-    Reference:
-        J. Geweke (1991), *Efficient simulation from the multivariate normal and Student-t
-        distributions subject to linear constraints*.
+        ValueError: as :func:`algorithm_1`, or if V is not square, or sweeps is negative.
+        torch.linalg.LinAlgError: if V is singular.
     """
     if sweeps < 0:
         raise ValueError(f"sweeps is {sweeps}, but must be at least 0")
-    latents = _prepared(latents, sampler)
-    vectors = sampler.vectors
-    _check_square(vectors)
-    target = pad(latents, (0, 1), value=1.0)
+    latents = sampler.checked(latents)
+    vectors = _square_vectors(sampler)
+    target = pad(latents, (0, 1), value=1.0)  # [s, 1], (K, N+1)
     if generator is not None:
         products = target * (sampler.normals(len(latents), generator) @ vectors.T).abs()
-        inverse = torch.cholesky_inverse(_lower_factor(vectors))
-        target = _truncated_gaussian(products, inverse, sweeps, generator)
+        precision = torch.cholesky_inverse(torch.linalg.cholesky(vectors @ vectors.T))
+        target = truncated_gaussian(products, precision, sweeps, generator)
     normals = torch.linalg.solve(vectors, target.T).T
-    return _judged(normals, latents, sampler)
-
-
-def _lower_factor(vectors: Tensor) -> Tensor:
-    return torch.linalg.cholesky(vectors @ vectors.T)
-
-
-def _truncated_gaussian(
-    start: Tensor, precision: Tensor, sweeps: int, generator: torch.Generator
-) -> Tensor:
-    """Gaussian vectors of mean zero that keep the signs of their start, by Gibbs sampling.
-
-    Args:
-        start: float64 (K, D), no entry zero.
-        precision: Q, the inverse of the covariance, (D, D).
-        sweeps: over all D coordinates.
-        generator: of the draws.
-
-    Returns:
-        (K, D).
-    """
-    signs, values = start.sign().T, start.T.clone()  # a coordinate of all K is contiguous
-    diagonal = precision.diagonal()
-    weights, spreads = diagonal.reciprocal().tolist(), diagonal.rsqrt().tolist()
-    blocks = torch.arange(len(values), device=values.device).split(_BLOCK)
-    for _ in range(sweeps):
-        for block in blocks:
-            among = precision[block][:, block].unbind(1)
-            before = values[block]
-            pull = precision[block] @ values  # Q y, kept up to date within the block
-            chance = 1 - torch.rand(
-                before.shape, generator=generator, dtype=values.dtype, device=values.device
-            )
-            rows = zip(block.tolist(), among, pull.unbind(), chance.unbind(), strict=True)
-            for i, column, pulled, share in rows:
-                sign, value = signs[i], values[i]
-                # Given the others, s y is Gaussian with this mean, above zero.
-                mean = torch.sub(value, pulled, alpha=weights[i]).mul_(sign)
-                least = mean.div(-spreads[i]).clamp_(max=_FARTHEST)
-                tail = least.mul(math.sqrt(0.5)).erfc_().mul_(share).mul_(0.5)
-                drawn = torch.special.ndtri(tail).neg_().maximum(least)
-                moved = mean.add_(drawn, alpha=spreads[i]).clamp_(min=_SMALLEST).mul_(sign)
-                pull.addr_(column, moved - value)
-                value.copy_(moved)
-    return values.T
+    return _evaluated(normals, latents, sampler)
 
 
 def least_change(
     latents: Tensor, sampler: HyperplaneSampler, start: Inversion, share: float = 0.1
 ) -> Inversion:
-    """An exact normal near another one: only margins of wrong bits change.
+    """An exact normal near another one: only the margins of wrong bits change.
 
-    A bit that ``start`` gets right keeps its margin; a wrong one gets ``share`` of the latent's
+    A bit that ``start`` gets right keeps its margin. A wrong bit gets ``share`` of the latent's
     mean margin, on the right side.
 
     Args:
         latents: s, (K, N) in {-1, +1}.
         sampler: must have full rank; see :func:`full_rank`.
-        start: e.g. of :func:`algorithm_1` with the same sampler.
+        start: the other inversion, e.g. of :func:`algorithm_1`, with the same sampler.
         share: above 0.
 
     Raises:
-        ValueError: if V is not square, or share is not positive.
+        ValueError: as :func:`algorithm_1`, or if V is not square, or share is not positive.
+        torch.linalg.LinAlgError: if V is singular.
     """
     if not share > 0:
         raise ValueError(f"share is {share}, but must be above 0")
-    latents = _prepared(latents, sampler)
-    _check_square(sampler.vectors)
-    signed = pad(latents, (0, 1), value=1.0)
-    products = start.normals.to(sampler.vectors) @ sampler.vectors.T
-    # The hyperplane -r has the same bits: the boundary vector's side is the positive one.
+    latents = sampler.checked(latents)
+    vectors = _square_vectors(sampler)
+    signed = pad(latents, (0, 1), value=1.0)  # [s, 1], (K, N+1)
+    products = start.normals.to(vectors) @ vectors.T
+    # The hyperplane -r has the same bits: put the boundary vector on the positive side.
     margins = signed * products * torch.where(products[:, -1:] >= 0, 1.0, -1.0)
     least = share * margins.abs().mean(1, keepdim=True)
     target = signed * torch.where(margins > 0, margins, least)
-    return _judged(torch.linalg.solve(sampler.vectors, target.T).T, latents, sampler)
+    return _evaluated(torch.linalg.solve(vectors, target.T).T, latents, sampler)
 
 
 def full_rank(sampler: HyperplaneSampler, weight: float = 0.01) -> HyperplaneSampler:
@@ -224,7 +170,10 @@ def full_rank(sampler: HyperplaneSampler, weight: float = 0.01) -> HyperplaneSam
 
     Args:
         sampler: any sampler.
-        weight: share of the identity; 0.01 moves a pair moment of 0.5 by about 0.006.
+        weight: of the identity, in (0, 1]; 0.01 moves a pair moment of 0.5 by about 0.006.
+
+    Raises:
+        ValueError: if the weight is outside (0, 1].
     """
     if not 0 < weight <= 1:
         raise ValueError(f"weight is {weight}, but must be in (0, 1]")
@@ -233,31 +182,49 @@ def full_rank(sampler: HyperplaneSampler, weight: float = 0.01) -> HyperplaneSam
     return HyperplaneSampler(torch.linalg.cholesky(blended))
 
 
-def _judged(
+def _centroid(latents: Tensor, sampler: HyperplaneSampler) -> Tensor:
+    """r_p = Σ u(s_i) V_i with u(s) = (1 + s) / 2 (Eq. 13), (K, R); r_n for -s."""
+    return (1 + latents) / 2 @ sampler.vectors[:-1]
+
+
+def _difference(positive: Tensor, negative: Tensor) -> Tensor:
+    """r = r_p/‖r_p‖ - r_n/‖r_n‖ (Eq. 14), (K, R)."""
+    return normalize(positive, dim=1) - normalize(negative, dim=1)
+
+
+def _tilted(
+    normals: Tensor, latents: Tensor, sampler: HyperplaneSampler, max_steps: int
+) -> Inversion:
+    """The loop of Algorithm 1 from given normals, (K, R)."""
+    rows = sampler.vectors[:-1]
+    best = torch.full((len(latents),), sampler.latent_size, device=latents.device)
+    active = torch.ones(len(latents), dtype=torch.bool, device=latents.device)
+    steps = torch.zeros_like(best)
+    for _ in range(max_steps):
+        errors = sampler.bits(normals) != latents  # Eq. 15, (K, N)
+        distance = errors.sum(1)  # Eq. 16, (K,)
+        active &= distance < best
+        if not bool(active.any()):
+            break
+        best = torch.where(active, distance, best)
+        corrected = normalize(normals + errors.to(rows) @ rows, dim=1)
+        normals = torch.where(active[:, None], corrected, normals)
+        steps += active
+    return _evaluated(normals, latents, sampler, steps)
+
+
+def _evaluated(
     normals: Tensor, latents: Tensor, sampler: HyperplaneSampler, steps: Tensor | None = None
 ) -> Inversion:
     wrong = hamming_distance(sampler.bits(normals), latents)
     return Inversion(normals, wrong, torch.zeros_like(wrong) if steps is None else steps)
 
 
-def _check_square(vectors: Tensor) -> None:
+def _square_vectors(sampler: HyperplaneSampler) -> Tensor:
+    vectors = sampler.vectors
     if vectors.shape[0] != vectors.shape[1]:
         raise ValueError(
-            f"V has rank {vectors.shape[1]} of {vectors.shape[0]}: not every latent has a "
-            "hyperplane; blend it with full_rank(sampler) first"
+            f"V has rank {vectors.shape[1]} of {vectors.shape[0]}, so some latents have no "
+            "hyperplane: use full_rank(sampler)"
         )
-
-
-def _positive_part(latents: Tensor) -> Tensor:
-    """u(s) = (1 + s) / 2 of Eq. 13."""
-    return (1 + latents) / 2
-
-
-def _prepared(latents: Tensor, sampler: HyperplaneSampler) -> Tensor:
-    check_bits(latents, "latents")
-    if latents.ndim != 2 or latents.shape[1] != sampler.latent_size:
-        raise ValueError(
-            f"latents have shape {tuple(latents.shape)}, but the sampler is for "
-            f"(K, {sampler.latent_size})"
-        )
-    return latents.to(sampler.vectors)
+    return vectors

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from lbae_lib.bits import check_bits
+from lbae_lib.latent.draws import draw_uniforms
 from lbae_lib.latent.hyperplane import HyperplaneSampler
 
 _FEW = 0.5  # of the particles in effect: then they are resampled and moved
@@ -74,13 +74,8 @@ def likelihood(
         ValueError: if latents are not bits or do not fit the sampler, V is not square or not of
             full rank, or there are too few particles or repetitions.
     """
-    check_bits(latents, "latents")
+    latents = sampler.checked(latents)
     size = len(sampler.vectors)
-    if latents.ndim != 2 or latents.shape[1] != sampler.latent_size:
-        raise ValueError(
-            f"latents have shape {tuple(latents.shape)}, but the sampler is for "
-            f"(K, {sampler.latent_size})"
-        )
     if sampler.vectors.shape[1] != size:
         rank = sampler.vectors.shape[1]
         raise ValueError(f"V has rank {rank} of {size}: blend it with full_rank(sampler) first")
@@ -93,7 +88,7 @@ def likelihood(
     root, info = torch.linalg.cholesky_ex(gram[order][:, order])
     if int(info):
         raise ValueError("V has linearly dependent rows: blend it with full_rank(sampler) first")
-    targets = pad(latents.to(gram), (0, 1), value=1.0)[:, order]  # (K, N+1)
+    targets = pad(latents, (0, 1), value=1.0)[:, order]  # (K, N+1)
     logs = torch.stack([
         torch.stack([_log_orthant(row, root, particles, generator) for row in targets])
         for _ in range(repetitions)
@@ -122,7 +117,7 @@ def _log_orthant(
     found = torch.zeros((), dtype=root.dtype, device=root.device)
     for i in range(size):
         least = -(root[i, :i] @ y[:i]) / root[i, i]  # y_i must be above it
-        y[i] = _above(least, _uniform(particles, y, generator))
+        y[i] = _above(least, 1 - draw_uniforms((particles,), generator, y))
         weight += torch.special.log_ndtr(-least)
         total = torch.logsumexp(weight, 0)
         share = (weight - total).exp()
@@ -149,7 +144,7 @@ def _move(y: Tensor, root: Tensor, generator: torch.Generator) -> None:
         bound = y[j] - products[j:] / torch.where(column == 0, 1.0, column)
         low = torch.where(column > 0, bound, -math.inf).amax(0)
         high = torch.where(column < 0, bound, math.inf).amin(0)
-        drawn = _between(low, high, _uniform(y.shape[1], y, generator))
+        drawn = _between(low, high, 1 - draw_uniforms((y.shape[1],), generator, y))
         products[j:] += column * (drawn - y[j])
         y[j] = drawn
 
@@ -174,12 +169,6 @@ def _between(low: Tensor, high: Tensor, chance: Tensor) -> Tensor:
 def _systematic(share: Tensor, generator: torch.Generator) -> Tensor:
     """Indices of resampled particles, int64 (M,)."""
     count = len(share)
-    start = torch.rand((), generator=generator, dtype=share.dtype).to(share.device)
+    start = draw_uniforms((), generator, share)
     places = (torch.arange(count, dtype=share.dtype, device=share.device) + start) / count
     return torch.searchsorted(share.cumsum(0), places).clamp(max=count - 1)
-
-
-def _uniform(count: int, like: Tensor, generator: torch.Generator) -> Tensor:
-    """Uniform numbers in (0, 1], drawn on the processor."""
-    drawn = torch.rand(count, generator=generator, dtype=like.dtype, device=generator.device)
-    return (1 - drawn).to(like.device)

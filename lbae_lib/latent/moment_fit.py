@@ -1,4 +1,4 @@
-"""Unit vectors fitted to the moments themselves, instead of to a repaired Gram matrix."""
+"""Unit vectors fitted to the moments themselves, rather than to a repaired Gram matrix."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from torch.nn.functional import normalize
 
 from lbae_lib.latent.moments import Moments
 
-# The arcsine's slope is infinite at ±1.
-_LARGEST_COSINE = 1 - 1e-9
-_GRID = 2.0**24  # steps in one, of the start's numbers
+_LARGEST_COSINE = 1 - 1e-9  # the arcsine's slope is infinite at ±1
+_GRID = 2.0**24  # the start is rounded to multiples of 1 / _GRID
+_SCALE = 1e4  # squared errors of moments are about 1e-5: scaled to the optimizer's tolerances
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """PyTorch computes in one thread, and adds in one order, whatever it was told before."""
+    """Let PyTorch compute in one thread within the block, so that sums have a fixed order."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -31,12 +31,12 @@ def one_thread() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class MomentFit:
-    """Vectors whose rounding has moments near the target's.
+    """Vectors whose hyperplane rounding has moments near the target's.
 
     Attributes:
         vectors: V, unit rows, float64 (N+1, R).
-        iterations: of L-BFGS.
-        settled: whether it ended by its tolerance; if not, by its limit of iterations.
+        iterations: number of iterations of L-BFGS.
+        settled: whether the fit ended by its tolerance rather than its limit of iterations.
     """
 
     vectors: Tensor
@@ -51,24 +51,26 @@ def fit_vectors(
     iterations: int = 300,
     tolerance: float = 1e-7,
 ) -> MomentFit:
-    """Unit rows V that minimise the squared error of 2/π·asin(V Vᵀ) against M.
+    """Unit rows V that minimise the squared error between 2/π·asin(V Vᵀ) and M (Eq. 4).
 
-    A repair moves H, in cosines; what a sampler needs are moments. The problem is not convex, but
-    from the nearest correlation matrix L-BFGS ends at errors that other starts do not beat. It
-    makes of a difference in the last bit another path, to vectors as good but not the same: hence
-    the start is rounded and one thread used, so that results are the same with any number of them.
+    A repair minimises errors of H, which are errors of cosines, but a sampler needs moments. The
+    problem is not convex; starting from the nearest correlation matrix, L-BFGS reaches errors
+    that other starts do not improve.
+
+    A difference in the last bit sends L-BFGS along a different path, to vectors that are as good
+    but not equal. The start is therefore rounded and one thread used, so that the result does not
+    depend on the number of threads. It may depend on the device.
 
     Args:
         target: moments to reproduce.
-        start: V to begin from, (N+1, R): :func:`lbae_lib.latent.correlation.factor` of a repaired
-            Gram matrix; its width is the rank of the fit.
-        boundary_weight: of squared errors of first moments, above 0.
-        iterations: at most.
-        tolerance: stop when the weighted mean of squared errors changes by less than this times
-            1e-7.
+        start: initial V, (N+1, R): :func:`lbae_lib.latent.correlation.factor` of a repaired Gram
+            matrix. Its width is the rank of the fit.
+        boundary_weight: of the squared errors of first moments, above 0 and finite.
+        iterations: maximum number of iterations.
+        tolerance: stop when the weighted mean squared error changes by less than this times 1e-7.
 
     Raises:
-        ValueError: if shapes differ or the weight is not positive.
+        ValueError: if V and M differ in rows, or the weight is not positive and finite.
     """
     goal = target.matrix
     if len(start) != len(goal):
@@ -84,17 +86,14 @@ def fit_vectors(
         tolerance_change=tolerance * 1e-3, tolerance_grad=1e-12,
     )  # fmt: skip
 
-    def loss() -> Tensor:
-        vectors = normalize(free, dim=1)
-        cosines = (vectors @ vectors.T).clamp(-_LARGEST_COSINE, _LARGEST_COSINE)
-        return (weights * (torch.asin(cosines) * (2 / math.pi) - goal).square()).sum()
-
     def closure() -> Tensor:
         optimizer.zero_grad()
-        # Squared moment errors are of order 1e-5: scaled for the optimizer's own tolerances.
-        value = loss() * 1e4
-        value.backward()
-        return value
+        vectors = normalize(free, dim=1)
+        cosines = (vectors @ vectors.T).clamp(-_LARGEST_COSINE, _LARGEST_COSINE)
+        errors = torch.asin(cosines) * (2 / math.pi) - goal  # (N+1, N+1)
+        loss = (weights * errors.square()).sum() * _SCALE
+        loss.backward()
+        return loss
 
     with one_thread():
         optimizer.step(closure)

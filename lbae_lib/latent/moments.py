@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -10,19 +11,18 @@ from torch import Tensor
 
 from lbae_lib.bits import check_bits, unpack_bits
 
-# Sums of so many products of ±1 are exact in float32 (below 2^24).
-_CHUNK = 1 << 12
+_CHUNK = 1 << 12  # sums of this many products of ±1 are exact in float32 (below 2^24)
 _BLOCK = 256  # columns of M at a time
 
 
 @dataclass(frozen=True)
 class Moments:
-    """The matrix M of Eq. 4, exact for the latents it was counted on.
+    """The matrix M of Eq. 4, exact for the latents that were counted.
 
     Attributes:
-        matrix: float64 (N+1, N+1) in [-1, 1]; the last row and column hold the first moments
-            E[Y], the corner is 1.
-        count: number of latents.
+        matrix: M, float64 (N+1, N+1) in [-1, 1]. The last row and column hold the first moments
+            E[Y]; the corner is 1.
+        count: K, the number of latents.
     """
 
     matrix: Tensor
@@ -30,102 +30,89 @@ class Moments:
 
     @property
     def first(self) -> Tensor:
-        """E[Y], shape (N,)."""
+        """E[Y], (N,)."""
         return self.matrix[:-1, -1]
 
     @property
     def second(self) -> Tensor:
-        """E[YYᵀ], shape (N, N), ones on the diagonal."""
+        """E[Y Yᵀ], (N, N), with ones on the diagonal."""
         return self.matrix[:-1, :-1]
 
     @property
     def pairs(self) -> Tensor:
-        """E[b_i b_j] for i < j, shape (N(N-1)/2,)."""
+        """E[b_i b_j] for i < j, (N(N-1)/2,)."""
         return upper_triangle(self.second)
 
     @property
     def covariance(self) -> Tensor:
-        """Σ = E[YYᵀ] - E[Y] E[Y]ᵀ, shape (N, N)."""
+        """Σ = E[Y Yᵀ] - E[Y] E[Y]ᵀ, (N, N)."""
         return self.second - torch.outer(self.first, self.first)
 
 
-class MomentCounter:
-    """Counts moments over batches of latents; the result does not depend on the batches.
-
-    Sums of products of ±1 are whole numbers, so they are added without rounding.
+def moments(bits: Tensor) -> Moments:
+    """Moments of latents (Eq. 4), computed on their device.
 
     Args:
-        latent_size: N.
-        device: where to count.
-    """
+        bits: Y, (K, N) in {-1, +1}.
 
-    def __init__(self, latent_size: int, device: torch.device | str = "cpu") -> None:
-        self._sums = torch.zeros(
-            latent_size + 1, latent_size + 1, dtype=torch.float64, device=device
-        )
-        self._count = 0
-
-    def update(self, bits: Tensor) -> None:
-        """Add latents, (K, N) in {-1, +1}."""
-        check_bits(bits, "latents")
-        self._add(bits)
-
-    def _add(self, bits: Tensor) -> None:
-        for chunk in bits.to(self._sums.device, torch.float32).split(_CHUNK):
-            # M is symmetric: blocks on and above its diagonal are enough.
-            for start in range(0, chunk.shape[1], _BLOCK):
-                block = slice(start, start + _BLOCK)
-                self._sums[:-1, :-1][block, start:] += chunk[:, block].T @ chunk[:, start:]
-            self._sums[:-1, -1] += chunk.sum(0)
-            self._count += len(chunk)
-
-    def result(self) -> Moments:
-        """The moments so far.
-
-        Raises:
-            ValueError: if no latent was counted.
-        """
-        if self._count == 0:
-            raise ValueError("no latents were counted: moments need at least one")
-        matrix = self._sums.triu() / self._count
-        matrix += matrix.triu(1).T
-        matrix[-1, -1] = 1.0
-        return Moments(matrix, self._count)
-
-
-def moments(bits: Tensor) -> Moments:
-    """Moments of latents, (K, N) in {-1, +1}.
+    Raises:
+        ValueError: if there are no latents, or an entry is not -1 or +1.
 
     Example:
         >>> moments(torch.tensor([[1.0, 1.0], [1.0, -1.0]])).first.tolist()
         [1.0, 0.0]
     """
-    counter = MomentCounter(bits.shape[1], bits.device)
-    counter.update(bits)
-    return counter.result()
+    check_bits(bits, "latents")
+    return _counted([bits], bits.shape[1], bits.device)
 
 
 def moments_of_packed(packed: Tensor, latent_size: int) -> Moments:
-    """Moments of latents packed by :func:`lbae_lib.bits.pack_bits`, never unpacked whole."""
-    counter = MomentCounter(latent_size, packed.device)
-    for chunk in packed.split(_CHUNK):
-        counter._add(unpack_bits(chunk, latent_size))
-    return counter.result()
+    """Moments of latents packed by :func:`lbae_lib.bits.pack_bits`, unpacked in chunks.
+
+    Args:
+        packed: uint8 (K, ceil(N / 8)).
+        latent_size: N.
+
+    Raises:
+        ValueError: if there are no latents, or rows do not have the bytes that N bits need.
+    """
+    batches = (unpack_bits(chunk, latent_size) for chunk in packed.split(_CHUNK))
+    return _counted(batches, latent_size, packed.device)
+
+
+def _counted(batches: Iterable[Tensor], latent_size: int, device: torch.device) -> Moments:
+    """Sums of products of ±1 are integers: added without rounding, in batches of any size."""
+    count = 0
+    sums = torch.zeros(latent_size + 1, latent_size + 1, dtype=torch.float64, device=device)
+    for batch in batches:
+        for chunk in batch.float().split(_CHUNK):
+            # M is symmetric: only blocks on and above its diagonal are computed.
+            for start in range(0, latent_size, _BLOCK):
+                block = slice(start, start + _BLOCK)
+                sums[:-1, :-1][block, start:] += chunk[:, block].T @ chunk[:, start:]
+            sums[:-1, -1] += chunk.sum(0)
+            count += len(chunk)
+    if count == 0:
+        raise ValueError("no latents were counted: moments need at least one")
+    matrix = sums.triu() / count
+    matrix += matrix.triu(1).T
+    matrix[-1, -1] = 1.0
+    return Moments(matrix, count)
 
 
 def upper_triangle(matrix: Tensor) -> Tensor:
-    """The entries above the diagonal of a square matrix, row by row."""
+    """The entries above the diagonal of a square matrix (N, N), row by row: (N(N-1)/2,)."""
     rows, columns = matrix.shape
     return matrix[tuple(torch.triu_indices(rows, columns, offset=1, device=matrix.device))]
 
 
 @dataclass(frozen=True)
 class MomentErrors:
-    """Root-mean-square differences of two moment matrices, in units of a bit product.
+    """Root-mean-square differences between two moment matrices.
 
     Attributes:
-        first: over the N first moments.
-        pairs: over the N(N-1)/2 pair moments.
+        first: over the N first moments, in [0, 2].
+        pairs: over the N(N-1)/2 pair moments, in [0, 2].
     """
 
     first: float
@@ -133,7 +120,7 @@ class MomentErrors:
 
 
 def moment_errors(found: Moments, target: Moments) -> MomentErrors:
-    """RMS errors of first and pair moments."""
+    """Root-mean-square errors of first and pair moments."""
     return MomentErrors(
         first=float((found.first - target.first).square().mean().sqrt()),
         pairs=float((found.pairs - target.pairs).square().mean().sqrt()),
@@ -141,13 +128,13 @@ def moment_errors(found: Moments, target: Moments) -> MomentErrors:
 
 
 def sampling_noise(truth: Moments, samples: int) -> MomentErrors:
-    """RMS errors that samples of the very distribution have, by their number alone.
+    """The errors that independent samples of the true distribution have on average.
 
-    A product of bits with mean m has variance 1 - m², its mean over K samples a K-th of that.
+    A product of bits with mean m has the variance 1 - m², and its mean over K samples a K-th of it.
 
     Args:
         truth: moments of the distribution.
-        samples: K, drawn independently.
+        samples: K.
     """
     return MomentErrors(
         first=float(((1 - truth.first.square()).mean() / samples).sqrt()),
@@ -156,9 +143,12 @@ def sampling_noise(truth: Moments, samples: int) -> MomentErrors:
 
 
 def marginal_entropy(first: Tensor) -> Tensor:
-    """Entropy in bits of coins with first moments E[b], shape (N,), values in [0, 1].
+    """Entropy in bits of each bit on its own: float64 (N,) in [0, 1].
 
-    Their sum bounds the entropy of the latents from above; independence would reach it.
+    The sum over bits is an upper bound of the entropy of the latents, reached by independent bits.
+
+    Args:
+        first: E[b], (N,) in [-1, 1].
     """
     p = (1 + first.double()) / 2
     return -(torch.xlogy(p, p) + torch.special.xlog1py(1 - p, -p)) / math.log(2)

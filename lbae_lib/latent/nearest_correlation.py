@@ -1,4 +1,4 @@
-"""The nearest matrix with a given diagonal and no negative eigenvalue, by Newton's method."""
+"""The nearest positive semi-definite matrix with a given diagonal, by Newton's method."""
 
 from __future__ import annotations
 
@@ -7,41 +7,42 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-_ARMIJO = 1e-4
+_ARMIJO = 1e-4  # share of the predicted decrease that a step must reach
+_SHORTEST = 1e-6  # step length at which the line search ends
+_SHIFT = 1e-10  # added to the Jacobian, which may be singular
 
 
 def nearest_psd(
     matrix: Tensor, diagonal: Tensor, tolerance: float = 1e-9, max_iterations: int = 100
 ) -> tuple[Tensor, int]:
-    """The positive semi-definite matrix nearest to another, with a given diagonal.
+    """The matrix X ⪰ 0 with diag X = b that minimises ‖X - G‖ in the Frobenius norm.
 
-    Minimises ‖X - G‖ in the Frobenius norm over X ⪰ 0 with diag X = b. The dual problem in the
-    N multipliers y of the diagonal is convex and once differentiable,
+    The dual problem in the N multipliers y of the diagonal is convex and once differentiable,
 
-        θ(y) = ½ ‖(G + diag y)₊‖² - bᵀy,   ∇θ(y) = diag((G + diag y)₊) - b,
+        θ(y) = ½ ‖(G + diag y)₊‖² - bᵀy,   ∇θ(y) = diag((G + diag y)₊) - b.
 
-    and its semi-smooth Newton method converges quadratically; each step solves a linear system
-    by preconditioned conjugate gradients. The solution is X = (G + diag y)₊.
+    Its semi-smooth Newton method converges quadratically; each step solves a linear system by
+    preconditioned conjugate gradients. The solution is X = (G + diag y)₊.
 
     Args:
-        matrix: G, symmetric, float64 (N, N), on any device.
+        matrix: G, symmetric, float64 (N, N).
         diagonal: b > 0, (N,).
-        tolerance: on ‖∇θ‖ relative to 1 + ‖b‖.
-        max_iterations: Newton steps allowed.
+        tolerance: of ‖∇θ‖, relative to 1 + ‖b‖.
+        max_iterations: maximum number of Newton steps.
 
     Returns:
-        X, and the number of Newton steps.
+        X, float64 (N, N), and the number of Newton steps.
 
     Raises:
         ValueError: if an entry of the diagonal is not positive.
-        RuntimeError: if the tolerance is not met within the steps allowed.
+        RuntimeError: if the tolerance is not reached within these steps.
 
     Reference:
         H. Qi and D. Sun (2006), *A quadratically convergent Newton method for computing the
         nearest correlation matrix*, SIAM Journal on Matrix Analysis and Applications 28, 360-385.
     """
     if not bool((diagonal > 0).all()):
-        raise ValueError(f"the diagonal must be positive, but holds {float(diagonal.min()):g}")
+        raise ValueError(f"the diagonal holds {float(diagonal.min()):g}, but must be positive")
     bound = tolerance * (1 + float(diagonal.norm()))
     y = diagonal - matrix.diagonal()
     values, basis = torch.linalg.eigh(matrix + y.diag())
@@ -49,7 +50,7 @@ def nearest_psd(
     for iteration in range(max_iterations):
         size = float(gradient.norm())
         if size <= bound:
-            return _positive_part(values, basis), iteration
+            return positive_part(values, basis), iteration
         step = _newton_step(values, basis, gradient, min(0.1, size))
         slope = float(step @ gradient)
         length = 1.0
@@ -57,23 +58,31 @@ def nearest_psd(
             trial = y + length * step
             values, basis = torch.linalg.eigh(matrix + trial.diag())
             following, gradient = _dual(values, basis, diagonal, trial)
-            if following <= theta + _ARMIJO * length * slope + 1e-12 * abs(theta) or length < 1e-6:
+            enough = theta + _ARMIJO * length * slope + 1e-12 * abs(theta)
+            if following <= enough or length < _SHORTEST:
                 break
             length /= 2
         y, theta = trial, following
     raise RuntimeError(
         f"the nearest matrix was not reached in {max_iterations} Newton steps (residual "
-        f"{float(gradient.norm()):.1e}, wanted {bound:.1e}): raise max_iterations or tolerance"
+        f"{float(gradient.norm()):.1e}, bound {bound:.1e}): raise max_iterations or tolerance"
     )
 
 
 def _dual(values: Tensor, basis: Tensor, diagonal: Tensor, y: Tensor) -> tuple[float, Tensor]:
+    """θ(y) and ∇θ(y), from the eigenvalues and eigenvectors of G + diag y."""
     positive = values.clamp(min=0)
     gradient = basis.square() @ positive - diagonal
     return float(positive.square().sum() / 2 - diagonal @ y), gradient
 
 
-def _positive_part(values: Tensor, basis: Tensor) -> Tensor:
+def positive_part(values: Tensor, basis: Tensor) -> Tensor:
+    """A₊, the matrix of the positive eigenvalues of A, from A's eigenvalues and eigenvectors.
+
+    Args:
+        values: (N,).
+        basis: eigenvectors as columns, (N, N).
+    """
     kept = values > 0
     half = basis[:, kept] * values[kept].sqrt()
     return half @ half.T
@@ -82,9 +91,9 @@ def _positive_part(values: Tensor, basis: Tensor) -> Tensor:
 def _newton_step(values: Tensor, basis: Tensor, gradient: Tensor, relative: float) -> Tensor:
     """-V⁻¹ ∇θ by conjugate gradients, V an element of the generalised Jacobian of ∇θ.
 
-    V h = diag(P (Ω ∘ (Pᵀ diag(h) P)) Pᵀ) with the eigenvectors P and Ω = 1 between positive
-    eigenvalues, 0 between the others, λ/(λ - μ) between a positive λ and another μ. The
-    smaller of the two groups of eigenvectors is enough to compute it.
+    V h = diag(P (Ω ∘ (Pᵀ diag(h) P)) Pᵀ) with the eigenvectors P. Ω is 1 between two positive
+    eigenvalues, 0 between two others, and λ/(λ - μ) between a positive λ and another μ. The
+    smaller of the two groups of eigenvectors suffices to compute it.
     """
     positive = values > 0
     upper, lower = basis[:, positive], basis[:, ~positive]
@@ -100,12 +109,10 @@ def _newton_step(values: Tensor, basis: Tensor, gradient: Tensor, relative: floa
         across = own @ (weights * (scaled.T @ other))
         return (inside * own).sum(1) + 2 * (across * other).sum(1)
 
-    shift = 1e-10
-
     def product(h: Tensor) -> Tensor:
-        return (partial(h) if few else h - partial(h)) + shift * h
+        return (partial(h) if few else h - partial(h)) + _SHIFT * h
 
-    # The preconditioner is V's own diagonal, from squared eigenvectors.
+    # The preconditioner is the diagonal of V, from squared eigenvectors.
     squares, others = own.square(), other.square()
     diagonal = squares.sum(1).square() + 2 * ((squares @ weights) * others).sum(1)
     diagonal = (diagonal if few else 1 - diagonal).clamp(min=1e-8)
@@ -115,7 +122,7 @@ def _newton_step(values: Tensor, basis: Tensor, gradient: Tensor, relative: floa
 def _conjugate_gradients(
     product: Callable[[Tensor], Tensor], right: Tensor, diagonal: Tensor, relative: float
 ) -> Tensor:
-    """Solve product(x) = right to a relative residual, preconditioned by a diagonal."""
+    """Solve product(x) = right up to a relative residual, preconditioned by a diagonal."""
     solution = torch.zeros_like(right)
     residual = right.clone()
     scaled = residual / diagonal

@@ -1,0 +1,103 @@
+"""Evaluators: networks whose features score images, and protocols that compare the features."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from torch import Tensor
+
+from lbae_lib.metrics.classifier import ClassifierFeatures
+from lbae_lib.metrics.evaluate import DEFAULT_PROTOCOL, PAPER_PROTOCOL, EvaluationProtocol
+from lbae_lib.metrics.features import FeatureExtractor, extract
+from lbae_lib.metrics.image_formats import jpeg_round_trip
+from lbae_lib.metrics.inception import InceptionFeatures, find_inception_weights
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """A network's features under a protocol.
+
+    Attributes:
+        extractor: the network.
+        protocol: how features are compared.
+    """
+
+    extractor: FeatureExtractor
+    protocol: EvaluationProtocol = DEFAULT_PROTOCOL
+
+    @property
+    def is_inception(self) -> bool:
+        """Whether Fréchet and kernel distances may be called FID and KID."""
+        return isinstance(self.extractor, InceptionFeatures)
+
+    @property
+    def key(self) -> str:
+        """For records: the network's name, with the protocol's unless that is the default."""
+        name = self.extractor.name
+        is_default = self.protocol.name == DEFAULT_PROTOCOL.name
+        return name if is_default else f"{name}, {self.protocol.name}"
+
+    @property
+    def slug(self) -> str:
+        """The key as a file name."""
+        return re.sub(r"[^a-z0-9]+", "-", self.key.lower())
+
+    @property
+    def distance(self) -> str:
+        """The title of the Fréchet distance."""
+        return self.titles()["frechet"]
+
+    def titles(self) -> dict[str, str]:
+        """Column titles by metric. They name the network: FID and KID are Inception's alone."""
+        name = self.extractor.name
+        paper = (
+            " (LBAE protocol, re-implemented)" if self.protocol.name == PAPER_PROTOCOL.name else ""
+        )
+        frechet, kernel, prd = (
+            ("FID", "KID ×10³", "PRD")
+            if self.is_inception
+            else (f"FD[{name}]", f"KD[{name}] ×10³", f"PRD[{name}]")
+        )
+        return {
+            "frechet": frechet + paper,
+            "kernel": kernel + paper,
+            "precision_f8": f"{prd} precision, F1/8{paper}",
+            "recall_f8": f"{prd} recall, F8{paper}",
+            "manifold_precision": f"k-NN precision[{name}]{paper}",
+            "manifold_recall": f"k-NN recall[{name}]{paper}",
+        }
+
+    def features(self, images: Tensor, cache: Path | None = None) -> Tensor:
+        """Features of images uint8 (K, C, S, S), float32 (K, D); see ``extract``."""
+        if not self.protocol.jpeg:
+            return extract(self.extractor, images, cache=cache)
+        images = jpeg_round_trip(images)
+        return extract(self.extractor, images, preprocessing="JPEG, quality 75", cache=cache)
+
+
+def evaluators(
+    extractor: ClassifierFeatures, inception: bool, clusterings: int = 10, device: str = "cpu"
+) -> list[Evaluator]:
+    """All evaluators of a page; the first decides the verdicts.
+
+    These are Inception under both protocols if it is asked for, then the in-domain extractor.
+
+    Args:
+        extractor: trained in the run.
+        inception: whether to score with Inception features too.
+        clusterings: whose PRD curves are averaged; 10 in both protocols.
+        device: of the Inception network.
+
+    Raises:
+        DataError: if Inception is asked for and its weights are neither found nor downloaded.
+    """
+    default, paper = (
+        replace(protocol, runs=clusterings) for protocol in (DEFAULT_PROTOCOL, PAPER_PROTOCOL)
+    )
+    found = []
+    if inception:
+        network = InceptionFeatures(find_inception_weights(download=True), device)
+        found = [Evaluator(network, default), Evaluator(network, paper)]
+    return [*found, Evaluator(extractor, default)]

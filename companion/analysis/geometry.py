@@ -1,0 +1,165 @@
+"""Vectors, normals and paths in three dimensions, for figures; all on the processor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import pad
+
+from lbae_lib.latent.correlation import factor
+from lbae_lib.latent.hyperplane import HyperplaneSampler
+from lbae_lib.latent.interpolation import slerp
+
+
+@dataclass(frozen=True)
+class SphereExample:
+    """Three bits of real latents and the boundary vector, in three dimensions.
+
+    Attributes:
+        names: of the bits, counted from 1.
+        vectors: unit rows, (4, 3).
+        angle_error: largest change of an angle by the projection, in degrees.
+    """
+
+    names: list[str]
+    vectors: Tensor
+    angle_error: float
+
+
+def sphere_example(gram: Tensor, generator: torch.Generator, tries: int = 4000) -> SphereExample:
+    """Three bits whose vectors and the boundary vector spread over three dimensions.
+
+    Four vectors need four dimensions. Of ``tries`` random triples this takes the one whose 4×4
+    Gram matrix has the largest second-smallest eigenvalue (vectors well apart) less four times
+    the smallest (little lost in the projection), and no two vectors nearly parallel or opposite.
+
+    Args:
+        gram: H, (N+1, N+1), positive semi-definite.
+        generator: of the triples.
+        tries: number of triples.
+    """
+    gram = gram.cpu()
+    size = len(gram) - 1
+    triples = torch.rand(tries, size, generator=generator).topk(3, dim=1).indices
+    rows = torch.cat([triples, torch.full((tries, 1), size)], dim=1)
+    small = gram[rows[:, :, None], rows[:, None, :]]
+    values = torch.linalg.eigvalsh(small)
+    cosine = small.tril(-1).abs().amax((1, 2))
+    parallel = (cosine - 0.75).clamp(min=0)
+    best = rows[(values[:, 1] - 4 * values[:, 0] - 10 * parallel).argmax()]
+    small = gram[best][:, best].clamp(-1, 1)
+    vectors = factor(small, rank=3)
+    missing = 3 - vectors.shape[1]  # bits that never change lie on the boundary vector's line
+    vectors = pad(vectors, (missing, 0))
+    change = (vectors @ vectors.T).clamp(-1, 1).acos() - small.acos()
+    names = [f"bit {index + 1}" for index in best[:-1].tolist()]
+    return SphereExample(names, vectors, float(change.abs().max().rad2deg()))
+
+
+def separating_normal(
+    example: SphereExample, generator: torch.Generator, tries: int = 100
+) -> Tensor:
+    """A random normal, (3,), whose hyperplane gives the three bits both signs.
+
+    The last of ``tries`` if none does: bits that never differ have no such hyperplane.
+    """
+    normals = torch.randn(tries, 3, generator=generator, dtype=torch.float64)
+    sides = normals @ example.vectors[:-1].T > 0
+    splits = sides.any(1) & ~sides.all(1)
+    return normals[int(splits.int().argmax()) if bool(splits.any()) else -1]
+
+
+def great_circle(normal: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Points at right angles to a unit vector, (60, 3)."""
+    helper = np.eye(3)[np.abs(normal).argmin()]
+    first = np.cross(normal, helper)
+    first /= np.linalg.norm(first)
+    second = np.cross(normal, first)
+    angle = np.linspace(0, 2 * np.pi, 60)
+    return np.outer(np.cos(angle), first) + np.outer(np.sin(angle), second)
+
+
+def margins_along(
+    vectors: Tensor, source: Tensor, target: Tensor, steps: int = 101
+) -> tuple[Tensor, Tensor]:
+    """Signed products V r along the great circle between two normals.
+
+    Args:
+        vectors: V, (N+1, R).
+        source: normal (R,).
+        target: normal (R,).
+        steps: number of points.
+
+    Returns:
+        Positions in [0, 1], (steps,); and V r times the boundary's sign, (steps, N).
+    """
+    path = slerp(source[None], target[None], steps)[0]
+    products = (path @ vectors.T).cpu()
+    sides = torch.where(products[:, -1:] >= 0, 1.0, -1.0)
+    return torch.linspace(0, 1, steps, dtype=torch.float64), products[:, :-1] * sides
+
+
+def path_with_flips(
+    vectors: Tensor, source: Tensor, target: Tensor, points: int = 201
+) -> tuple[Tensor, Tensor]:
+    """The great circle between two normals, and where a product V r changes its sign.
+
+    Args:
+        vectors: V, (N, R).
+        source: normal (R,).
+        target: normal (R,).
+        points: number of points.
+
+    Returns:
+        Points (points, R); and those of them after which a sign changes, (F, R).
+    """
+    path = slerp(source[None], target[None], points)[0]
+    sides = path @ vectors.T >= 0
+    return path, path[:-1][(sides[1:] != sides[:-1]).any(1)]
+
+
+def small_example(
+    sampler: HyperplaneSampler, bits: int, generator: torch.Generator
+) -> HyperplaneSampler:
+    """Vectors of a few real bits in three dimensions, well apart.
+
+    Args:
+        sampler: of all bits.
+        bits: 2, with the boundary vector; or 3, without it.
+        generator: of the triples tried.
+
+    Returns:
+        A sampler whose three vectors span the space; the last of them is a boundary vector only
+        if ``bits`` is 2.
+    """
+    gram = (sampler.vectors @ sampler.vectors.T).cpu()
+    size = sampler.latent_size
+    triples = torch.rand(2000, size, generator=generator).topk(3, dim=1).indices
+    if bits == 2:
+        triples[:, -1] = size
+    smallest = torch.linalg.eigvalsh(gram[triples[:, :, None], triples[:, None, :]])[:, 0]
+    best = triples[smallest.argmax()]
+    return HyperplaneSampler(torch.linalg.cholesky(gram[best][:, best]))
+
+
+def small_path(
+    sampler: HyperplaneSampler, generator: torch.Generator | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Three vectors, and two normals between which the first two bits flip.
+
+    Args:
+        sampler: of :func:`small_example`.
+        generator: of the margins; None for equal ones.
+    """
+    normals = []
+    for signs in ((1.0, -1.0, 1.0), (-1.0, 1.0, 1.0)):
+        margins = torch.ones(3, dtype=torch.float64)
+        if generator is not None:
+            margins = (sampler.vectors @ sampler.normals(1, generator)[0]).abs()
+        end = torch.tensor(signs, dtype=torch.float64)
+        normals.append(torch.linalg.solve(sampler.vectors, end * margins))
+    return sampler.vectors, normals[0], normals[1]

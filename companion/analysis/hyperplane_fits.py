@@ -1,0 +1,138 @@
+"""Vectors for hyperplane rounding, by repairs of H and by fits to the moments; and their errors."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from lbae_lib.latent.correlation import (
+    Method,
+    Repair,
+    alternating_projections,
+    factor,
+    gram_matrix,
+    repair,
+    rounding_moments,
+)
+from lbae_lib.latent.moment_fit import fit_vectors
+from lbae_lib.latent.moments import MomentErrors, Moments, moment_errors, sampling_noise
+
+# We call moments right if their errors are within so many times the noise of so many samples, on
+# all pages and for all data sets, whatever number of samples a page draws.
+RIGHT_WITHIN, RIGHT_SAMPLES = 2, 20_000
+
+
+@dataclass(frozen=True)
+class HyperplaneFit:
+    """Unit vectors for hyperplane rounding, and how they were found.
+
+    Attributes:
+        vectors: V, (N+1, R).
+        truth: moments of the latents that they were fitted to.
+        iterations: of the method.
+        seconds: wall time of the method.
+        settled: whether the method ended by its tolerance; if not, by its limit of iterations.
+        repair: of H; None if the vectors were found in another way.
+    """
+
+    vectors: Tensor
+    truth: Moments
+    iterations: int
+    seconds: float
+    settled: bool = True
+    repair: Repair | None = None
+
+    @property
+    def rank(self) -> int:
+        """R."""
+        return self.vectors.shape[1]
+
+    @cached_property
+    def errors(self) -> MomentErrors:
+        """Errors of the moments in expectation, without Monte-Carlo noise."""
+        return moment_errors(Moments(rounding_moments(self.vectors), self.truth.count), self.truth)
+
+    @cached_property
+    def smallest(self) -> float:
+        """Smallest eigenvalue of V Vᵀ."""
+        return float(torch.linalg.eigvalsh(self.vectors @ self.vectors.T)[0])
+
+
+def by_repair(
+    truth: Moments, method: Method = "nearest", boundary_weight: float = 1.0
+) -> HyperplaneFit:
+    """Vectors from a repaired H.
+
+    Args:
+        truth: moments of the training latents.
+        method: see :func:`lbae_lib.latent.correlation.repair`.
+        boundary_weight: weight of the first moments' errors; infinite to keep them as they are.
+    """
+    began = time.monotonic()
+    found = repair(gram_matrix(truth.matrix), method, boundary_weight)
+    seconds = time.monotonic() - began
+    return HyperplaneFit(factor(found.matrix), truth, found.iterations, seconds, repair=found)
+
+
+def by_projections(truth: Moments) -> HyperplaneFit:
+    """Vectors from the nearest correlation matrix, found by alternating projections."""
+    began = time.monotonic()
+    matrix, sweeps = alternating_projections(gram_matrix(truth.matrix))
+    return HyperplaneFit(factor(matrix), truth, sweeps, time.monotonic() - began)
+
+
+def by_moments(truth: Moments, start: Tensor, boundary_weight: float = 1.0) -> HyperplaneFit:
+    """Vectors fitted to the moments themselves.
+
+    Args:
+        truth: moments of the training latents.
+        start: vectors to start from, (N+1, R).
+        boundary_weight: weight of the first moments' errors.
+    """
+    began = time.monotonic()
+    found = fit_vectors(truth, start, boundary_weight)
+    seconds = time.monotonic() - began
+    return HyperplaneFit(found.vectors, truth, found.iterations, seconds, found.settled)
+
+
+def moments_right(errors: MomentErrors, truth: Moments) -> tuple[bool, str]:
+    """Whether a sampler's moments, free of noise, are those of the latents; and the limits.
+
+    Args:
+        errors: of the sampler's moments in expectation.
+        truth: moments of the training latents.
+    """
+    noise = sampling_noise(truth, RIGHT_SAMPLES)
+    pairs, first = (RIGHT_WITHIN * error for error in (noise.pairs, noise.first))
+    limits = (
+        f"The limits are {RIGHT_WITHIN} times the noise of {RIGHT_SAMPLES:,} samples: "
+        f"{pairs:.4f} for pair moments and {first:.4f} for first moments"
+    )
+    return errors.pairs < pairs and errors.first < first, limits
+
+
+def least_error(truth: Moments) -> float:
+    """The lower bound for hyperplane samplers: RMS error of the pair moments.
+
+    The arcsine's slope is nowhere below 1, so that |2/π·asin x - M| ≥ 2/π |x - H| for each entry;
+    and no correlation matrix is nearer to H, here without its boundary row, than the nearest one.
+
+    Args:
+        truth: moments of the training latents, M.
+    """
+    gram = gram_matrix(truth.matrix)[:-1, :-1]
+    difference = repair(gram, "nearest").matrix - gram
+    size = len(difference)
+    return float(2 / math.pi * difference.square().sum().div(size * (size - 1)).sqrt())
+
+
+def all_errors(errors: MomentErrors, width: int) -> float:
+    """RMS error over all moments of ``width`` bits, pair and first moments together."""
+    count = width * (width - 1) / 2
+    square = count * errors.pairs**2 + width * errors.first**2
+    return math.sqrt(square / (count + width))

@@ -1,0 +1,148 @@
+"""The registry of samplers: the key, the label and the fit of every sampler on the pages."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import NamedTuple, TypeVar
+
+import torch
+from torch import Tensor
+
+from companion.analysis.hyperplane_fits import HyperplaneFit, by_moments, by_repair
+from lbae_lib.latent.autoregressive import FittedPrior, fit_autoregressive
+from lbae_lib.latent.baselines import DirectRounding, IndependentBits, Resampling, UniformBits
+from lbae_lib.latent.dichotomized import DichotomizedGaussian
+from lbae_lib.latent.gaussians import GaussianMixture, SignedSampler
+from lbae_lib.latent.hyperplane import HyperplaneSampler
+from lbae_lib.latent.moments import Moments, moments
+from lbae_lib.latent.sampler import Sampler
+
+T = TypeVar("T")
+
+FAVOURED = 50.0  # weight of the first moments where they are favoured
+
+
+class FittedSamplers:
+    """The samplers of :data:`SAMPLERS`, by key, for one set of training latents.
+
+    A sampler is fitted when it is first asked for, and only once. Without what it needs it raises
+    ``ValueError``.
+
+    Args:
+        latents: of the training images, (K, N) in {-1, +1}.
+        validation: latents that stop the fit of "logistic"; only that sampler needs them.
+        prior: the autoregressive prior; only the sampler "autoregressive" needs it.
+        components: number of Gaussians in the mixture.
+    """
+
+    def __init__(
+        self,
+        latents: Tensor,
+        validation: Tensor | None = None,
+        prior: Sampler | None = None,
+        components: int = 10,
+    ) -> None:
+        self.latents, self.validation, self.prior = latents, validation, prior
+        self.components = components
+        self._found: dict[str, Sampler | HyperplaneFit] = {}
+
+    def __getitem__(self, key: str) -> Sampler:
+        found = self._fitted(key)
+        return HyperplaneSampler(found.vectors) if isinstance(found, HyperplaneFit) else found
+
+    def draw(self, key: str, count: int, generator: torch.Generator) -> Tensor:
+        """Random latents of a sampler, (count, N), on the device of the training latents."""
+        return self[key].sample(count, generator).to(self.latents.device)
+
+    def hyperplane_fit(self, key: str) -> HyperplaneFit:
+        """The vectors of a hyperplane sampler, and how they were found.
+
+        Raises:
+            ValueError: if it is a sampler of another kind.
+        """
+        found = self._fitted(key)
+        if not isinstance(found, HyperplaneFit):
+            raise ValueError(f"{key!r} has no hyperplanes: choose a sampler of random hyperplanes")
+        return found
+
+    @cached_property
+    def moments(self) -> Moments:
+        """Moments of the training latents."""
+        return moments(self.latents)
+
+    @cached_property
+    def mixture(self) -> GaussianMixture:
+        """A mixture of Gaussians, fitted to the training latents."""
+        return GaussianMixture.fit(self.latents, self.components)
+
+    @cached_property
+    def logistic(self) -> FittedPrior:
+        """A logistic regression of each bit on the bits before it."""
+        validation = _given(self.validation, "validation")
+        return fit_autoregressive(self.latents, validation, hidden=(), epochs=60)
+
+    def _fitted(self, key: str) -> Sampler | HyperplaneFit:
+        if key not in self._found:
+            self._found[key] = SAMPLERS[key].fit(self)
+        return self._found[key]
+
+
+def _given(value: T | None, name: str) -> T:
+    if value is None:
+        raise ValueError(f"this sampler needs {name}: give FittedSamplers {name}=")
+    return value
+
+
+class SamplerKind(NamedTuple):
+    """An entry of the registry.
+
+    Attributes:
+        label: for tables and figures.
+        fit: gives the sampler, or the vectors of random hyperplanes.
+    """
+
+    label: str
+    fit: Callable[[FittedSamplers], Sampler | HyperplaneFit]
+
+
+SAMPLERS: Mapping[str, SamplerKind] = {
+    "resampled": SamplerKind("resampled training latents", lambda own: Resampling(own.latents)),
+    "uniform": SamplerKind(
+        "uniform bits", lambda own: UniformBits(own.latents.shape[1], own.latents.device)
+    ),
+    "independent": SamplerKind("independent bits", lambda own: IndependentBits(own.moments.first)),
+    "direct": SamplerKind("direct rounding (Eq. 3)", lambda own: DirectRounding.fit(own.moments)),
+    "clip": SamplerKind(
+        "hyperplane, clipped eigenvalues", lambda own: by_repair(own.moments, "clip")
+    ),
+    "nearest": SamplerKind(
+        "hyperplane, nearest correlation matrix", lambda own: by_repair(own.moments)
+    ),
+    "favoured": SamplerKind(
+        f"hyperplane, nearest, first moments × {FAVOURED:g}",
+        lambda own: by_repair(own.moments, boundary_weight=FAVOURED),
+    ),
+    "held": SamplerKind(
+        "hyperplane, nearest, first moments held",
+        lambda own: by_repair(own.moments, boundary_weight=math.inf),
+    ),
+    "fit": SamplerKind(
+        "hyperplane, fitted to moments",
+        lambda own: by_moments(own.moments, own.hyperplane_fit("nearest").vectors),
+    ),
+    "fit_favoured": SamplerKind(
+        f"hyperplane, fitted, first moments × {FAVOURED:g}",
+        lambda own: by_moments(own.moments, own.hyperplane_fit("nearest").vectors, FAVOURED),
+    ),
+    "dichotomized": SamplerKind(
+        "dichotomized Gaussian", lambda own: DichotomizedGaussian.fit(own.moments)[0]
+    ),
+    "mixture": SamplerKind("signs of a Gaussian mixture", lambda own: SignedSampler(own.mixture)),
+    "logistic": SamplerKind("autoregressive, logistic", lambda own: own.logistic.model),
+    "autoregressive": SamplerKind("autoregressive prior", lambda own: _given(own.prior, "prior")),
+}
+# Of the samplers, and of the latents that they are compared with.
+LABELS = {key: kind.label for key, kind in SAMPLERS.items()}
+LABELS |= {"truth": "training latents", "test": "test latents"}

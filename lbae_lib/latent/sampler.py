@@ -1,0 +1,20 @@
+"""What all samplers of latents have in common."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+class Sampler(Protocol):
+    """Draws latents: bits, unless the class says that it draws real numbers.
+
+    Random numbers come from the generator's device (see :mod:`lbae_lib.latent.draws`), so that a
+    seed means the same on every device.
+    """
+
+    def sample(self, count: int, generator: torch.Generator) -> Tensor:
+        """Random latents, (count, N), on the sampler's own device."""
+        ...
