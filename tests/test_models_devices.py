@@ -206,7 +206,7 @@ CALLS = {
     training.TrainingResult: train,
     training.train: train,
     training_run.TrainingRun: train,
-    training_state.Identity: lambda _: training_state.Identity.of(LBAE, SCHEDULE, BLOBS, BLOBS, 1),
+    training_state.Identity: lambda _: training_state.Identity(LBAE, SCHEDULE, "a", "b", 1),
     training_state.RunState: train,
     training_state.restore_checkpoint: resume,
     training_state.save_checkpoint: resume,

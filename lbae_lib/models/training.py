@@ -22,6 +22,7 @@ from typing import Any
 from torch import Tensor
 
 from lbae_lib.errors import ConfigError
+from lbae_lib.files import sha256_tensor
 from lbae_lib.locks import locked
 from lbae_lib.models.config import NetworkConfig, TrainingConfig
 from lbae_lib.models.hardware import (
@@ -116,7 +117,8 @@ def train(
             f"{len(train_images)} training and {len(validation_images)} validation images: at "
             "least 2 and 1 are needed"
         )
-    identity = Identity.of(network, training, train_images, validation_images, VERSION)
+    hashes = sha256_tensor(train_images), sha256_tensor(validation_images)
+    identity = Identity(network, training, *hashes, VERSION)
     fabric = start_fabric(hardware)
     first = fabric.is_global_zero
     alone = locked(folder) if first else nullcontext()

@@ -27,7 +27,19 @@ _REFRESH_SECONDS = 2.0
 
 
 class TrainingRun:
-    """What one process of a training works with: images, model, optimizer and the run's state."""
+    """What one process of a training works with.
+
+    Attributes:
+        plain: the autoencoder.
+        model: the same, wrapped by Fabric so that the processes share gradients.
+        optimizer: Adam, wrapped by Fabric.
+        images: uint8 (K, C, S, S), all training images, on the process's device.
+        batch: images per step, of all processes.
+        steps: steps per epoch.
+        part: this process's images of each batch.
+        state: how far the run is.
+        saved: when the last checkpoint was written, by ``time.monotonic``.
+    """
 
     def __init__(
         self,
