@@ -7,11 +7,11 @@ import torch
 from PIL import Image
 
 from companion.workflow.plan import Plan
-from lbae_lib.data import embedded, faces, folder, photos, sklearn_files, torchvision_sets
+from lbae_lib.data import embedded, faces, folder, torchvision_sets
+from lbae_lib.data.embedded import draw_photos
 from lbae_lib.data.face_drawing import draw_face
 from lbae_lib.data.faces import ATTRIBUTES, draw_attributes, draw_faces
 from lbae_lib.data.images import ImageSet
-from lbae_lib.data.photos import draw_photos
 from lbae_lib.data.registry import DATASETS, dataset_info, dataset_slug, load_dataset
 from lbae_lib.errors import ConfigError, DataError
 from lbae_lib.files import write_tensors
@@ -280,9 +280,10 @@ def test_photos_share_no_pixel_between_parts():
 
 
 def test_photos_regions_are_cut_before_they_are_reduced(monkeypatch):
-    monkeypatch.setattr(photos, "_TEST_BAND", (0.5, 0.75))
+    monkeypatch.setattr(embedded, "_TEST_BAND", (0.5, 0.75))
     sides = {
-        p: [[r.shape[1] for r in group] for group in photos._regions(p)] for p in ("train", "test")
+        p: [[r.shape[1] for r in group] for group in embedded._regions(p)]
+        for p in ("train", "test")
     }
     assert sides["train"][:3] == [[320, 160], [160, 80], [80, 40]]
     assert sides["test"][:3] == [[160], [80], [40]]
@@ -433,15 +434,15 @@ def test_a_truncated_mnist_is_refused(mnist_root, tmp_path, offline):
 def test_samples_are_read_as_scikit_learn_reads_them():
     from sklearn.datasets import load_digits, load_sample_images
 
-    images, labels = sklearn_files.digits()
+    images, labels = embedded._read_digits()
     theirs = load_digits()
     assert np.array_equal(images, theirs.images)
     assert np.array_equal(labels, theirs.target)
-    for mine, other in zip(sklearn_files.photographs(), load_sample_images().images, strict=True):
+    for mine, other in zip(embedded._read_photographs(), load_sample_images().images, strict=True):
         assert np.array_equal(mine, other)
 
 
 def test_a_missing_sample_file_is_named(monkeypatch):
-    monkeypatch.setattr(sklearn_files, "PHOTOGRAPHS", ("harbour.jpg",))
+    monkeypatch.setattr(embedded, "_PHOTOGRAPHS", ("harbour.jpg",))
     with pytest.raises(DataError, match=r"harbour\.jpg.*constraints\.txt"):
-        sklearn_files.photographs()
+        embedded._read_photographs()

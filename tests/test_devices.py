@@ -35,8 +35,8 @@ datasets:
 def project(tmp_path) -> Path:
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "config").mkdir()
-    for part in ("lbae_lib", "companion"):
-        shutil.copytree(PROJECT / part, tmp_path / part)
+    for package in ("lbae_lib", "companion"):
+        shutil.copytree(PROJECT / package, tmp_path / package)
     return tmp_path
 
 

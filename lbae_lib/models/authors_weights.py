@@ -1,8 +1,8 @@
-"""The published weights of the paper's authors: read, checked, given our names.
+"""The published weights of the paper's authors: read, checked, renamed.
 
 Their training code saves ``last.cp``: the state dicts of encoder ("enc") and decoder ("gen")
-beside counters. The archives they publish hold a folder an experiment with that file in it.
-Nothing in the file is executed: only tensors and plain values are read.
+beside counters. Their archives hold one folder per experiment, with that file in it. Nothing in
+the file is executed: only tensors and plain values are read.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _BLOCK = {
     "b{n}2": "conv2",
     "bn{n}2": "norm2",
 }
-# What a safe reader must know beside tensors: numbers that NumPy computed, e.g. the loss.
+# What the safe reader must accept beside tensors: NumPy's numbers, e.g. the loss.
 _scalar: Any = np.float64(0).__reduce__()[0]
 _SAFE: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
     (_scalar, "numpy.core.multiarray.scalar"),
@@ -47,13 +47,13 @@ _SAFE: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
 
 @dataclass(frozen=True)
 class AuthorsModel:
-    """What was read from a published checkpoint.
+    """A published checkpoint.
 
     Attributes:
-        network: the shape, as the weights have it.
+        network: the shape that the weights have.
         state: our ``state_dict()``, in float32.
-        epoch: of the authors' training, if the file says it.
-        origin: the file's name, inside its archive if there is one.
+        epoch: of the authors' training, or None if the file does not say it.
+        origin: the file's name, with that of its archive if there is one.
     """
 
     network: NetworkConfig
@@ -70,8 +70,8 @@ def read_authors_weights(path: Path, experiment: str | None = None) -> AuthorsMo
         experiment: which folder of the archive, where it has several.
 
     Raises:
-        CheckpointError: if nothing is there, it cannot be read as plain data, or a key is missing,
-            unknown, of another shape or not finite.
+        CheckpointError: if there is no such file, it holds more than plain data, or a weight is
+            missing, unknown, of another shape or not finite.
     """
     try:
         handle, origin = _open(path, experiment)
@@ -79,15 +79,15 @@ def read_authors_weights(path: Path, experiment: str | None = None) -> AuthorsMo
             content = torch.load(handle, map_location="cpu", weights_only=True)
     except CheckpointError:
         raise
-    except Exception as error:  # whatever the readers of archives and tensors make of damage
+    except Exception as error:  # readers of archives and tensors raise all kinds on damage
         raise CheckpointError(
-            f"{path} cannot be read as tensors and plain values, and nothing else is read "
+            f"{path} cannot be read as tensors and plain values, and other content is refused "
             f"({(str(error) or type(error).__name__).splitlines()[0]})"
         ) from None
     parts = content if isinstance(content, dict) else {}
     if not all(isinstance(parts.get(part), Mapping) for part in ("enc", "gen")):
         raise CheckpointError(
-            f"{origin} has no state dicts 'enc' and 'gen': it is not {CHECKPOINT}"
+            f"{origin} has no state dicts 'enc' and 'gen': this is not a published {CHECKPOINT}"
         )
     network = _network(parts["enc"], parts["gen"], origin)
     state = _renamed(parts["enc"], parts["gen"], network, origin)
@@ -122,7 +122,7 @@ def _open(path: Path, experiment: str | None) -> tuple[io.BytesIO, str]:
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             name = _member(archive, path, experiment)
-            if name is not None:  # torch's own files are archives, too
+            if name is not None:  # a checkpoint of torch is itself an archive
                 _check_size(archive.getinfo(name).file_size, f"{name} in {path.name}")
                 return io.BytesIO(archive.read(name)), f"{path.name}/{name}"
     _check_size(path.stat().st_size, path.name)
@@ -136,21 +136,15 @@ def _member(archive: zipfile.ZipFile, path: Path, experiment: str | None) -> str
         for name in sorted(archive.namelist())
         if PurePosixPath(name).name == CHECKPOINT
     }
-    if not found:
-        return None
-    if experiment is None and len(found) > 1:
-        raise CheckpointError(
-            f"{path.name} holds {len(found)} experiments: choose one with --experiment: "
-            f"{', '.join(found)}"
-        )
     wanted = [k for k in found if experiment in (None, k, PurePosixPath(k).name)]
-    if len(wanted) > 1:
-        raise CheckpointError(f"{path.name} has several {experiment}: {', '.join(wanted)}")
+    if not found or len(wanted) == 1:
+        return found[wanted[0]] if found else None
     if not wanted:
-        raise CheckpointError(
-            f"{path.name} has no experiment {experiment!r}: it has {', '.join(found)}"
-        )
-    return found[wanted[0]]
+        problem = f"has no experiment {experiment!r}"
+    else:
+        problem = f"holds {len(wanted)} experiments" + (f" {experiment!r}" if experiment else "")
+    listed = ", ".join(wanted or found)
+    raise CheckpointError(f"{path.name} {problem}: choose one with --experiment: {listed}")
 
 
 def _check_size(size: int, what: str) -> None:
@@ -182,21 +176,20 @@ def _renamed(
 ) -> dict[str, Tensor]:
     """The weights under our names, every one of them checked."""
     names = authors_names(network)
-    with torch.device("meta"):
-        expected = build_model(network).state_dict()
+    expected = build_model(network, "meta").state_dict()
     parts, state, used = {"enc": encoder, "gen": decoder}, {}, set()
     for ours, like in expected.items():
         module, _, leaf = ours.rpartition(".")
         part, theirs = names[module]
         key = f"{theirs}.{leaf}"
         if leaf == "num_batches_tracked" and key not in parts[part]:
-            state[ours] = torch.zeros((), dtype=torch.long)  # newer than some checkpoints
+            state[ours] = torch.zeros((), dtype=torch.long, device="cpu")  # older PyTorch had none
             continue
         tensor = _tensor(parts[part], key, like.ndim, origin)
         if tensor.shape != like.shape:
             raise CheckpointError(
-                f"{part}.{key} of {origin} is {tuple(tensor.shape)}, but the network of the other "
-                f"weights has {tuple(like.shape)} there"
+                f"{part}.{key} of {origin} has shape {tuple(tensor.shape)}, but the shapes of the "
+                f"other weights require {tuple(like.shape)}"
             )
         if not bool(tensor.isfinite().all()):
             raise CheckpointError(f"{part}.{key} of {origin} holds values that are not finite")
@@ -213,6 +206,6 @@ def _renamed(
 def _tensor(part: Mapping[str, Any], key: str, dimensions: int, origin: str) -> Tensor:
     found = part.get(key)
     if not isinstance(found, Tensor) or found.ndim != dimensions:
-        what = "is missing" if found is None else f"is no tensor of {dimensions} dimensions"
-        raise CheckpointError(f"{key} {what} in {origin}: it is no published LBAE or VAE")
+        what = "is missing" if found is None else f"is not a tensor of {dimensions} dimensions"
+        raise CheckpointError(f"{key} {what} in {origin}: this is not a published LBAE or VAE")
     return found

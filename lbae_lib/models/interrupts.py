@@ -1,4 +1,4 @@
-"""Stopping long work between two steps, where nothing is half done."""
+"""Stopping long work between two steps, so that nothing is left half done."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def stop_signals() -> Iterator[threading.Event]:
-    """An event set by SIGINT or SIGTERM, in place of what they did before.
+    """An event that SIGINT and SIGTERM set, in place of their previous handlers.
 
     Outside the main thread, where Python allows no signal handlers, the event is never set.
     """

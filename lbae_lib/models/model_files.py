@@ -52,7 +52,7 @@ def save_model(
         if tensor.is_floating_point() and not bool(stored[name].isfinite().all()):
             raise CheckpointError(
                 f"{name} holds values that are not finite in {stored[name].dtype}: training "
-                "diverged, and the model is not saved; lower the learning rate"
+                "diverged and the model is not saved; lower the learning rate"
             )
     metadata = {
         "format": FORMAT,
@@ -86,7 +86,7 @@ def load_autoencoder(
         model = build_model(NetworkConfig(**metadata["network"]), "meta")
         about = dict(metadata["about"])
     except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
-        raise CheckpointError(f"{path} describes no network ({error})") from None
+        raise CheckpointError(f"{path} does not describe a network ({error})") from None
     expected = model.state_dict()
     restored = {
         name: tensor.to(expected[name].dtype) if name in expected else tensor
@@ -98,18 +98,17 @@ def load_autoencoder(
         raise CheckpointError(f"{path} does not fit its own description: {error}") from None
     for name, tensor in tensors.items():
         if tensor.is_floating_point() != expected[name].is_floating_point():
-            raise CheckpointError(f"{name} in {path} is of type {tensor.dtype}: no weight of ours")
+            raise CheckpointError(
+                f"{name} in {path} has type {tensor.dtype}, but the network needs "
+                f"{expected[name].dtype}"
+            )
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
             raise CheckpointError(f"{name} in {path} holds values that are not finite")
     return model.eval().requires_grad_(False).to(device), about
 
 
 def load_model(path: Path | str, device: torch.device | str = "cpu") -> tuple[LBAE, dict[str, Any]]:
-    """:func:`load_autoencoder` for an LBAE.
-
-    Raises:
-        CheckpointError: also if the file holds another kind of model.
-    """
+    """:func:`load_autoencoder` for an LBAE; another kind of model is a ``CheckpointError``."""
     model, about = load_autoencoder(path, device)
     if not isinstance(model, LBAE):
         raise CheckpointError(f"{path} holds a {model.config.kind}, but an lbae is needed here")
@@ -117,11 +116,7 @@ def load_model(path: Path | str, device: torch.device | str = "cpu") -> tuple[LB
 
 
 def load_vae(path: Path | str, device: torch.device | str = "cpu") -> tuple[VAE, dict[str, Any]]:
-    """:func:`load_autoencoder` for a VAE.
-
-    Raises:
-        CheckpointError: also if the file holds another kind of model.
-    """
+    """:func:`load_autoencoder` for a VAE; another kind of model is a ``CheckpointError``."""
     model, about = load_autoencoder(path, device)
     if not isinstance(model, VAE):
         raise CheckpointError(f"{path} holds a {model.config.kind}, but a vae is needed here")

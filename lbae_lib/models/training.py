@@ -22,6 +22,7 @@ from typing import Any
 from torch import Tensor
 
 from lbae_lib.errors import ConfigError
+from lbae_lib.files import sha256_tensor
 from lbae_lib.locks import locked
 from lbae_lib.models.config import NetworkConfig, TrainingConfig
 from lbae_lib.models.hardware import (
@@ -32,7 +33,6 @@ from lbae_lib.models.hardware import (
     start_fabric,
 )
 from lbae_lib.models.interrupts import stop_signals
-from lbae_lib.models.schedule import image_order, learning_rate
 from lbae_lib.models.training_run import TrainingRun
 from lbae_lib.models.training_state import Identity
 from lbae_lib.progress import progress_bar
@@ -117,7 +117,8 @@ def train(
             f"{len(train_images)} training and {len(validation_images)} validation images: at "
             "least 2 and 1 are needed"
         )
-    identity = Identity.of(network, training, train_images, validation_images, VERSION)
+    hashes = sha256_tensor(train_images), sha256_tensor(validation_images)
+    identity = Identity(network, training, *hashes, VERSION)
     fabric = start_fabric(hardware)
     first = fabric.is_global_zero
     alone = locked(folder) if first else nullcontext()
@@ -128,13 +129,13 @@ def train(
         state, batch, steps = run.state, run.batch, run.steps
         stopped = False
         while state.epoch < training.epochs and not stopped:
-            order = image_order(training, state.epoch, len(run.images)).to(run.device)
+            order = run.order()
             name, done = f"epoch {state.epoch + 1}/{training.epochs}", state.step * batch
             run.model.train()
             with progress_bar(steps * batch, name, "img", done, show_progress and first) as bar:
                 while state.step < steps and not stopped:
                     for group in run.optimizer.param_groups:
-                        group["lr"] = learning_rate(training, run.steps_done(), steps)
+                        group["lr"] = run.learning_rate()
                     chosen = order[state.step * batch :][:batch][run.part]
                     losses = run.losses(run.model, run.images[chosen], run.noise())
                     run.optimizer.zero_grad()

@@ -18,7 +18,6 @@ from lbae_lib.models.autoencoders import build_model, reconstruction_loss
 from lbae_lib.models.encoding import to_unit_range
 from lbae_lib.models.hardware import own_part
 from lbae_lib.models.model_files import MODEL_FILE, PROGRESS_FILE, save_model
-from lbae_lib.models.schedule import learning_rate, posterior_noise
 from lbae_lib.models.training_state import Identity, restore_checkpoint, save_checkpoint
 
 if TYPE_CHECKING:
@@ -28,7 +27,19 @@ _REFRESH_SECONDS = 2.0
 
 
 class TrainingRun:
-    """What one process of a training works with: images, model, optimizer and the run's state."""
+    """What one process of a training works with.
+
+    Attributes:
+        plain: the autoencoder.
+        model: the same, wrapped by Fabric so that the processes share gradients.
+        optimizer: Adam, wrapped by Fabric.
+        images: uint8 (K, C, S, S), all training images, on the process's device.
+        batch: images per step, of all processes.
+        steps: steps per epoch.
+        part: this process's images of each batch.
+        state: how far the run is.
+        saved: when the last checkpoint was written, by ``time.monotonic``.
+    """
 
     def __init__(
         self,
@@ -72,12 +83,31 @@ class TrainingRun:
         wanted = torch.tensor(float(any(wishes)), device=self.device)
         return bool(self.fabric.all_reduce(wanted, reduce_op="max"))
 
+    def learning_rate(self) -> float:
+        """Of the next step: the paper's constant, then falling to zero over the cooldown."""
+        cooldown = self.training.cooldown_epochs * self.steps
+        left = self.training.epochs * self.steps - self.steps_done()
+        share = min(1.0, left / cooldown) if cooldown else 1.0
+        return self.training.learning_rate * share
+
+    def order(self) -> Tensor:
+        """The random order of the training images in the current epoch: int64 (K,)."""
+        generator = self._generator(self.state.epoch)
+        count = len(self.images)
+        return torch.randperm(count, generator=generator, device="cpu").to(self.device)
+
     def noise(self) -> Tensor | None:
-        """A VAE's noise for this process's images of the next step."""
+        """ε ~ N(0, I) of a VAE for this process's images of the next step; None for an LBAE."""
         if self.network.kind == "lbae":
             return None
+        generator = self._generator(self.steps_done())
         size = (self.batch, self.network.latent_size)
-        return posterior_noise(self.training, self.steps_done(), size)[self.part].to(self.device)
+        noise = torch.randn(size, generator=generator, device="cpu")
+        return noise[self.part].to(self.device)
+
+    def _generator(self, number: int) -> torch.Generator:
+        """Of an epoch or a step; on the processor, so that a seed means the same everywhere."""
+        return torch.Generator().manual_seed(self.training.seed * 1_000_003 + number)
 
     def losses(self, model: nn.Module, images: Tensor, noise: Tensor | None) -> Tensor:
         """Loss of each uint8 image (B,): its reconstruction error, and a VAE's weighted KL term."""
@@ -111,7 +141,7 @@ class TrainingRun:
             "epoch": state.epoch + 1,
             "train_loss": loss,
             "validation_loss": validation,
-            "learning_rate": learning_rate(self.training, self.steps_done(), self.steps),
+            "learning_rate": self.learning_rate(),
             "seconds": state.seconds,
             "images_per_second": images / max(state.seconds - before, 1e-9),
         }

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from lbae_lib.errors import CheckpointError
-from lbae_lib.files import read_tensors, sha256_tensor, write_tensors
+from lbae_lib.files import read_tensors, write_tensors
 from lbae_lib.models.config import NetworkConfig, TrainingConfig
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
@@ -41,19 +41,6 @@ class Identity:
     train_images: str
     validation_images: str
     version: int
-
-    @classmethod
-    def of(
-        cls,
-        network: NetworkConfig,
-        training: TrainingConfig,
-        train_images: Tensor,
-        validation_images: Tensor,
-        version: int,
-    ) -> Identity:
-        """The identity of a run on these images."""
-        train, validation = (sha256_tensor(images) for images in (train_images, validation_images))
-        return cls(network, training, train, validation, version)
 
     def check(self, path: Path, other: dict[str, Any]) -> None:
         """Raise ``CheckpointError`` unless the checkpoint at ``path`` is from this run."""
