@@ -3,6 +3,7 @@
 DATASETS ?= digits photos faces
 PROFILE  ?= quick
 DATA     ?=
+MINUTES  ?= 25
 PYTHON   ?= python3
 UV       ?= $(shell command -v uv 2>/dev/null)
 
@@ -13,7 +14,7 @@ READY := $(VENV)/.ready
 # Dozens of processes import torch: compiled modules are kept, whatever the environment says.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help report test check smoke verify reliability lab clean
+.PHONY: help report test check smoke verify reliability accelerator lab clean
 .DEFAULT_GOAL := help
 
 help:
@@ -24,6 +25,7 @@ help:
 	@echo "make smoke    a report of seconds: tiny networks, meaningless images"
 	@echo "make verify   run the notebooks of the kept results again and compare"
 	@echo "make reliability   kill runs, fill disks, break input; half an hour"
+	@echo "make accelerator   everything worth doing on a borrowed GPU, in MINUTES=25"
 	@echo "make lab      open JupyterLab on the explorer"
 	@echo "make clean    remove what was built; results/ and the environment stay"
 
@@ -63,6 +65,9 @@ verify: $(READY)
 reliability: $(READY)
 	LBAE_TRIES=5 LBAE_OUTCOMES=results/reliability/outcomes.json $(BIN)/python -m pytest -q \
 	  --timeout 3600 tests/test_reliability.py tests/test_authors_weights.py
+
+accelerator: $(READY)
+	$(BIN)/python benchmarks/accelerator.py --minutes $(MINUTES)$(if $(DATA), --data "$(DATA)")
 
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks/10_explorer.ipynb

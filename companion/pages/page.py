@@ -15,7 +15,7 @@ from IPython.display import HTML, display
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from companion.experiments.records import RECORD_FILE, write_record
+from companion.experiments.records import RECORD_FILE, environment, write_record
 from companion.experiments.sources import code_hash
 from companion.figures.style import save_figure
 from companion.pages.player import player_html
@@ -37,6 +37,7 @@ class Page:
         results: JSON values for the record.
         verdicts: on the paper's claims.
         made_of: SHA-256 of notebook, code and input files by role, taken when they were read.
+        device: that computes the page, "cpu" or "cuda".
     """
 
     name: str
@@ -46,6 +47,7 @@ class Page:
     results: dict[str, Any] = field(default_factory=dict)
     verdicts: list[Verdict] = field(default_factory=list)
     made_of: dict[str, str] = field(default_factory=dict)
+    device: str = "cpu"
     _started: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
@@ -146,6 +148,7 @@ class Page:
             results=self.results
             | {"verdicts": [vars(v) | {"verdict": v.verdict} for v in self.verdicts]},
             seconds=time.monotonic() - self._started,
+            made_in=environment(self.device),
         )
 
     def _options(self) -> dict[str, Any]:
