@@ -63,6 +63,8 @@ def lbae_sources(trained: Trained, samplers: FittedSamplers) -> dict[str, ImageS
         ("centroids", "clip"),
         ("both_halves", "clip"),
         ("exact", "nearest"),
+        ("authors", "clip"),
+        ("restored", "clip"),
     ):
         hyperplanes = HyperplaneSampler(samplers.hyperplane_fit(key).vectors)
         sources[f"interp_{inversion}"] = interpolations(trained, hyperplanes, inversion)
@@ -86,7 +88,7 @@ def interpolations(trained: Trained, sampler: HyperplaneSampler, inversion: str)
             method.invert(bits, sampler, generator).normals
             for bits in _pairs(ends, count, generator)
         )
-        path = interpolate_bits(sampler, first, last, STEPS)
+        path = interpolate_bits(sampler, first, last, STEPS, method.boundary)
         return decode(trained.model, path.flatten(0, 1)[:count])
 
     return ImageSource(f"interpolation, {method.label}", draw)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from lbae_lib.latent import inversion
+from lbae_lib.latent.algorithm_1 import authors_procedure, restored_algorithm_1
 from lbae_lib.latent.hyperplane import HyperplaneSampler
 from lbae_lib.latent.inversion import Inversion
 
@@ -22,11 +23,13 @@ class InversionMethod:
         invert: from latents (K, N), a sampler and the generator of random margins.
         full_rank: whether it needs a sampler of full rank; see
             :func:`lbae_lib.latent.inversion.full_rank`.
+        boundary: whether bits are those of Eq. 12; if not, the raw signs.
     """
 
     label: str
     invert: Callable[[Tensor, HyperplaneSampler, torch.Generator], Inversion]
     full_rank: bool = False
+    boundary: bool = True
 
 
 INVERSIONS: Mapping[str, InversionMethod] = {
@@ -54,5 +57,14 @@ INVERSIONS: Mapping[str, InversionMethod] = {
         full_rank=True,
     ),
     "exact": InversionMethod("exact, random margins", inversion.exact, full_rank=True),
+    "authors": InversionMethod(
+        "the authors' procedure",
+        lambda bits, sampler, _: authors_procedure(bits, sampler),
+        boundary=False,
+    ),
+    "restored": InversionMethod(
+        "Algorithm 1, sign restored",
+        lambda bits, sampler, _: restored_algorithm_1(bits, sampler),
+    ),
 }
 LABELS = {key: method.label for key, method in INVERSIONS.items()}

@@ -54,6 +54,8 @@ COLOURS = {
     "unit_margins": "#CC79A7",
     "least_change": "#009E73",
     "exact": "#0072B2",
+    "authors": "#56B4E9",
+    "restored": "#882255",
     "source": "#882255",
     "target": "#009E73",
     "positive": "#D55E00",

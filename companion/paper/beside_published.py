@@ -28,7 +28,7 @@ _UNITS = {"lbae": "bits", "vae": "floats"}
 _PUBLISHED = {"lbae": ("reco", "n01", "sampled", "interp"), "vae": ("reco", "n01")}
 # Rows of scores for these columns, where their names differ.
 _ROWS = {
-    "lbae": {"n01": "uniform", "sampled": "clip", "interp": "interp_algorithm_1"},
+    "lbae": {"n01": "uniform", "sampled": "clip", "interp": "interp_authors"},
     "vae": {"n01": "standard"},
 }
 _PRD = ("precision_f8", "recall_f8")

@@ -52,22 +52,24 @@ class HyperplaneSampler:
         """Hyperplane normals r ~ N(0, I), (count, R), of the dtype of V."""
         return draw_normals((count, self.vectors.shape[1]), generator, self.vectors)
 
-    def bits(self, normals: Tensor) -> Tensor:
+    def bits(self, normals: Tensor, boundary: bool = True) -> Tensor:
         """The bits of hyperplanes: b = f_r(r) = f_b(V r) f_b(V_{N+1} r) (Eq. 12).
 
         Args:
             normals: r, (..., R), of any length but zero.
+            boundary: whether the boundary vector's side is the positive one, as in Eq. 12. If
+                not, b = f_b(V r): the raw signs, which the authors' code takes along a path.
 
         Returns:
             float32 (..., N) in {-1, +1}.
         """
-        return self.bits_of_products(normals.to(self.vectors) @ self.vectors.T)
+        return self.bits_of_products(normals.to(self.vectors) @ self.vectors.T, boundary)
 
     @staticmethod
-    def bits_of_products(products: Tensor) -> Tensor:
-        """Eq. 12 from the products V r: (..., N+1) to float32 (..., N)."""
+    def bits_of_products(products: Tensor, boundary: bool = True) -> Tensor:
+        """:meth:`bits` from the products V r: (..., N+1) to float32 (..., N)."""
         products = products + 0.0  # turns -0 into 0, which is on the positive side (Eq. 1)
-        agree = products[..., :-1] * products[..., -1:]
+        agree = products[..., :-1] * products[..., -1:] if boundary else products[..., :-1]
         return torch.copysign(torch.ones((), device=agree.device), agree).float()
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:

@@ -38,7 +38,11 @@ def slerp(source: Tensor, target: Tensor, steps: int) -> Tensor:
 
 
 def interpolate_bits(
-    sampler: HyperplaneSampler, source: Tensor, target: Tensor, steps: int
+    sampler: HyperplaneSampler,
+    source: Tensor,
+    target: Tensor,
+    steps: int,
+    boundary: bool = True,
 ) -> Tensor:
     """The bits along great circles (Eq. 12): ``sampler.bits(slerp(source, target, steps))``.
 
@@ -49,6 +53,7 @@ def interpolate_bits(
         source: normals, (K, R).
         target: normals, (K, R).
         steps: T >= 2, the number of points.
+        boundary: see :meth:`lbae_lib.latent.hyperplane.HyperplaneSampler.bits`.
 
     Returns:
         float32 (K, T, N) in {-1, +1}.
@@ -66,7 +71,7 @@ def interpolate_bits(
         part = slice(start, start + chunk)
         products = weight_a[part, :, None] * products_a[part]
         products.addcmul_(weight_b[part, :, None], products_b[part])
-        path[part] = sampler.bits_of_products(products)
+        path[part] = sampler.bits_of_products(products, boundary)
     return path
 
 
