@@ -7,6 +7,14 @@ MINUTES  ?= 25
 PYTHON   ?= python3
 UV       ?= $(shell command -v uv 2>/dev/null)
 
+# Misspelt options would be ignored in silence.
+ifeq ($(origin DATASET),command line)
+  $(error there is no option DATASET: write DATASETS="$(DATASET)")
+endif
+ifeq ($(origin PROFILES),command line)
+  $(error there is no option PROFILES: write PROFILE="$(PROFILES)")
+endif
+
 VENV := .venv
 BIN  := $(VENV)/bin
 # Set up anew when the dependencies change.

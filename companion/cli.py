@@ -12,7 +12,7 @@ from typer import Argument, Option
 
 from companion.experiments.profiles import load_experiment, load_profile
 from companion.experiments.records import TABLES
-from companion.options import Data, Dataset, Device, Model, Profile, data_root
+from companion.options import Data, Dataset, Device, Model, Profile, data_root, version
 from companion.workflow.gpus import take_gpu
 from companion.workflow.notebooks import parse_parameter
 from companion.workflow.plan import parse_duration
@@ -22,7 +22,6 @@ from lbae_lib.errors import LbaeError
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -32,6 +31,7 @@ app = typer.Typer(
         "results/PROFILE/DATASET/. Run a command that was stopped again to resume."
     ),
 )
+app.callback()(version)
 STOPPED_EARLY = 3  # exit status of a training run that reached its time limit or was stopped
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
-from typer import Option
+from typer import Exit, Option, echo
 
 from companion.experiments.datasets import name_in_project
 from companion.project import project_root
@@ -30,6 +31,21 @@ Model = Annotated[str, Option("--model", "-m", help="lbae, vae (the baseline) or
 Device = Annotated[
     str, Option("--device", envvar="LBAE_DEVICE", help="auto (a GPU if there is one), cpu or cuda.")
 ]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        echo(f"lbae {metadata.version('lbae-companion')}")
+        raise Exit
+
+
+def version(
+    show: Annotated[
+        bool,
+        Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """The options of ``lbae`` itself."""
 
 
 def data_root(data: Path | None) -> Path:

@@ -1,8 +1,11 @@
 """The command line's answers to mistakes, before anything runs."""
 
+import subprocess
 import sys
+from importlib import metadata
 
 import pytest
+from conftest import PROJECT
 from PIL import Image
 
 from companion.cli import main
@@ -63,3 +66,22 @@ def test_a_folder_is_the_same_in_every_step(tmp_path, monkeypatch):
         assert len(load_dataset(info, tmp_path).train) == 9
         assert info.name == name
     project_root.cache_clear()
+
+
+def test_the_version_is_the_packages(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["lbae", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"lbae {metadata.version('lbae-companion')}\n"
+
+
+@pytest.mark.parametrize("option", ["DATASET=digits", "PROFILES=quick"])
+def test_a_misspelt_option_of_make_is_refused(option):
+    name = option.partition("=")[0]
+    done = subprocess.run(
+        ["make", "--dry-run", "report", option], cwd=PROJECT, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert f"there is no option {name}" in done.stderr

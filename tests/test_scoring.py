@@ -35,6 +35,7 @@ FAST = dataclasses.replace(
 LBAE_ROWS = {
     "reco", "uniform", "independent", "direct", "clip", "nearest", "mixture",
     "interp_algorithm_1", "interp_centroids", "interp_both_halves", "interp_exact",
+    "interp_authors", "interp_restored",
 }  # fmt: skip
 
 

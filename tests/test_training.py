@@ -208,7 +208,7 @@ def test_a_folder_has_one_run_at_a_time(run, tmp_path, monkeypatch):
 
 
 def train_in_a_child(network, schedule, images, folder):
-    torch.set_num_threads(1)  # a forked OpenMP pool would wait for threads it does not have
+    torch.set_num_threads(1)
     training.CHECKPOINT_SECONDS = 0.0  # a checkpoint a step
     options = {"hardware": CPU, "show_progress": False}
     train(network, schedule, images[:64], images[64:], folder, **options)
@@ -217,7 +217,9 @@ def train_in_a_child(network, schedule, images, folder):
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_run_ends_with_the_same_weights(network, schedule, images, tmp_path, number):
     long = replace(schedule, epochs=12)
-    context = multiprocessing.get_context("fork")
+    # Forked from a clean server: PyTorch refuses to train in a fork of a process that has trained.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["lbae_lib.models.training"])
 
     def start(folder):
         child = context.Process(target=train_in_a_child, args=(network, long, images, folder))
