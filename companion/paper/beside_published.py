@@ -26,7 +26,7 @@ MODELS = {"lbae": "LBAE (ours)", "vae": "VAE (ours)"}
 _UNITS = {"lbae": "bits", "vae": "floats"}
 # Columns of which the paper has a value for the model.
 _PUBLISHED = {"lbae": ("reco", "n01", "sampled", "interp"), "vae": ("reco", "n01")}
-# Rows of scores for these columns, where their names differ.
+# The paper's columns, e.g. n01 for N(0, 1) -> rows of scores here, where the names differ.
 _ROWS = {
     "lbae": {"n01": "uniform", "sampled": "clip", "interp": "interp_authors"},
     "vae": {"n01": "standard"},

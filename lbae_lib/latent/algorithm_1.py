@@ -1,4 +1,6 @@
-"""Section 3.3 in two more readings: the authors' procedure, and Algorithm 1 with its sign restored.
+"""Algorithm 1 in two more readings: the authors' procedure, and with its sign restored.
+
+The printed algorithm is :func:`lbae_lib.latent.inversion.algorithm_1`.
 
 As printed, Algorithm 1 adds the vectors of all wrong bits, r ← r + Σ eᵢ Vᵢ, also those of bits
 that should be negative; such a step moves the normal away from them. With the sign of the target,

@@ -53,7 +53,7 @@ class HyperplaneSampler:
         return draw_normals((count, self.vectors.shape[1]), generator, self.vectors)
 
     def bits(self, normals: Tensor, boundary: bool = True) -> Tensor:
-        """The bits of hyperplanes: b = f_r(r) = f_b(V r) f_b(V_{N+1} r) (Eq. 12).
+        """The bits of hyperplanes (Eq. 11): b = f_r(r) = f_b(V r) f_b(V_{N+1} r) (Eq. 12).
 
         Args:
             normals: r, (..., R), of any length but zero.
