@@ -76,7 +76,7 @@ def test_the_metrics_page_scores_every_row(report):
     (evaluator,) = scores["evaluators"]
     assert evaluator == "digits-cnn-v1"
     assert not scores["evaluators"][evaluator]["inception"]
-    assert len(scores["rows"]) == 7 + 11 + 6  # controls, LBAE, VAE
+    assert len(scores["rows"]) == 7 + 13 + 6  # controls, LBAE, VAE
     for key, row in scores["rows"].items():
         for values in row["values"][evaluator].values():
             assert len(values) == 1, key
