@@ -15,6 +15,8 @@ from torch import Tensor
 import companion.workflow  # noqa: F401  before papermill
 from companion.project import project_root
 from lbae_lib.bits import signs
+from lbae_lib.data.images import Dataset
+from lbae_lib.data.registry import DATASETS, load_dataset
 from lbae_lib.models.config import NetworkConfig, TrainingConfig
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -92,6 +94,12 @@ def images() -> Tensor:
     y, x = torch.meshgrid(torch.arange(32), torch.arange(32), indexing="ij")
     square = (x - centre[:, 0]) ** 2 + (y - centre[:, 1]) ** 2
     return (255 * torch.exp(-square / (2 * math.pi**2))).to(torch.uint8).unsqueeze(1)
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """The embedded digits."""
+    return load_dataset(DATASETS["digits"], tmp_path_factory.mktemp("none"))
 
 
 @pytest.fixture(scope="session")

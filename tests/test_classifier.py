@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from lbae_lib.data.registry import DATASETS, load_dataset
 from lbae_lib.metrics.classifier import (
     ClassifierFeatures,
     accuracy,
@@ -14,11 +13,6 @@ from lbae_lib.metrics.classifier import (
 )
 from lbae_lib.metrics.classifier_training import rotations, train_classifier
 from lbae_lib.metrics.features import extract
-
-
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory):
-    return load_dataset(DATASETS["digits"], tmp_path_factory.mktemp("none"))
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ from implicit_devices import ExplicitDevices
 from companion.analysis.evaluators import evaluators
 from companion.analysis.image_sources import ImageSource
 from companion.analysis.scoring import Scoreboard
-from lbae_lib.data.registry import DATASETS, load_dataset
 from lbae_lib.errors import DataError
 from lbae_lib.files import sha256_file
 from lbae_lib.metrics import inception as module
@@ -21,11 +20,6 @@ from lbae_lib.metrics.inception import (
     InceptionFeatures,
     find_inception_weights,
 )
-
-
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory):
-    return load_dataset(DATASETS["digits"], tmp_path_factory.mktemp("none"))
 
 
 @pytest.fixture(scope="module")
