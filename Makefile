@@ -71,7 +71,7 @@ verify: $(READY)
 	$(BIN)/lbae verify --dataset digits --profile quick --rerun all
 
 reliability: $(READY)
-	LBAE_TRIES=5 LBAE_OUTCOMES=results/reliability/outcomes.json $(BIN)/python -m pytest -q \
+	LBAE_TRIES=5 LBAE_OUTCOMES=runs/reliability/outcomes.json $(BIN)/python -m pytest -q \
 	  --timeout 3600 tests/test_reliability.py tests/test_authors_weights.py
 
 accelerator: $(READY)

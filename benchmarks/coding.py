@@ -4,7 +4,7 @@
 
 Every coder encodes the whole test set in one stream, and decoding must return every bit. The
 shorter time of two runs counts. A second process with a different number of threads decodes the
-same file. Prints a table and writes a record to results/performance/.
+same file. Prints a table and writes a record to runs/performance/.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     python benchmarks/explorer.py [--dataset mnist] [--profile laptop] [--data data] [--steps 20]
 
 Moves the sliders of every panel as the browser does; the callback decodes and draws. Prints the
-median and the longest time of each, and writes a record to results/performance/.
+median and the longest time of each, and writes a record to runs/performance/.
 """
 
 from __future__ import annotations

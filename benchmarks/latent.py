@@ -4,7 +4,7 @@
 
 Each side of each task runs in a process of its own and measures its peak memory above the start.
 Prints seconds (the shortest of the repetitions), ratios and memory, times the repairs of a Gram
-matrix with negative eigenvalues, and writes a record to results/performance/. The latents are drawn
+matrix with negative eigenvalues, and writes a record to runs/performance/. The latents are drawn
 from a mixture of bit patterns, as correlated as real ones. The NumPy side follows the equations as
 they are written: Eq. 4 as one matrix product, one hyperplane at a time, one step of one pair at a
 time.

@@ -19,7 +19,7 @@ from companion.experiments.records import commit
 from lbae_lib.files import write_json
 from lbae_lib.models.hardware import choose_device, choose_precision
 
-OUTPUT = Path("results/performance")
+OUTPUT = Path("runs/performance")
 
 
 def machine() -> str:

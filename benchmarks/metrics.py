@@ -4,7 +4,7 @@
 
 The features are random with a decaying spectrum. The results of the implementations are compared
 before their times. Prints seconds (the shortest of the repetitions) and ratios, and writes a record
-to results/performance/.
+to runs/performance/.
 """
 
 from __future__ import annotations

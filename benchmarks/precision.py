@@ -6,7 +6,7 @@ Trains with the schedule of a profile, or for fewer epochs, with several seeds i
 the same images, and compares the validation losses of the weights that training keeps. We call the
 quality equal if the means differ by at most the larger standard deviation over the seeds. A
 processor without units for bfloat16 emulates them: the losses are valid, the times are not. Prints
-a table and writes a record to results/performance/.
+a table and writes a record to runs/performance/.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ plain loop is the simplest one: a DataLoader of float32 images, weights in the d
 with default options, the loss read at every step. The floating-point operations of a step are
 counted. The rate of matrix products and the bandwidth of copies are measured in the same run, in
 each precision that the machine supports. Prints a table, and writes a record and a roofline plot to
-results/performance/.
+runs/performance/.
 """
 
 from __future__ import annotations

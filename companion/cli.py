@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer import Argument, Option
+from typer.core import TyperCommand
 
+from companion.experiments.artifacts import MODEL
 from companion.experiments.profiles import load_experiment, load_profile
 from companion.experiments.records import TABLES
 from companion.options import Data, Dataset, Device, Model, Profile, data_root, version
+from companion.site.publish import publish
 from companion.workflow.gpus import take_gpu
-from companion.workflow.notebooks import parse_parameter
+from companion.workflow.listing import list_results
+from companion.workflow.notebooks import (
+    notebook_names,
+    notebook_path,
+    parameter_help,
+    parse_parameter,
+)
 from companion.workflow.plan import parse_duration
 from companion.workflow.report import report
 from companion.workflow.verify import verify
@@ -28,7 +38,8 @@ app = typer.Typer(
     help=(
         "Train a Latent Bernoulli Autoencoder, run the companion's notebooks, build the book.\n\n"
         "A data set and a profile (a file in config/) name a run, which keeps everything under "
-        "results/PROFILE/DATASET/. Run a command that was stopped again to resume."
+        "runs/PROFILE/DATASET/. Where you have no run of your own, the published one in results/ "
+        "takes its place. Run a command that was stopped again to resume."
     ),
 )
 app.callback()(version)
@@ -53,7 +64,7 @@ def train(
 ) -> None:
     """Train the autoencoder of a data set; resumes from its checkpoint if there is one.
 
-    Writes model.safetensors, progress.jsonl and record.json to results/PROFILE/DATASET/MODEL/.
+    Writes model.safetensors, progress.jsonl and record.json to runs/PROFILE/DATASET/MODEL/.
     Ctrl-C stops between two steps and keeps a checkpoint. Exit status 3: stopped early.
 
     Example: lbae train -d mnist -p laptop --time-limit 1:00:00
@@ -90,7 +101,7 @@ def import_authors(
 ) -> None:
     """Take the authors' published weights instead of training.
 
-    Writes model.safetensors and record.json to results/PROFILE/DATASET/MODEL/, as training does;
+    Writes model.safetensors and record.json to runs/PROFILE/DATASET/MODEL/, as training does;
     `lbae report` continues with them. Only tensors are read from the file, nothing is executed.
 
     Example: lbae import-authors mnist.zip -d mnist -p paper
@@ -120,7 +131,7 @@ def export(
     experiment = load_experiment(profile, dataset, model)
     from lbae_lib.models.sharing import export_model
 
-    export_model(experiment.model_folder, output, programs)
+    export_model(MODEL.path(experiment).parent, output, programs)
     typer.echo(output)
 
 
@@ -150,7 +161,7 @@ def extractor(
 ) -> None:
     """Train the small classifier whose features stand in for Inception's.
 
-    Writes model.safetensors and record.json to results/PROFILE/DATASET/extractor/. Images without
+    Writes model.safetensors and record.json to runs/PROFILE/DATASET/extractor/. Images without
     classes are rotated by quarter turns, and the network learns the rotation.
 
     Example: lbae extractor -d digits
@@ -167,7 +178,7 @@ def prior(
 ) -> None:
     """Fit the distributions of a model's bits, for coders and for the prior's sampler.
 
-    Writes model.safetensors and record.json to results/PROFILE/DATASET/prior/.
+    Writes model.safetensors and record.json to runs/PROFILE/DATASET/prior/.
 
     Example: lbae prior -d mnist -p laptop
     """
@@ -218,7 +229,16 @@ def decompress(
     typer.echo(f"{count} images in {output}")
 
 
-@app.command()
+class _NotebookCommand(TyperCommand):
+    """A command whose help lists the parameters of the notebook that is named beside it."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        for name in [name for name in notebook_names() if name in sys.argv]:
+            with formatter.section(f"Parameters of {name}"):
+                formatter.write_dl(parameter_help(notebook_path(name)))
+
+
+@app.command(cls=_NotebookCommand)
 def notebook(
     name: Annotated[str, Argument(help="e.g. 03_sampling; see notebooks/.")],
     dataset: Dataset,
@@ -232,8 +252,10 @@ def notebook(
 ) -> None:
     """Execute a notebook on a trained and encoded model.
 
-    Writes NAME.ipynb and NAME/ (figures, tables, record.json) to results/PROFILE/DATASET/. An
+    Writes NAME.ipynb and NAME/ (figures, tables, record.json) to runs/PROFILE/DATASET/. An
     unknown parameter, or one of another type than its default, is refused before anything runs.
+
+    `lbae notebook NAME --help` lists the notebook's parameters.
 
     Example: lbae notebook 03_sampling -d digits -P seed=7
     """
@@ -250,7 +272,7 @@ def notebook(
 def tables(profile: Profile = "quick") -> None:
     """Execute the page across data sets, on all results.
 
-    Writes 06_tables.ipynb and 06_tables/ to results/PROFILE/.
+    Writes 06_tables.ipynb and 06_tables/ to runs/PROFILE/.
 
     Example: lbae tables
     """
@@ -260,7 +282,9 @@ def tables(profile: Profile = "quick") -> None:
     typer.echo(run_tables(profile))
 
 
+app.command("list")(list_results)
 app.command()(report)
+app.command()(publish)
 app.command()(verify)
 
 
@@ -282,6 +306,8 @@ def main() -> None:
     """Entry point: a user's error is one line and exit status 1; SIGTERM is like Ctrl-C, 130."""
     for number in (signal.SIGINT, signal.SIGTERM):  # a script's background jobs ignore the first
         signal.signal(number, signal.default_int_handler)
+    if step := os.environ.get("LBAE_STEP"):
+        typer.echo(f"{step}, begins", err=True)
     try:
         take_gpu()
         app()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,8 @@ from typer import Exit, Option, echo
 
 from companion.experiments.datasets import name_in_project
 from companion.project import project_root
+from lbae_lib.data.registry import FOLDER_PREFIX
+from lbae_lib.errors import ConfigError
 
 Dataset = Annotated[
     str,
@@ -21,6 +24,7 @@ Dataset = Annotated[
         "working folder or to the project's.",
     ),
 ]
+Datasets = Annotated[str, Option("--datasets", "-d", help="Names, separated by spaces.")]
 Profile = Annotated[
     str, Option("--profile", "-p", help="A file in config/: smoke, quick, laptop, paper.")
 ]
@@ -51,3 +55,23 @@ def version(
 def data_root(data: Path | None) -> Path:
     """The folder of downloaded data sets: ``data/`` of the project unless named."""
     return (project_root() / "data") if data is None else data.expanduser().resolve()
+
+
+def dataset_names(datasets: str) -> list[str]:
+    """The data sets that an option names.
+
+    Raises:
+        ConfigError: if there is none, or a quotation mark is open.
+    """
+    if datasets.startswith(FOLDER_PREFIX) and Path(datasets[len(FOLDER_PREFIX) :]).is_dir():
+        return [name_in_project(datasets)]  # one folder, whatever its name
+    try:
+        names = shlex.split(datasets)
+    except ValueError:
+        raise ConfigError(
+            f"a quotation mark in {datasets!r} is not closed: write names with spaces or quotes "
+            "in quotation marks"
+        ) from None
+    if not names:
+        raise ConfigError('no data set is named: write, for example, -d "digits mnist"')
+    return [name_in_project(name) for name in names]

@@ -1,12 +1,17 @@
-"""The project's folder."""
+"""The project's folder, and where results are: the user's own runs, and what is published."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
 from lbae_lib.errors import ConfigError
+
+RUNS = "runs"  # the user's own, which git ignores
+PUBLISHED = "results"  # tracked; only `lbae publish` writes there
+_places = [RUNS, PUBLISHED]  # where results are looked for
 
 
 @lru_cache(maxsize=1)
@@ -30,3 +35,33 @@ def project_root() -> Path:
         f"no project at {override or here}, which needs the folders config/ and notebooks/: work "
         "inside a clone, or name one in the environment variable LBAE_ROOT"
     )
+
+
+def in_force(path: str | Path) -> Path:
+    """A result: of the user's own run if there is one, else the published one.
+
+    Args:
+        path: below ``runs/`` and ``results/``, e.g. "quick/digits/lbae/model.safetensors".
+
+    Returns:
+        Its place in ``results/`` if it is there alone, else its place in ``runs/``.
+    """
+    candidates = [project_root() / place / path for place in _places]
+    return next((file for file in candidates if file.exists()), candidates[0])
+
+
+def results_in_force(pattern: str) -> Iterator[Path]:
+    """All results that match a pattern below ``runs/`` and ``results/``; see :func:`in_force`."""
+    places = [project_root() / place for place in _places]
+    found = {file.relative_to(place) for place in places for file in place.glob(pattern)}
+    return map(in_force, sorted(found))
+
+
+def ignore_own_runs() -> None:
+    """From now on, look for published results alone; for the published book."""
+    _places[:] = [PUBLISHED]
+
+
+def is_published(path: Path) -> bool:
+    """Whether a result is a published one."""
+    return path.is_relative_to(project_root() / PUBLISHED)

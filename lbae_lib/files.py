@@ -117,6 +117,19 @@ def read_tensors(path: Path, what: str) -> tuple[dict[str, Tensor], dict[str, An
     return tensors, metadata
 
 
+def read_description(path: Path, what: str) -> dict[str, Any]:
+    """The description in a file that :func:`write_tensors` wrote, without its tensors.
+
+    Raises:
+        CheckpointError: if the file is missing, damaged, or not written by lbae.
+    """
+    try:
+        with safe_open(path, framework="np") as handle:
+            return dict(json.loads((handle.metadata() or {})[_METADATA_KEY]))
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"no {what} can be read from {path} ({error})") from None
+
+
 def read_json(path: Path, what: str) -> dict[str, Any]:
     """Read a JSON file that holds an object.
 

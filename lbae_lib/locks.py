@@ -16,8 +16,12 @@ from lbae_lib.errors import WriteError
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[int]:
+def locked(folder: Path, wait: bool = False) -> Iterator[int]:
     """Reserve a folder for one run; the system releases the lock when the process ends.
+
+    Args:
+        folder: made if it is missing.
+        wait: until a run that is using it has ended.
 
     Yields:
         A file descriptor; a child that inherits it holds the lock too.
@@ -32,7 +36,7 @@ def locked(folder: Path) -> Iterator[int]:
         raise WriteError(f"{folder} cannot be written to ({error}): check permissions") from None
     with handle:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             raise WriteError(
                 f"another run is using {folder}: wait until it has ended, or stop it"

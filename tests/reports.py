@@ -31,19 +31,16 @@ def lbae(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def results(project: Path) -> Path:
-    return project / "results/smoke/digits"
+    """The digits' own runs."""
+    return project / "runs/smoke/digits"
 
 
 def outdated(project: Path) -> set[str]:
-    """Files that a report would make, without the results' folder."""
+    """Steps that a report would run, e.g. "notebook 03_sampling"."""
     done = lbae(project, "report", "-p", "smoke", "-d", "digits", "--dry-run")
     assert done.returncode == 0, done.stderr
-    return {name.removeprefix("results/smoke/") for name in done.stdout.split()}
-
-
-def outputs(name: str, *kinds: str) -> set[str]:
-    """A step's outputs in the digits' folder."""
-    return {f"digits/{name}/record.json", *(f"digits/{name}{kind}" for kind in kinds)}
+    lines = [line.removeprefix("digits: ") for line in done.stdout.splitlines()]
+    return {line.partition(": ")[0] for line in lines} - {"Nothing to be done."}
 
 
 def make_report(folder: Path) -> None:

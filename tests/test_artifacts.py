@@ -29,7 +29,8 @@ from companion.experiments.profiles import load_experiment
 from companion.experiments.records import RECORD_FILE, environment, read_record
 from companion.experiments.trained import load_trained
 from companion.workflow.gpus import visible_gpus
-from companion.workflow.plan import Plan
+from companion.workflow.plan import make_plan
+from companion.workflow.snakemake_plan import SnakemakePlan
 from lbae_lib.bits import unpack_bits
 from lbae_lib.errors import CheckpointError, ConfigError
 from lbae_lib.models.autoencoders import build_model
@@ -54,7 +55,7 @@ def experiment(project):
     """Its experiment, with an untrained model."""
     found = load_experiment("own", "digits")
     state = build_model(found.network).state_dict()
-    save_model(MODEL.path(found), state, found.network, {})
+    save_model(MODEL.target(found), state, found.network, {})
     return found
 
 
@@ -76,14 +77,17 @@ def test_a_plan_waits_for_what_a_notebook_needs(project):
     models = [model for artifact, model in needed if artifact is LATENTS]
     assert models == ["lbae", "vae", "lbae-3"]
     assert [artifact for artifact, _ in needed[3:]] == [EXTRACTOR, PRIOR]
-    plan = Plan({"profile": "own", "datasets": "digits"})
-    inputs = plan.notebook_inputs("digits", "09_compression")
-    folder = "results/own/digits"
-    made = [f"{folder}/{model}/latents.safetensors" for model in models]
-    made += [f"{folder}/{step}/record.json" for step in ("extractor", "prior")]
-    assert [i for i in inputs if i.startswith("results")] == made
-    assert f"{folder}/vae/model.safetensors" in plan.inputs(LATENTS, "digits", "vae")
-    assert f"{folder}/lbae/latents.safetensors" in plan.inputs(PRIOR, "digits")
+    steps = make_plan("own", ["digits"])
+    made = [f"digits/{model}/encode" for model in models]
+    made += [f"digits/{step}" for step in ("extractor", "prior")]
+    assert set(steps["digits/09_compression"].waits_for) == set(made)
+    assert steps["digits/vae/encode"].waits_for == ("digits/vae/train",)
+    assert steps["digits/prior"].waits_for == ("digits/lbae/encode",)
+    assert steps["06_tables"].waits_for == ("digits/05_metrics",)
+    order = list(steps)
+    for key, step in steps.items():
+        assert step.reasons
+        assert all(order.index(before) < order.index(key) for before in step.waits_for)
 
 
 def test_images_are_loaded_and_hashed_once_until_a_file_changes(project, monkeypatch):
@@ -164,7 +168,7 @@ def test_gpus_are_named_as_in_cuda_visible_devices(monkeypatch):
 
 def test_steps_of_a_report_never_share_a_gpu(project, monkeypatch):
     monkeypatch.delenv("LBAE_GPUS", raising=False)
-    plan = Plan({"profile": "own", "datasets": "digits"})
+    plan = SnakemakePlan({"profile": "own", "datasets": "digits"})
     assert plan.gpu == {}
     monkeypatch.setenv("LBAE_GPUS", "3,5")
     assert plan.gpu == {"gpu": 1}
@@ -202,7 +206,7 @@ def test_a_notebook_gets_the_device_if_it_has_that_parameter(project, monkeypatc
     monkeypatch.setattr(execute, "_execute", lambda *words: asked.update(words[2]))
     (project / "notebooks").unlink()
     (project / "notebooks").mkdir()
-    for name, line in (("1_with", 'device = "auto"'), ("2_without", "seed = 0")):
+    for name, line in (("1_with", 'device: str = "auto"'), ("2_without", "seed: int = 0")):
         cell = {"cell_type": "code", "metadata": {"tags": ["parameters"]}, "source": [line]}
         text = json.dumps({"cells": [cell], "metadata": {}})
         (project / f"notebooks/{name}.ipynb").write_text(text)

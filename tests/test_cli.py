@@ -19,7 +19,7 @@ from companion.project import project_root
         (("notebook", "03_sampling", "-d", "digits", "-p", "smoke", "-P", "sampels=3"),
          "did you mean 'samples'"),
         (("notebook", "03_sampling", "-d", "digits", "-p", "smoke", "-P", "samples=many"),
-         "must be of the type of its default 2000, int"),
+         "must be a valid integer"),
         (("notebook", "03_samplings", "-d", "digits", "-p", "smoke"),
          "did you mean '03_sampling'"),
         (("notebook", "03_sampling", "-d", "digits", "-p", "paper"), "has no data set 'digits'"),

@@ -53,7 +53,7 @@ def test_trainings_alone_are_submitted_again(tmp_path):
     add_command(tmp_path / "bin", "sbatch", SBATCH)
     add_command(tmp_path / "bin", "scontrol", SCONTROL)
     (tmp_path / "cluster").mkdir()
-    target = "results/tiny/digits/11_gallery.ipynb"
+    target = ".snakemake/lbae/tiny/digits/11_gallery.done"
     command = [sys.executable, "-m", "snakemake", "--workflow-profile", "profiles/slurm"]
     command += ["--cores", "1", "--latency-wait", "5", "--seconds-between-status-checks", "1"]
     command += [target, "--config", "profile=tiny", "datasets=digits", "time_limit=0:00"]
@@ -74,7 +74,7 @@ def test_trainings_alone_are_submitted_again(tmp_path):
     output = done.stdout + done.stderr
     assert "job 1: TIMEOUT" in output
     assert done.returncode != 0, output
-    assert (tmp_path / "results/tiny/digits/lbae/latents.safetensors").exists(), output
+    assert (tmp_path / "runs/tiny/digits/lbae/latents.safetensors").exists(), output
     jobs = (tmp_path / "cluster/submitted").read_text().splitlines()
     named = {
         rule: [job for job in jobs if f"--job-name=lbae-{rule} " in job]

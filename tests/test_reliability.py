@@ -1,10 +1,10 @@
 """Kills, full disks and broken input: what was tried and what happened.
 
 In every run of the suite a few tries of broken input. `make reliability` tries more, kills, fills
-disks, and writes what happened to results/reliability/outcomes.json, of which the book's page is
+disks, and writes what happened to runs/reliability/outcomes.json, of which the book's page is
 made:
 
-    LBAE_TRIES=5 LBAE_OUTCOMES=results/reliability/outcomes.json pytest tests/test_reliability.py
+    LBAE_TRIES=5 LBAE_OUTCOMES=runs/reliability/outcomes.json pytest tests/test_reliability.py
 """
 
 from __future__ import annotations

@@ -5,12 +5,13 @@ import json
 import shutil
 
 import pytest
+from conftest import PROJECT
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 from companion.experiments.records import VERDICTS, write_record
 from companion.site.atlas import atlas_table
-from companion.site.build import contents
+from companion.site.generated import contents
 from companion.site.overview import overview_figure
 from companion.site.performance import BENCHMARKS, performance_tables
 from companion.site.reliability import reliability_table
@@ -20,8 +21,17 @@ from companion.site.verdict_tables import counts_table, verdict_tables
 
 
 @pytest.fixture
-def root(tmp_path):
+def project(tmp_path, as_project):
+    """A project without results."""
+    for part in ("config", "notebooks"):
+        (tmp_path / part).symlink_to(PROJECT / part)
+    return as_project(tmp_path)
+
+
+@pytest.fixture
+def root(project):
     """Results of two data sets; the second has no second page."""
+    tmp_path = project
     for dataset, verdict, names in (
         ("mnist", "holds", ("02_b", "03_sampling")),
         ("digits", "does not hold", ("02_b",)),
@@ -39,8 +49,8 @@ def root(tmp_path):
 
 
 def test_claims_by_data_set(root):
-    sets = find_results(root, "quick")
-    assert [s.folder.name for s in sets] == ["mnist", "digits"]
+    sets = find_results("quick")
+    assert [s.place.name for s in sets] == ["mnist", "digits"]
     lines = verdict_tables(sets).splitlines()
     assert lines[0] == "## Page 02_b"
     assert lines[2] == "| claim of the paper | MNIST (profile quick) | Digits (profile quick) |"
@@ -56,7 +66,7 @@ def test_claims_by_data_set(root):
 
 
 def test_counts_by_data_set(root):
-    lines = counts_table(find_results(root, "quick")).splitlines()
+    lines = counts_table(find_results("quick")).splitlines()
     assert lines[2:] == [
         "| MNIST (profile quick) | 1 | 0 | 1 |",
         "| Digits (profile quick) | 0 | 1 | 0 |",
@@ -64,22 +74,22 @@ def test_counts_by_data_set(root):
 
 
 def test_the_picture_is_of_the_first_data_set_that_has_it(root):
-    sets = find_results(root, "quick")
+    sets = find_results("quick")
     assert overview_figure(sets) == ""
     (root / "results/quick/mnist/03_sampling/overview.png").write_bytes(b"")
     assert "/results/quick/mnist/03_sampling/overview.png" in overview_figure(sets)
 
 
-def test_benchmarks_by_machine(tmp_path):
-    assert performance_tables(tmp_path).count("Not measured yet.") == len(BENCHMARKS) == 7
-    folder = tmp_path / "results/performance"
+def test_benchmarks_by_machine(project):
+    assert performance_tables().count("Not measured yet.") == len(BENCHMARKS) == 7
+    folder = project / "results/performance"
     folder.mkdir(parents=True)
     record = {"machine": "M", "torch": "2", "caption": "Of 7.", "header": ["task", "s", "images"]}
     record["rows"] = [["A", 3.14159, 10_000], ["B", 0.5, 3]]
     (folder / "metrics-m.json").write_text(json.dumps(record))
     record |= {"machine": "N", "figure": {"caption": "Roofs.", "alt": "Two lines."}}
     (folder / "training-n.json").write_text(json.dumps(record))
-    text = performance_tables(tmp_path)
+    text = performance_tables()
     assert text.count("Not measured yet.") == 5
     part = text[text.index("### M") :]
     assert part.startswith("### M\n\nOf 7. PyTorch 2.\n\n| task | s | images |\n")
@@ -89,24 +99,24 @@ def test_benchmarks_by_machine(tmp_path):
     assert "/results/performance/training-n.png\n:alt: Two lines.\n" in text
 
 
-def test_records_of_earlier_benchmarks_say_how_to_measure_again(tmp_path):
-    folder = tmp_path / "results/performance"
+def test_records_of_earlier_benchmarks_say_how_to_measure_again(project):
+    folder = project / "results/performance"
     folder.mkdir(parents=True)
     (folder / "latent-m.json").write_text(json.dumps({"machine": "M", "rows": [{"task": "A"}]}))
     line = "### M\n\nMeasured by an earlier version: run `python benchmarks/latent.py`."
-    assert line in performance_tables(tmp_path)
+    assert line in performance_tables()
 
 
-def test_outcomes_are_counted(tmp_path):
-    assert reliability_table(tmp_path) == "Not tried yet.\n"
-    (tmp_path / "results/reliability").mkdir(parents=True)
+def test_outcomes_are_counted(project):
+    assert reliability_table() == "Not tried yet.\n"
+    (project / "results/reliability").mkdir(parents=True)
     rows = [
         {"part": "broken", "what": "a", "tries": 1200, "happened": {"refused": 1199, "kept": 1}},
         {"part": "killed", "what": "b", "tries": 3, "happened": {"went on": 3}},
     ]
-    path = tmp_path / "results/reliability/outcomes.json"
+    path = project / "results/reliability/outcomes.json"
     path.write_text(json.dumps({"rows": rows}))
-    lines = reliability_table(tmp_path).splitlines()
+    lines = reliability_table().splitlines()
     assert lines[2] == "| broken | a | 1,200 | 1,199 refused; 1 kept |"
     assert lines[3] == "| killed | b | 3 | went on |"
 
@@ -121,7 +131,7 @@ def test_a_page_links_to_what_it_is_made_of():
 
 
 def test_the_atlas_leads_to_pages_and_says_what_they_found(root):
-    sets = find_results(root, "quick")
+    sets = find_results("quick")
     record = root / "results/quick/mnist/03_sampling/record.json"
     verdicts = [{"claim": c, "verdict": v} for c, v in zip("abc", VERDICTS.values(), strict=True)]
     write_record(record, "03_sampling", {}, {}, {"verdicts": verdicts}, 1.0)
@@ -133,21 +143,21 @@ def test_the_atlas_leads_to_pages_and_says_what_they_found(root):
     assert lines[2].endswith("not yet |")
 
 
-def test_the_papers_data_come_first_and_stand_ins_last(tmp_path):
+def test_the_papers_data_come_first_and_stand_ins_last(project):
     names = ("celeba", "digits", "faces", "folder-cifar", "folder-zebras", "mnist")
     for name in names:
-        (tmp_path / "results/laptop" / name / "lbae").mkdir(parents=True)
-        (tmp_path / "results/laptop" / name / "01_training.ipynb").write_text("{}")
-    record = tmp_path / "results/laptop/folder-cifar/lbae/record.json"
+        (project / "results/laptop" / name / "lbae").mkdir(parents=True)
+        (project / "results/laptop" / name / "01_training.ipynb").write_text("{}")
+    record = project / "results/laptop/folder-cifar/lbae/record.json"
     write_record(record, "train", {"dataset": {"title": "CIFAR-10"}}, {}, {}, 1.0)
-    sets = find_results(tmp_path, "quick")
-    assert [s.folder.name for s in sets] == [
+    sets = find_results("quick")
+    assert [s.place.name for s in sets] == [
         "mnist", "folder-cifar", "celeba", "folder-zebras", "digits", "faces",
     ]  # fmt: skip
 
 
 def test_two_data_sets_of_one_title_both_have_pages(root):
-    (result,) = (s for s in find_results(root, "quick") if s.folder.name == "mnist")
+    (result,) = (s for s in find_results("quick") if s.place.name == "mnist")
     parts = contents([result, result], "results/quick/06_tables")["parts"]
     assert [part["caption"] for part in parts] == [
         "The companion", result.title, result.title, "Appendix", "Use it",
@@ -162,11 +172,11 @@ def test_a_folder_of_images_has_the_title_of_its_profile(root):
     folder = root / "results/laptop/folder-faces"
     (folder / "lbae").mkdir(parents=True)
     (folder / "01_training.ipynb").write_text("{}")
-    (result,) = (s for s in find_results(root, "quick") if s.folder == folder)
+    (result,) = (s for s in find_results("quick") if s.place.name == "folder-faces")
     assert result.title == "folder-faces (profile laptop)"
     options = {"dataset": {"title": "Faces of mine"}}
     write_record(folder / "lbae/record.json", "train", options, {}, {}, 1.0)
-    titles = [s.title for s in find_results(root, "quick")]
+    titles = [s.title for s in find_results("quick")]
     assert "Faces of mine (profile laptop)" in titles
 
 
@@ -177,7 +187,7 @@ def test_a_title_is_text_whatever_it_holds(root):
     title = "<b>a</b> | [b](c) &lt; `d`\n# *e*_f_ {{g}} $h$"
     options = {"dataset": {"title": title}}
     write_record(folder / "lbae/record.json", "train", options, {}, {}, 1.0)
-    (trap,) = (s for s in find_results(root, "quick") if s.folder.name == "folder-trap")
+    (trap,) = (s for s in find_results("quick") if s.place.name == "folder-trap")
     shown = html.escape(title.replace("\n", " "), quote=False)
     read = MarkdownIt("commonmark", {"html": True}).enable("table").use(dollarmath_plugin)
     for text in (

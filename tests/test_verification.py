@@ -10,11 +10,11 @@ from reports import lbae, results
 
 from companion.experiments.profiles import load_experiment
 from companion.experiments.records import read_record, write_record
-from companion.experiments.sources import code_hash
+from companion.experiments.sources import code_hash, notebook_hash
 from companion.site.sphinx_extension import with_notes
 from companion.workflow.comparison import compare_figures, compare_results
 from companion.workflow.notebooks import notebook_parameters, parse_parameter
-from companion.workflow.staleness import stale_reasons
+from companion.workflow.staleness import page_reasons
 from companion.workflow.verify import _yaml
 from lbae_lib.files import sha256_file
 
@@ -75,7 +75,7 @@ def page(tmp_path, as_project):
     for part in ("config", "notebooks"):
         (tmp_path / part).symlink_to(PROJECT / part)
     as_project(tmp_path)
-    return executed(tmp_path / "results/smoke/digits", "04_interpolation", rows=5)
+    return executed(tmp_path / "runs/smoke/digits", "04_interpolation", rows=5)
 
 
 def executed(folder, name, **given):
@@ -87,7 +87,7 @@ def executed(folder, name, **given):
         folder / name / "record.json",
         name,
         {"profile": "smoke", "dataset": "digits", "parameters": parameters},
-        {"notebook": sha256_file(notebook), "code": code_hash(notebook)},
+        {"notebook": notebook_hash(notebook), "code": code_hash(notebook)},
         {"verdicts": []},
         1.0,
     )
@@ -102,10 +102,10 @@ def overridden(page, **overrides):
 
 def test_parameters_given_by_the_user_leave_a_page_up_to_date(page):
     overridden(page, rows=5)
-    assert stale_reasons(page) == []
+    assert page_reasons(page) == []
     for overrides in ({}, {"pairs": 5}, {"rows": 6}):
         overridden(page, **overrides)
-        assert stale_reasons(page) == ["its parameters have changed"]
+        assert page_reasons(page) == ["its parameters have changed"]
 
 
 def test_tables_of_outdated_scores_are_out_of_date(page):
@@ -113,7 +113,7 @@ def test_tables_of_outdated_scores_are_out_of_date(page):
     overridden(scores, seeds=2)
     notebook = PROJECT / "notebooks/06_tables.ipynb"
     made_of = {
-        "notebook": sha256_file(notebook),
+        "notebook": notebook_hash(notebook),
         "code": code_hash(notebook),
         "digits (smoke)": sha256_file(page.parent / "05_metrics/record.json"),
     }
@@ -121,19 +121,21 @@ def test_tables_of_outdated_scores_are_out_of_date(page):
     options = {"profile": "smoke", "parameters": {}}
     write_record(folder / "06_tables/record.json", "06_tables", options, made_of, {}, 1.0)
     tables = folder / "06_tables.ipynb"
-    assert stale_reasons(tables) == []
+    assert page_reasons(tables) == []
     overridden(scores, seeds=3)
-    assert stale_reasons(tables) == ["what the scores of digits (smoke) are made of has changed"]
+    assert page_reasons(tables) == ["what the scores of digits (smoke) are made of has changed"]
     executed(page.parent, "05_metrics", seeds=3)
-    assert stale_reasons(tables) == ["scores have changed"]
+    assert page_reasons(tables) == ["scores have changed"]
 
 
 def test_an_older_page_says_so_below_its_title():
     page = {"cells": [{"cell_type": "markdown", "source": ["# Title"]}], "nbformat": 4}
-    marked = json.loads(with_notes(json.dumps(page), "Links", ["the notebook has changed"]))
-    assert [c["cell_type"] for c in marked["cells"]] == ["markdown"] * 3
-    assert "the notebook has changed since" in marked["cells"][1]["source"]
-    assert marked["cells"][2]["source"] == "Links"
+    reasons = ["the notebook has changed"]
+    marked = json.loads(with_notes(json.dumps(page), "Origin", "Links", reasons))
+    assert [c["cell_type"] for c in marked["cells"]] == ["markdown"] * 4
+    assert marked["cells"][1]["source"] == "Origin"
+    assert "out of date: the notebook has changed. Run" in marked["cells"][2]["source"]
+    assert marked["cells"][3]["source"] == "Links"
 
 
 @pytest.mark.slow

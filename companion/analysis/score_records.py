@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from companion.analysis.spread import Spread
-from companion.experiments.profiles import load_experiment, results_folder
+from companion.experiments.artifacts import MODEL
+from companion.experiments.profiles import load_experiment
 from companion.experiments.records import RECORD_FILE, SCORES, comparable, read_record
+from companion.project import in_force, results_in_force
 from lbae_lib.data.registry import PAPER_DATASETS, paper_counterpart
 
 T = TypeVar("T")
@@ -76,7 +78,8 @@ class ScoreRecord:
     @property
     def folder(self) -> Path:
         """The folder of the metrics page."""
-        return results_folder(self.profile, self.dataset) / SCORES
+        place = load_experiment(self.profile, self.dataset).place
+        return in_force(place / SCORES / RECORD_FILE).parent
 
     @property
     def counterpart(self) -> str | None:
@@ -132,17 +135,16 @@ class ScoreRecord:
         return None if row is None else Spread.of(row["values"][evaluator][metric])
 
 
-def all_scores(root: Path, profile: str) -> list[ScoreRecord]:
+def all_scores(profile: str) -> list[ScoreRecord]:
     """Scores of all data sets that belong beside a profile, the paper's own data first."""
-    paths = sorted((root / "results").glob("*/*/05_metrics/record.json"))
+    paths = results_in_force(f"*/*/{SCORES}/{RECORD_FILE}")
     records = [ScoreRecord.load(p) for p in paths if comparable(p.parts[-4], profile)]
     return sorted(records, key=lambda r: (r.dataset not in PAPER_DATASETS, r.dataset, r.profile))
 
 
 def training_record(scores: ScoreRecord, model: str) -> dict[str, Any]:
     """The training record of a model that was scored."""
-    path = results_folder(scores.profile, scores.dataset) / model / RECORD_FILE
-    return read_record(path)
+    return read_record(MODEL.record(load_experiment(scores.profile, scores.dataset), model))
 
 
 def _counted(number: int, name: str) -> str:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from companion.experiments.profiles import LATENT_SIZE, Experiment
+from companion.experiments.records import RECORD_FILE
+from companion.project import in_force, is_published
 from lbae_lib.errors import CheckpointError
 
 
@@ -19,20 +21,40 @@ class Artifact:
 
     Attributes:
         command: the one that makes it.
+        task: what the command does, for progress and messages; "{model}" is the model's name.
         files: what the command leaves in the data set's folder, the artefact first; "{model}" is
             "lbae", "vae" (the baseline) or "lbae-N" (another latent size).
         made_of: artefacts it is made of, beside images.
-        modules: those whose code, with what they import, decides on its content.
+        version: of what the command does; raised by hand when that changes, so that what was made
+            stays valid when code is moved or reworded.
     """
 
     command: str
+    task: str
     files: tuple[str, ...]
     made_of: tuple[Artifact, ...]
-    modules: tuple[str, ...]
+    version: int = 1
+
+    def target(self, experiment: Experiment, model: str | None = None) -> Path:
+        """Where the command writes the artefact, of the experiment's model unless named."""
+        return experiment.folder / self.files[0].format(model=model or experiment.model)
 
     def path(self, experiment: Experiment, model: str | None = None) -> Path:
-        """The artefact's file, of the experiment's model unless named."""
-        return experiment.folder / self.files[0].format(model=model or experiment.model)
+        """The artefact's file: the user's own if there is one, else the published one."""
+        # The last file is there when the command has ended.
+        last = in_force(experiment.place / self.files[-1].format(model=model or experiment.model))
+        own = self.target(experiment, model)
+        published = is_published(last) and not own.exists()
+        return last.parent / own.name if published else own
+
+    def doing(self, model: str) -> str:
+        """The task, e.g. "training the VAE" or "encoding with the LBAE of 16 bits"."""
+        kind, _, size = model.partition("-")
+        return self.task.format(model=f"{kind.upper()} of {size} bits" if size else kind.upper())
+
+    def record(self, experiment: Experiment, model: str | None = None) -> Path:
+        """The artefact's record, beside it."""
+        return self.path(experiment, model).parent / RECORD_FILE
 
     def required(self, experiment: Experiment) -> Path:
         """The artefact's file.
@@ -43,7 +65,10 @@ class Artifact:
         path = self.path(experiment)
         if not path.exists():
             command = self.command_line(experiment)
-            raise CheckpointError(f"no {path.name} in {path.parent}: make it with `{command}`")
+            raise CheckpointError(
+                f"no {path.name} in {path.parent} or among the published results: make it with "
+                f"`{command}`"
+            )
         return path
 
     def command_line(self, experiment: Experiment) -> str:
@@ -55,27 +80,27 @@ class Artifact:
 
 MODEL = Artifact(
     command="train",
+    task="training the {model}",
     files=("{model}/model.safetensors", "{model}/record.json"),
     made_of=(),
-    modules=("lbae_lib.models.training", "lbae_lib.data.registry"),
 )
 LATENTS = Artifact(
     command="encode",
+    task="encoding with the {model}",
     files=("{model}/latents.safetensors",),
     made_of=(MODEL,),
-    modules=("lbae_lib.models.encoding", "lbae_lib.models.model_files"),
 )
 EXTRACTOR = Artifact(
     command="extractor",
+    task="training the feature extractor",
     files=("extractor/model.safetensors", "extractor/record.json"),
     made_of=(),
-    modules=("lbae_lib.metrics.classifier_training", "lbae_lib.data.registry"),
 )
 PRIOR = Artifact(
     command="prior",
+    task="fitting the prior",
     files=("prior/model.safetensors", "prior/record.json"),
     made_of=(LATENTS,),
-    modules=("lbae_lib.latent.autoregressive",),
 )
 
 # Inputs in the record of a page -> the artefact, and of which model.

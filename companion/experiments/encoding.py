@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from torch import Tensor
@@ -9,7 +10,8 @@ from torch import Tensor
 from companion.experiments.artifacts import LATENTS, MODEL
 from companion.experiments.images import load_images
 from companion.experiments.profiles import Experiment
-from lbae_lib.files import sha256_file, write_tensors
+from lbae_lib.errors import CheckpointError
+from lbae_lib.files import read_description, sha256_file, write_tensors
 from lbae_lib.locks import locked
 from lbae_lib.models.autoencoders import VAE
 from lbae_lib.models.encoding import encode, encode_posterior
@@ -28,23 +30,57 @@ def encode_experiment(experiment: Experiment, data_root: Path, device: str = "au
         ConfigError: if the machine has no such device.
         WriteError: if another run is using the model's folder.
     """
-    device = choose_device(device)
-    path = LATENTS.path(experiment)
     with locked(experiment.model_folder):
-        digest = sha256_file(MODEL.required(experiment))  # before it is read
-        model, _ = load_autoencoder(MODEL.path(experiment), device)
-        images = load_images(experiment, data_root)
-        latents: dict[str, Tensor] = {}
-        for name, part in images.splits.items():
-            if isinstance(model, VAE):
-                mean, log_variance = encode_posterior(model, part.images, show_progress=True)
-                latents |= {f"{name}.mean": mean, f"{name}.log_variance": log_variance}
-            else:
-                latents[name] = encode(model, part.images, show_progress=True)
-        about = {
-            "latent_size": experiment.network.latent_size,
-            "model_sha256": digest,
-            "images_sha256": images.hashes,
-        }
-        write_tensors(path, latents, about)
+        return _encode(experiment, data_root, choose_device(device))
+
+
+def ensure_latents(experiment: Experiment, data_root: Path, device: str = "auto") -> Path:
+    """The file of latents; encode first where there is none of this model and these images.
+
+    Latents are not published: a clone has models alone. Another process that is encoding is
+    waited for.
+
+    Raises:
+        CheckpointError: if there is no model.
+        ConfigError: if the machine has no such device.
+    """
+    if not _current(experiment, data_root):
+        with locked(experiment.model_folder, wait=True):
+            if not _current(experiment, data_root):
+                about = f"no latents of this {experiment.model.upper()}"
+                print(f"{experiment.dataset.title}: {about} yet: encoding …", file=sys.stderr)
+                return _encode(experiment, data_root, choose_device(device))
+    return LATENTS.path(experiment)
+
+
+def _current(experiment: Experiment, data_root: Path) -> bool:
+    """Whether there are latents, of this model and these images."""
+    model = MODEL.required(experiment)
+    try:
+        about = read_description(LATENTS.path(experiment), "latents")
+    except CheckpointError:
+        return False
+    images = load_images(experiment, data_root).hashes
+    return about["model_sha256"] == sha256_file(model) and about["images_sha256"] == images
+
+
+def _encode(experiment: Experiment, data_root: Path, device: str) -> Path:
+    path = LATENTS.target(experiment)
+    digest = sha256_file(MODEL.required(experiment))  # before it is read
+    model, _ = load_autoencoder(MODEL.path(experiment), device)
+    images = load_images(experiment, data_root)
+    latents: dict[str, Tensor] = {}
+    for name, part in images.splits.items():
+        if isinstance(model, VAE):
+            mean, log_variance = encode_posterior(model, part.images, show_progress=True)
+            latents |= {f"{name}.mean": mean, f"{name}.log_variance": log_variance}
+        else:
+            latents[name] = encode(model, part.images, show_progress=True)
+    about = {
+        "version": LATENTS.version,
+        "latent_size": experiment.network.latent_size,
+        "model_sha256": digest,
+        "images_sha256": images.hashes,
+    }
+    write_tensors(path, latents, about)
     return path

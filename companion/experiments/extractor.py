@@ -38,7 +38,7 @@ def train_extractor(experiment: Experiment, data_root: Path, device: str = "auto
         WriteError: if another run is using the extractor's folder.
     """
     device = choose_device(device)
-    path = EXTRACTOR.path(experiment)
+    path = EXTRACTOR.target(experiment)
     with recorded_run("extractor", path.parent, device) as write:
         images = load_images(experiment, data_root)
         tasks = {name: extractor_task(part) for name, part in images.splits.items()}
@@ -50,6 +50,7 @@ def train_extractor(experiment: Experiment, data_root: Path, device: str = "auto
         save_classifier(path, model, about)
         write(
             options={
+                "version": EXTRACTOR.version,
                 "profile": experiment.profile,
                 "dataset": experiment.dataset.name,
                 "epochs": epochs,

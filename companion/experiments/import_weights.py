@@ -36,7 +36,7 @@ def import_authors_weights(
         CheckpointError: if the weights cannot be read or do not fit, or the folder already holds a
             model.
     """
-    folder, target = experiment.model_folder, MODEL.path(experiment)
+    folder, target = experiment.model_folder, MODEL.target(experiment)
     with recorded_run(IMPORTED, folder) as write:
         if target.exists() or (folder / CHECKPOINT_FILE).exists():
             raise CheckpointError(

@@ -30,7 +30,7 @@ def fit_priors(experiment: Experiment, data_root: Path, device: str = "auto") ->
         WriteError: if another run is using the prior's folder.
     """
     device = choose_device(device)
-    path = PRIOR.path(experiment)
+    path = PRIOR.target(experiment)
     with recorded_run("prior", path.parent, device) as write:
         # Before they are read.
         model, latents = (sha256_file(a.required(experiment)) for a in (MODEL, LATENTS))
@@ -45,7 +45,12 @@ def fit_priors(experiment: Experiment, data_root: Path, device: str = "auto") ->
             "autoregressive": fitted.model,
         }
         write(
-            options={"profile": experiment.profile, "dataset": experiment.dataset.name, "seed": 0},
+            options={
+                "version": PRIOR.version,
+                "profile": experiment.profile,
+                "dataset": experiment.dataset.name,
+                "seed": 0,
+            },
             inputs={"latents": latents},
             results={
                 "model_sha256": sha256_file(path),

@@ -15,7 +15,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from companion.experiments.datasets import dataset_info
-from companion.project import project_root
+from companion.project import RUNS, project_root
 from lbae_lib.data.registry import FOLDER_PREFIX, DatasetInfo, dataset_slug
 from lbae_lib.errors import ConfigError, unknown
 from lbae_lib.models.config import MODELS, Loss, NetworkConfig, TrainingConfig
@@ -143,12 +143,17 @@ class Experiment:
 
     @property
     def folder(self) -> Path:
-        """``results/<profile>/<data set>`` of the project."""
-        return results_folder(self.profile, self.dataset.name)
+        """``runs/<profile>/<data set>`` of the project, where its steps write."""
+        return project_root() / RUNS / self.place
+
+    @property
+    def place(self) -> Path:
+        """``<profile>/<data set>``, where its results are below ``runs/`` and ``results/``."""
+        return Path(self.profile, dataset_slug(self.dataset.name))
 
     @property
     def model_folder(self) -> Path:
-        """The folder of the model, its latents and its record."""
+        """Where a training writes the model, its latents and its record."""
         return self.folder / self.model
 
     def options(self) -> dict[str, Any]:
@@ -160,11 +165,6 @@ class Experiment:
             "training": dataclasses.asdict(self.training),
             "validation_images": self.entry.validation_images,
         }
-
-
-def results_folder(profile: str, dataset: str) -> Path:
-    """``results/<profile>/<data set>`` of the project."""
-    return project_root() / "results" / profile / dataset_slug(dataset)
 
 
 def profile_names() -> list[str]:

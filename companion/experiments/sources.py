@@ -40,6 +40,22 @@ def notebook_sources(notebook: Path) -> list[Path]:
     return _closure(_imported(code))
 
 
+def notebook_hash(notebook: Path) -> str:
+    """SHA-256 of a notebook's cells: kind, text and tags; outputs, numbers and names do not count.
+
+    Opening and saving a notebook in JupyterLab leaves it as it is.
+    """
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    content = [
+        (cell["cell_type"], "".join(cell["source"]), sorted(cell["metadata"].get("tags", [])))
+        for cell in cells
+    ]
+    # JupyterLab adds an empty cell at the end where the last one is run.
+    while content and not content[-1][1].strip():
+        content.pop()
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
 def code_hash(notebook: Path) -> str:
     """SHA-256 of the code in the library files behind a notebook; comments do not count."""
     return sources_hash(notebook_sources(notebook))

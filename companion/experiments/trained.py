@@ -9,6 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from companion.experiments.artifacts import LATENTS, MODEL
+from companion.experiments.encoding import ensure_latents
 from companion.experiments.images import SPLITS, Images, load_images
 from companion.experiments.profiles import Experiment
 from lbae_lib.bits import unpack_bits
@@ -77,11 +78,12 @@ class Baseline:
 def load_trained(experiment: Experiment, data_root: Path, device: str = "cpu") -> Trained:
     """The experiment's LBAE on a device, with its images and latents.
 
+    Latents that are missing, or of another model or of other images, are encoded first.
+
     Raises:
-        CheckpointError: if model or latents are missing, or the latents are of another model or of
-            other images.
+        CheckpointError: if there is no model.
     """
-    packed, images = _load_latents(experiment, data_root)
+    packed, images = _load_latents(experiment, data_root, device)
     model, _ = load_model(MODEL.path(experiment), device)
     return Trained(model, images.splits, packed, images.dataset)
 
@@ -92,7 +94,7 @@ def load_baseline(experiment: Experiment, data_root: Path, device: str = "cpu") 
     Raises:
         CheckpointError: as :func:`load_trained`.
     """
-    latents, images = _load_latents(experiment, data_root)
+    latents, images = _load_latents(experiment, data_root, device)
     model, _ = load_vae(MODEL.path(experiment), device)
     means, log_variances = (
         {name: latents[f"{name}.{kind}"] for name in SPLITS} for kind in ("mean", "log_variance")
@@ -100,9 +102,12 @@ def load_baseline(experiment: Experiment, data_root: Path, device: str = "cpu") 
     return Baseline(model, images.splits, means, log_variances)
 
 
-def _load_latents(experiment: Experiment, data_root: Path) -> tuple[dict[str, Tensor], Images]:
-    """Latents of the experiment's model, and the images they are of."""
-    model, path = (artifact.required(experiment) for artifact in (MODEL, LATENTS))
+def _load_latents(
+    experiment: Experiment, data_root: Path, device: str
+) -> tuple[dict[str, Tensor], Images]:
+    """Latents of the experiment's model, encoded first if there are none, and their images."""
+    path = ensure_latents(experiment, data_root, device)
+    model = MODEL.required(experiment)
     latents, about = read_tensors(path, "latents")
     images = load_images(experiment, data_root)
     if about["model_sha256"] != sha256_file(model) or about["images_sha256"] != images.hashes:

@@ -40,7 +40,7 @@ def train_experiment(
 
     # At the start: the commit may move on during a long run.
     made_in = environment(choose_device(hardware.device))
-    folder, path = experiment.model_folder, MODEL.path(experiment)
+    folder, path = experiment.model_folder, MODEL.target(experiment)
     if is_imported(folder):
         raise CheckpointError(
             f"{folder} holds imported weights: remove it to train, or choose another profile"
@@ -61,7 +61,8 @@ def train_experiment(
         write_record(
             folder / RECORD_FILE,
             kind="train",
-            options=experiment.options() | {"hardware": dataclasses.asdict(hardware)},
+            options=experiment.options()
+            | {"version": MODEL.version, "hardware": dataclasses.asdict(hardware)},
             inputs=images.hashes,
             results={
                 **result.for_record(),

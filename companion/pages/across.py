@@ -8,8 +8,7 @@ from torch import Tensor
 
 from companion.analysis.score_records import ScoreRecord, all_scores, with_current_names
 from companion.experiments.records import RECORD_FILE, SCORES, TABLES
-from companion.pages.page import Page
-from companion.project import project_root
+from companion.pages.page import Page, check_run, page_folder
 from lbae_lib.errors import LbaeError
 from lbae_lib.files import read_tensors, sha256_file
 
@@ -45,20 +44,23 @@ class AcrossPage(Page):
         }
 
 
-def open_tables(profile: str) -> tuple[AcrossPage, list[ScoreRecord]]:
+def open_tables(profile: str, output: str = "") -> tuple[AcrossPage, list[ScoreRecord]]:
     """The page on all data sets, and the scores that it compares.
+
+    Args:
+        profile: the one whose book it is for.
+        output: see :func:`companion.pages.page.page_folder`.
 
     Raises:
         LbaeError: if no data set was scored yet.
     """
-    root = project_root()
-    records = all_scores(root, profile)
+    check_run(TABLES, {"profile": profile, "output": output})
+    records = all_scores(profile)
     if not records:
         raise LbaeError(
             f"no data set was scored yet: run `lbae notebook {SCORES} -d DATASET` first"
         )
-    folder = root / "results" / profile / TABLES
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = page_folder(TABLES, output)
     return AcrossPage(
         name=TABLES, profile=profile, parameters={}, folder=folder, records=records
     ), records

@@ -15,13 +15,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from companion.experiments.artifacts import EXTRACTOR, ROLES
+from companion.experiments.artifacts import EXTRACTOR, MODEL, ROLES
+from companion.experiments.encoding import ensure_latents
 from companion.experiments.extractor import load_extractor
 from companion.experiments.prior import load_codec
 from companion.experiments.profiles import Experiment, load_experiment
-from companion.experiments.records import RECORD_FILE, is_imported, read_record
+from companion.experiments.records import is_imported, read_record
 from companion.experiments.trained import Baseline, Trained, load_baseline, load_trained
-from companion.pages.page import Page
+from companion.pages.page import Page, check_run, page_folder
 from companion.project import project_root
 from lbae_lib.coding.codec import Codec
 from lbae_lib.data.registry import with_home
@@ -51,7 +52,7 @@ class Notebook(Page):
     @property
     def provenance(self) -> str:
         """Data, profile and seeds."""
-        imported = is_imported(self.experiment.model_folder)
+        imported = is_imported(MODEL.path(self.experiment).parent)
         trained = f"training seed {self.experiment.training.seed}"
         return (
             f"{self.trained.dataset.title}, profile {self.profile}, "
@@ -73,6 +74,7 @@ class Notebook(Page):
         Raises:
             LbaeError: if the profile has none for it, or it is not trained and encoded.
         """
+        ensure_latents(self.baseline_experiment, self.data_root, self.device)
         self.made_of |= _hashes(self.experiment, "baseline")
         return load_baseline(self.baseline_experiment, self.data_root, self.device)
 
@@ -111,19 +113,16 @@ class Notebook(Page):
         """The training run's ``progress.jsonl``, one entry per epoch; [] for imported weights."""
         if "imported" in self.training_results():
             return []
-        text = (self.experiment.model_folder / PROGRESS_FILE).read_text(encoding="utf-8")
+        text = MODEL.path(self.experiment).with_name(PROGRESS_FILE).read_text(encoding="utf-8")
         return [json.loads(line) for line in text.splitlines()]
 
     def training_results(self, model: str = "lbae") -> dict[str, Any]:
         """The results in the record of a model's training."""
-        return self._recorded(self.experiment.folder / model)
+        return dict(read_record(MODEL.record(self.experiment, model))["results"])
 
     def extractor_results(self) -> dict[str, Any]:
         """The results in the record of the feature extractor's training."""
-        return self._recorded(EXTRACTOR.path(self.experiment).parent)
-
-    def _recorded(self, folder: Path) -> dict[str, Any]:
-        return dict(read_record(folder / RECORD_FILE)["results"])
+        return dict(read_record(EXTRACTOR.record(self.experiment))["results"])
 
     def _options(self) -> dict[str, Any]:
         own = {"dataset": self.experiment.dataset.name, "device": self.device}
@@ -131,7 +130,13 @@ class Notebook(Page):
 
 
 def open_notebook(
-    name: str, profile: str, dataset: str, data_root: str, device: str = "auto", **parameters: Any
+    name: str,
+    profile: str,
+    dataset: str,
+    data_root: str,
+    device: str = "auto",
+    output: str = "",
+    **parameters: Any,
 ) -> Notebook:
     """Load what a notebook needs.
 
@@ -142,24 +147,26 @@ def open_notebook(
         data_root: where torchvision's data sets are; relative to the project, or to the home
             folder if it starts with "~".
         device: "auto", "cpu" or "cuda".
+        output: folder of figures, tables and record; see :func:`~companion.pages.page.page_folder`.
         **parameters: the notebook's own, kept in its record.
 
     Raises:
-        LbaeError: if the model, its latents or the images are missing (the message names the
-            command that makes them), or there is no such device.
+        LbaeError: if the model or the images are missing (the message names the command that makes
+            them), or there is no such device.
     """
+    given = {"profile": profile, "dataset": dataset, "data_root": data_root, "device": device}
+    check_run(name, given | {"output": output} | parameters)
     experiment = load_experiment(profile, dataset)
     root = project_root() / with_home(data_root)
-    inputs = _hashes(experiment, "model", "latents")
     device = choose_device(device)
+    ensure_latents(experiment, root, device)
+    inputs = _hashes(experiment, "model", "latents")
     trained = load_trained(experiment, root, device)
-    folder = experiment.folder / name
-    folder.mkdir(parents=True, exist_ok=True)
     return Notebook(
         name=name,
         profile=profile,
         parameters=parameters,
-        folder=folder,
+        folder=page_folder(name, output),
         experiment=experiment,
         trained=trained,
         data_root=root,

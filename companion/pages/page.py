@@ -10,19 +10,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+from IPython.core.getipython import get_ipython
 from IPython.display import HTML, display
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from companion.experiments.parameters import check_given, check_values
 from companion.experiments.records import RECORD_FILE, environment, write_record
-from companion.experiments.sources import code_hash
+from companion.experiments.sources import code_hash, notebook_hash
 from companion.figures.style import save_figure
 from companion.pages.player import player_html
 from companion.pages.tables import Rows, csv_table, download_links, html_table, latex_table
 from companion.paper.decisions import Verdict
-from companion.project import project_root
-from lbae_lib.files import replacing, sha256_file, write_text
+from companion.project import RUNS, is_published, project_root
+from lbae_lib.errors import ConfigError
+from lbae_lib.files import replacing, write_text
 
 
 @dataclass(kw_only=True)
@@ -52,7 +56,7 @@ class Page:
 
     def __post_init__(self) -> None:
         notebook = project_root() / "notebooks" / f"{self.name}.ipynb"
-        self.made_of |= {"notebook": sha256_file(notebook), "code": code_hash(notebook)}
+        self.made_of |= {"notebook": notebook_hash(notebook), "code": code_hash(notebook)}
 
     @property
     def provenance(self) -> str:
@@ -150,9 +154,45 @@ class Page:
             seconds=time.monotonic() - self._started,
             made_in=environment(self.device),
         )
+        if self.folder.is_relative_to(project_root() / RUNS / "notebooks"):  # of a run by itself
+            where = self.folder.relative_to(project_root()).as_posix()
+            display(HTML(f"<p>Figures, tables and the record of this run: {where}</p>"))
 
     def _options(self) -> dict[str, Any]:
         return {"parameters": dict(self.parameters)}
+
+
+def check_run(name: str, parameters: Mapping[str, Any]) -> None:
+    """Raise ``ConfigError`` unless a notebook's parameters are its own and within their bounds."""
+    shell = get_ipython()
+    cells = [] if shell is None else list(shell.user_ns.get("In", []))
+    check_given(name, cells, parameters)
+    check_values(name, parameters)
+
+
+def page_folder(name: str, output: str = "") -> Path:
+    """The folder for what a notebook's run leaves.
+
+    Args:
+        name: of the notebook.
+        output: relative to the working folder; "" makes one for this run alone, in
+            ``runs/notebooks/NAME/``.
+
+    Raises:
+        ConfigError: if it is among the published results.
+    """
+    if output:
+        folder = Path(output).expanduser().resolve()
+        if is_published(folder):
+            raise ConfigError(
+                f"{output} is among the published results, which only `lbae publish` changes: "
+                "choose another folder as output"
+            )
+    else:
+        run = f"{time.strftime('%Y-%m-%d-%H%M%S')}-{uuid4().hex[:6]}"
+        folder = project_root() / RUNS / "notebooks" / name / run
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def file_name(name: str) -> str:

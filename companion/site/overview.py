@@ -11,7 +11,7 @@ def overview_figure(sets: list[ResultSet]) -> str:
     """The method in one figure, from the first data set that has it, as Markdown; else ""."""
     for result in sets:
         page = result.page(_PAGE)
-        if (result.folder / _PAGE / _FILE).exists():
+        if (result.file(_PAGE).with_suffix("") / _FILE).exists():
             return (
                 f"```{{figure}} /{page}/{_FILE}\n"
                 ":alt: Above: an image, its bits, its reconstruction. Below: a sphere cut by a "

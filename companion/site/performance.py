@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from companion.project import project_root, results_in_force
 from companion.site.results import markdown_table
 
-_FOLDER = Path("results/performance")
 # Scripts in ``benchmarks/``, which write records of one shape; see ``benchmarks/machine.py``.
 BENCHMARKS = {
     "training": "Training",
@@ -20,11 +20,11 @@ BENCHMARKS = {
 }
 
 
-def performance_tables(root: Path) -> str:
-    """A section per benchmark and a part per machine, as Markdown; ``root`` is the project's."""
+def performance_tables() -> str:
+    """A section per benchmark and a part per machine, as Markdown."""
     sections = []
     for name, title in BENCHMARKS.items():
-        records = sorted((root / _FOLDER).glob(f"{name}-*.json"))
+        records = list(results_in_force(f"performance/{name}-*.json"))
         sections += [f"## {title}", *(_part(path, name) for path in records)]
         if not records:
             sections.append("Not measured yet.")
@@ -40,7 +40,7 @@ def _part(path: Path, name: str) -> str:
     parts += [f"{found['caption']} PyTorch {found['torch']}."]
     parts += [markdown_table(found["header"], rows)]
     if "figure" in found:
-        figure = (_FOLDER / path.name).with_suffix(".png").as_posix()
+        figure = path.relative_to(project_root()).with_suffix(".png").as_posix()
         text = found["figure"]
         parts.append(
             f"```{{figure}} /{figure}\n:alt: {text['alt']}\n:width: 70%\n\n{text['caption']}\n```"

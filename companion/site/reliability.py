@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from companion.project import in_force
 from companion.site.results import cell, markdown_table
 from lbae_lib.files import read_json
 
-_OUTCOMES = "results/reliability/outcomes.json"
+_OUTCOMES = "reliability/outcomes.json"
 
 
-def reliability_table(root: Path) -> str:
-    """Each kind of damage and its outcomes, as Markdown; ``root`` is the project's."""
-    path = root / _OUTCOMES
+def reliability_table() -> str:
+    """Each kind of damage and its outcomes, as Markdown."""
+    path = in_force(_OUTCOMES)
     if not path.exists():
         return "Not tried yet.\n"
     rows = []

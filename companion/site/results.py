@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from companion.experiments.records import RECORD_FILE, comparable, read_record
+from companion.experiments.records import RECORD_FILE, read_record
+from companion.project import in_force, project_root
+from companion.workflow.book_state import pages_in_force
 from lbae_lib.data.registry import DATASETS, PAPER_DATASETS
 
 
@@ -17,14 +19,18 @@ class ResultSet:
     """Executed notebooks of one data set in one profile.
 
     Attributes:
-        folder: the project's ``results/<profile>/<data set>``.
+        place: ``<profile>/<data set>``, below ``runs/`` and ``results/``.
         title: of data set and profile, for the table of contents.
         notebooks: their names, in order.
     """
 
-    folder: Path
+    place: Path
     title: str
     notebooks: tuple[str, ...]
+
+    def file(self, notebook: str) -> Path:
+        """The executed notebook: the user's own, or else the published one."""
+        return in_force(self.place / f"{notebook}.ipynb")
 
     @property
     def label(self) -> str:
@@ -32,8 +38,8 @@ class ResultSet:
         return re.sub(r"([\\`*_{}\[\]<>&|$~!#])", r"\\\1", " ".join(self.title.split()))
 
     def page(self, notebook: str) -> str:
-        """The document that a notebook becomes: ``results/<profile>/<data set>/<notebook>``."""
-        return Path(*self.folder.parts[-3:], notebook).as_posix()
+        """The document that a notebook becomes, e.g. ``results/quick/digits/03_sampling``."""
+        return self.file(notebook).relative_to(project_root()).with_suffix("").as_posix()
 
     def verdicts(self, notebook: str) -> list[dict[str, Any]]:
         """The verdicts in a notebook's record.
@@ -41,22 +47,24 @@ class ResultSet:
         Raises:
             CheckpointError: if the record is missing or damaged.
         """
-        record = read_record(self.folder / notebook / RECORD_FILE)
+        record = read_record(self.file(notebook).with_suffix("") / RECORD_FILE)
         return list(record["results"].get("verdicts", []))
 
 
-def find_results(root: Path, profile: str) -> list[ResultSet]:
+def find_results(profile: str) -> list[ResultSet]:
     """Every data set with executed notebooks: the paper's, other folders of images, stand-ins.
 
     Args:
-        root: of the project.
         profile: that the book is built for; see :func:`comparable`.
     """
-    executed = {folder: _notebooks(folder) for folder in (root / "results").glob("*/*")}
-    shown = [f for f, names in executed.items() if names and comparable(f.parent.name, profile)]
+    executed: dict[Path, list[str]] = {}
+    for page in pages_in_force(profile):
+        place = Path(*page.relative_to(project_root()).parts[1:-1])
+        if len(place.parts) == 2:
+            executed.setdefault(place, []).append(page.stem)
     return [
-        ResultSet(folder, f"{_title(folder)} (profile {folder.parent.name})", executed[folder])
-        for folder in sorted(shown, key=_place)
+        ResultSet(place, f"{_title(place)} (profile {place.parts[0]})", tuple(executed[place]))
+        for place in sorted(executed, key=_order)
     ]
 
 
@@ -71,24 +79,20 @@ def cell(text: str) -> str:
     return text.replace("|", r"\|")
 
 
-def _notebooks(folder: Path) -> tuple[str, ...]:
-    return tuple(sorted(p.stem for p in folder.glob("[0-9]*.ipynb") if ".log" not in p.name))
-
-
-def _title(folder: Path) -> str:
+def _title(place: Path) -> str:
     """Of a data set; of a folder of images as its training's record has it from the profile."""
-    if folder.name in DATASETS:
-        return DATASETS[folder.name].title
-    path = folder / "lbae" / RECORD_FILE
+    if place.name in DATASETS:
+        return DATASETS[place.name].title
+    path = in_force(place / "lbae" / RECORD_FILE)
     if not path.exists():
-        return folder.name
+        return place.name
     record = read_record(path, {"options.dataset.title": str})
     return str(record["options"]["dataset"]["title"])
 
 
-def _place(folder: Path) -> tuple[int, Path]:
+def _order(place: Path) -> tuple[int, Path]:
     """MNIST, CIFAR-10, CelebA, then other folders of images; stand-ins come last."""
-    titles, title = [*PAPER_DATASETS.values()], _title(folder)
+    titles, title = [*PAPER_DATASETS.values()], _title(place)
     if title in titles:
-        return titles.index(title), folder
-    return len(titles) + (folder.name in DATASETS), folder
+        return titles.index(title), place
+    return len(titles) + (place.name in DATASETS), place

@@ -34,7 +34,7 @@ def verdict_tables(sets: list[ResultSet], stale: Collection[str] = ()) -> str:
                 cells.append(links + " (out of date)" * bool(own and page in stale))
             rows.append(cells)
         if rows:
-            title = _title(executed[0].folder / f"{notebook}.ipynb")
+            title = _title(executed[0].file(notebook))
             header = ("claim of the paper", *(result.label for result in executed))
             parts.append(f"## {title}\n\n{markdown_table(header, rows)}")
     return "\n".join(parts)

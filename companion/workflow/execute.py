@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,10 +15,12 @@ import papermill
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
+from companion.experiments.parameters import check_values
 from companion.experiments.profiles import Experiment
 from companion.experiments.records import TABLES
-from companion.project import project_root
+from companion.project import RUNS, project_root
 from companion.workflow.notebooks import GIVEN, notebook_parameters, notebook_path
+from companion.workflow.stored_once import refer_to_files
 from lbae_lib.data.registry import without_home
 from lbae_lib.errors import ConfigError, LbaeError, unknown
 from lbae_lib.files import replacing
@@ -41,11 +44,11 @@ def run_notebook(
         device: "auto", "cpu" or "cuda", for notebooks with such a parameter.
 
     Returns:
-        ``results/<profile>/<data set>/<name>.ipynb``.
+        ``runs/<profile>/<data set>/<name>.ipynb``.
 
     Raises:
         ConfigError: if notebook or parameter is unknown, or a value is of another type than the
-            notebook's default; before anything runs.
+            notebook's default or out of bounds; before anything runs.
         LbaeError: if a cell fails; the notebook up to there is kept as ``<name>.log.ipynb``.
     """
     source = notebook_path(name)
@@ -69,12 +72,12 @@ def run_tables(profile: str) -> Path:
         profile: the one whose book it is for.
 
     Returns:
-        ``results/<profile>/06_tables.ipynb``.
+        ``runs/<profile>/06_tables.ipynb``.
 
     Raises:
         LbaeError: if a cell fails; the notebook up to there is kept as ``06_tables.log.ipynb``.
     """
-    folder = project_root() / "results" / profile
+    folder = project_root() / RUNS / profile
     return _execute(notebook_path(TABLES), folder, {"profile": profile}, "all data", {})
 
 
@@ -85,16 +88,18 @@ def _execute(
     title: str,
     overrides: Mapping[str, Any],
 ) -> Path:
+    """Run a notebook; its page replaces the one before, figures and all, if no cell fails."""
     name, target = source.stem, folder / source.name
     log = target.with_suffix(".log.ipynb")
     print(f"{title}: notebook {name} …", file=sys.stderr, flush=True)
-    with locked(folder / name):
+    with locked(folder / f".{name}") as _, TemporaryDirectory(dir=folder / f".{name}") as place:
+        output = Path(place, name)
         with replacing(target) as scratch, TemporaryDirectory() as sockets:
             # Through files: two kernels that start at once can be given the same free TCP port.
             connection = {"transport": "ipc", "connection_file": f"{sockets}/kernel.json"}
             try:
                 papermill.execute_notebook(
-                    str(source), str(scratch), parameters=dict(parameters),
+                    str(source), str(scratch), parameters={**parameters, "output": str(output)},
                     cwd=str(project_root()), progress_bar=False, log_output=False,
                     kernel_name="python3", config=Config(KernelManager=connection),
                     # It is interrupted when it is stopped, and would report that as an error.
@@ -106,25 +111,19 @@ def _execute(
                     f"cell {error.exec_count} of {name} failed: {error.ename}: {error.evalue}\n"
                     f"The notebook up to there is {log}"
                 ) from None
-            _tidy(scratch, name, overrides)
+            _tidy(scratch, name, output, overrides)
+            _replace_folder(output, folder / name)
         log.unlink(missing_ok=True)
     return target
 
 
 def check_parameters(notebook: Path, parameters: Mapping[str, Any]) -> None:
-    """Raise ``ConfigError`` unless every parameter is the notebook's, with its default's type."""
+    """Raise ``ConfigError`` unless every parameter is the notebook's, of its type and in bounds."""
     known = {k: v for k, v in notebook_parameters(notebook).items() if k not in GIVEN}
-    for name, value in parameters.items():
+    for name in parameters:
         if name not in known:
             raise ConfigError(f"{notebook.stem}: {unknown('parameter', name, known)}")
-        default = known[name]
-        if type(value) is not type(default) and not (
-            isinstance(default, float) and type(value) is int
-        ):
-            raise ConfigError(
-                f"parameter {name} of {notebook.stem} is {value!r}, but must be of the type of "
-                f"its default {default!r}, {type(default).__name__}"
-            )
+    check_values(notebook.stem, parameters)
 
 
 def _shown(path: Path, root: Path) -> str:
@@ -132,18 +131,35 @@ def _shown(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else without_home(path)
 
 
-def _tidy(executed: Path, name: str, overrides: Mapping[str, Any]) -> None:
-    """Keep parameters in the metadata, not times and places."""
+def _replace_folder(new: Path, old: Path) -> None:
+    """Put a folder in the place of another, which may be missing."""
+    aside = new.with_name("before")
+    if old.exists():
+        old.rename(aside)
+    new.rename(old)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _tidy(executed: Path, name: str, output: Path, overrides: Mapping[str, Any]) -> None:
+    """Keep parameters in the metadata, not times and places, and figures in their files alone."""
     notebook = nbformat.read(executed, as_version=4)
     papers = notebook.metadata.get("papermill", {})
     if papers.get("exception"):
         raise LbaeError(f"{name} ended with an error that its cells hid")
+    parameters = papers.get("parameters", {})
+    parameters.pop("output", None)
     notebook.metadata["papermill"] = {
-        "parameters": papers.get("parameters", {}),
+        "parameters": parameters,
         "overrides": dict(overrides),
         "version": papers.get("version"),
     }
-    for cell in notebook.cells:
+    for number, cell in enumerate(notebook.cells):
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell.id = f"{name[:2]}-given"  # papermill draws one at random
+            lines = cell.source.splitlines()
+            cell.source = "\n".join(line for line in lines if not line.startswith("output = "))
+        elif cell.cell_type == "code":
+            notebook.cells[number] = refer_to_files(cell, output)
     nbformat.write(notebook, executed)

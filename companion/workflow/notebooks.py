@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from companion.experiments.artifacts import NEEDS
 from companion.project import project_root
 from lbae_lib.errors import ConfigError, LbaeError, unknown
 
-GIVEN = ("profile", "dataset", "data_root", "device")  # parameters that are options of `lbae`
+# Options of `lbae`, and the folder of a run.
+GIVEN = ("profile", "dataset", "data_root", "device", "output")
 
 
 def notebook_names() -> list[str]:
@@ -59,10 +61,20 @@ def notebook_parameters(notebook: Path) -> dict[str, Any]:
     found = [c for c in cells if "parameters" in c["metadata"].get("tags", [])]
     tree = ast.parse("".join(found[0]["source"])) if found else ast.Module([], [])
     return {
-        statement.targets[0].id: ast.literal_eval(statement.value)
+        statement.target.id: ast.literal_eval(statement.value)
         for statement in tree.body
-        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)
+        if isinstance(statement, ast.AnnAssign)
+        and isinstance(statement.target, ast.Name)
+        and statement.value is not None
     }
+
+
+def parameter_help(notebook: Path) -> list[tuple[str, str]]:
+    """What `lbae notebook` lists of a notebook's own parameters: name with default, and meaning."""
+    cells = _content(notebook)["cells"]
+    found = [c for c in cells if "parameters" in c["metadata"].get("tags", [])]
+    lines = [line.partition("  # ") for c in found for line in "".join(c["source"]).splitlines()]
+    return [(name, text) for name, _, text in lines if name.partition(":")[0] not in GIVEN]
 
 
 def parse_parameter(text: str) -> tuple[str, object]:
@@ -75,14 +87,11 @@ def parse_parameter(text: str) -> tuple[str, object]:
     if not equals or not name.isidentifier():
         raise LbaeError(f"{text!r} is not a parameter: write NAME=VALUE, e.g. samples=1000")
     try:
+        if re.fullmatch(r"[\d:]+:[\d:]+", value):  # a number of base 60 in YAML 1.1
+            return name, value
         return name, yaml.safe_load(value)
     except yaml.YAMLError as error:
         raise LbaeError(f"the value of {name} cannot be read: {error}") from None
-
-
-def executed_notebooks(folder: Path) -> list[Path]:
-    """The executed notebooks in a folder of results, in order; logs of failed runs do not count."""
-    return sorted(p for p in folder.glob("[0-9]*.ipynb") if not p.name.endswith(".log.ipynb"))
 
 
 def _content(notebook: Path) -> dict[str, Any]:

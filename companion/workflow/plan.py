@@ -1,180 +1,165 @@
-"""The plan that the Snakefile reads: the files a step needs, and the options that change it.
+"""What a report has to do: the steps that are missing or out of date, in their order, and why.
 
-Quick to import: Snakemake reads it at every call, even when there is nothing to do.
+The command ``lbae report`` and the Snakefile read the same plan. Quick to import: Snakemake reads
+it at every call, even when there is nothing to do.
 """
 
 from __future__ import annotations
 
-import json
-import math
-import os
 import re
-import shlex
-import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from companion.experiments.artifacts import MODEL, Artifact, needed_artifacts
+from companion.experiments.artifacts import LATENTS, Artifact, needed_artifacts
 from companion.experiments.profiles import Experiment, load_experiment
-from companion.experiments.records import IMPORTED, SCORES, TABLES, comparable, is_imported
-from companion.experiments.sources import module_sources, notebook_sources
-from companion.project import project_root
-from companion.workflow.gpus import GPUS
+from companion.experiments.records import SCORES, TABLES
+from companion.project import in_force
+from companion.workflow.book_state import book_reasons
 from companion.workflow.notebooks import (
-    executed_notebooks,
     notebook_metadata,
     notebook_names,
     notebook_needs,
     notebook_path,
 )
+from companion.workflow.staleness import artifact_reasons, missing_run, page_reasons
 from lbae_lib.errors import LbaeError
 
-BOOK_INDEX = Path("build/_build/html/index.html")
-_MINUTES_ON_TOP = 20  # of a training's time limit: to load the images, and to score the model
-BOOK_PAGES = (
-    "_config.yml",
-    "book/**/*.md",
-    "book/*.bib",
-    "book/images/*.png",
-    "book/_static/*.css",
-    "results/performance/*.json",
-    "results/reliability/*.json",
-    "lbae_lib/*/*.py",  # the reference
-)
+BOOK = "book"
 
 
-class Plan:
-    """The report's steps for one profile and its data sets.
+@dataclass(frozen=True)
+class Step:
+    """An `lbae` command of a report.
 
-    Args:
-        config: of Snakemake: "profile", "datasets" (names, space-separated), "data" (folder),
-            "time_limit" (of one run of a training, H:MM:SS).
+    Attributes:
+        key: names the step, e.g. "digits/vae/encode" or "digits/03_sampling".
+        title: for progress, e.g. "digits: training the VAE".
+        rule: the Snakefile's, e.g. "train" or "computing_notebook".
+        words: of the command after `lbae`, without profile and data folder.
+        reasons: why it has to run.
+        waits_for: keys of the plan's steps that have to end before.
     """
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
-        self.profile = str(config["profile"])
-        self.data = str(config.get("data") or "")
-        self.time_limit = str(config.get("time_limit") or "")
-        self._experiments: dict[str, Experiment] = {}
-        for name in shlex.split(str(config["datasets"])):
-            experiment = load_experiment(self.profile, name)
-            self._experiments[experiment.folder.name] = experiment
+    key: str
+    title: str
+    rule: str
+    words: tuple[str, ...]
+    reasons: tuple[str, ...]
+    waits_for: tuple[str, ...] = ()
 
-    @property
-    def slugs(self) -> list[str]:
-        """Folder names of the data sets under ``results/<profile>/``."""
-        return list(self._experiments)
 
-    def command(self, step: str, slug: str, model: str | None = None) -> str:
-        """``lbae STEP`` with data set, profile and data folder, quoted for the shell."""
-        name = shlex.quote(f"{slug} {model or step}")  # begins its lines of progress
-        words = [sys.executable, "-m", "companion.cli", *step.split()]
-        words += ["-d", self._experiments[slug].dataset.name, "-p", self.profile]
-        words += ["-m", model] if model else []
-        words += ["--data", self.data] if self.data else []
-        words += ["--time-limit", self.time_limit] if self.time_limit and step == "train" else []
-        return f"LBAE_STEP={name} {shlex.join(words)}"
+def make_plan(profile: str, datasets: Sequence[str]) -> dict[str, Step]:
+    """The steps of a report, by key, each after those that it waits for.
 
-    @property
-    def gpu(self) -> dict[str, int]:
-        """What a step that computes takes of the machine's GPUs: one, if there are any."""
-        return {"gpu": 1} if os.environ.get(GPUS) else {}
+    Published models count as made where they are up to date; pages are run here, so that every
+    number of a report was computed by its user.
 
-    @property
-    def runtime(self) -> dict[str, int]:
-        """A cluster's limit for a training job, in minutes, where training has a limit."""
-        if not self.time_limit:
-            return {}
-        return {"runtime": math.ceil(parse_duration(self.time_limit) / 60) + _MINUTES_ON_TOP}
+    Args:
+        profile: a file in ``config/``.
+        datasets: registered names or "folder:PATH".
 
-    def threads(self, cores: int) -> int:
-        """Threads of a step that computes: half the cores.
+    Raises:
+        LbaeError: if the profile lacks a data set, or a record is damaged.
+    """
+    steps: dict[str, Step] = {}
+    scored = False
+    for name in datasets:
+        experiment = load_experiment(profile, name)
+        for notebook in _pages(experiment):
+            scored |= notebook == SCORES
+            _plan_page(steps, experiment, notebook)
+    executed = in_force(Path(profile, f"{TABLES}.ipynb"))
+    waits = tuple(key for key in steps if key.endswith(f"/{SCORES}"))
+    reasons = missing_run(executed) or page_reasons(executed) if scored else []
+    if scored and (reasons or waits):
+        reasons = reasons or ["scores are measured again"]
+        title = f"all data: notebook {TABLES}"
+        steps[TABLES] = Step(TABLES, title, "tables", ("tables",), tuple(reasons), waits)
+    if steps or (found := book_reasons(profile)):
+        why = ("its pages are made again",) if steps else tuple(found)
+        steps[BOOK] = Step(BOOK, "the book", "book", ("book",), why, tuple(steps))
+    return steps
 
-        Two small networks trained side by side see a third more images than one after the other.
-        """
-        return 1 if self.profile == "smoke" else max(1, cores // 2)
 
-    def outputs(self, artifact: Artifact) -> list[str]:
-        """What making an artefact leaves, with the wildcards {slug} and {model}."""
-        return [f"results/{self.profile}/{{slug}}/{file}" for file in artifact.files]
+def _pages(experiment: Experiment) -> list[str]:
+    """The notebooks on one data set that a report runs for it."""
+    return [
+        name
+        for name in notebook_names()
+        if name != TABLES
+        and not notebook_metadata(notebook_path(name)).get("interactive")
+        and _suits(experiment, notebook_needs(notebook_path(name)))
+    ]
 
-    def inputs(self, artifact: Artifact, slug: str, model: str = "lbae") -> list[str]:
-        """What an artefact is made of, and the library files that decide on its content."""
-        experiment = self._experiments[slug]
-        if artifact is MODEL and is_imported(experiment.folder / model):
-            return []
-        made_of = [source.path(experiment, model) for source in artifact.made_of]
-        return _relative([*made_of, *module_sources(*artifact.modules)])
 
-    def training_options(self, slug: str, model: str) -> str:
-        """Everything in the configuration that training depends on, as one string."""
-        experiment = self._experiments[slug]
-        if is_imported(experiment.folder / model):
-            return IMPORTED
-        experiment = load_experiment(self.profile, experiment.dataset.name, model)
-        return json.dumps(experiment.options() | {"model": model}, sort_keys=True)
+def _suits(experiment: Experiment, needs: list[str]) -> bool:
+    """Whether the data set and its profile have what a notebook needs."""
+    baseline = "vae" not in needs or experiment.entry.vae
+    return bool(baseline) and ("attributes" not in needs or experiment.dataset.named)
 
-    def extractor_options(self, slug: str) -> str:
-        """What the feature extractor depends on in the configuration, as one string."""
-        entry = self._experiments[slug].entry
-        return json.dumps([entry.extractor_epochs, entry.validation_images])
 
-    def notebook_options(self, slug: str, notebook: str) -> str:
-        """The parameters a notebook is run with, as one string."""
-        return json.dumps(self._experiments[slug].entry.notebooks.get(notebook, {}), sort_keys=True)
+def _plan_page(steps: dict[str, Step], experiment: Experiment, name: str) -> None:
+    """Add a page if it has to run, after what it needs."""
+    path, slug = notebook_path(name), experiment.folder.name
+    executed = in_force(experiment.place / f"{name}.ipynb")
+    reasons = missing_run(executed) or page_reasons(executed)
+    needed = needed_artifacts(experiment, notebook_needs(path))
+    again = [_plan_artifact(steps, experiment, *each, lazily=not reasons) for each in needed]
+    waits = tuple(key for keys in again for key in keys)
+    if not reasons and waits:
+        # What it needs will be other than it was; then all that it needs has to be there.
+        reasons = [f"{steps[key].title} comes first" for key in waits]
+        again = [_plan_artifact(steps, experiment, *each, lazily=False) for each in needed]
+        waits = tuple(key for keys in again for key in keys)
+    if reasons:
+        many = notebook_metadata(path).get("threads") == "many"
+        key = f"{slug}/{name}"
+        steps[key] = Step(
+            key,
+            f"{slug}: notebook {name}",
+            "computing_notebook" if many else "notebook",
+            ("notebook", name, "-d", experiment.dataset.name),
+            tuple(reasons),
+            waits,
+        )
 
-    def notebook_inputs(self, slug: str, notebook: str) -> list[str]:
-        """The notebook, what it says it needs, and the library files it imports."""
-        path, experiment = notebook_path(notebook), self._experiments[slug]
-        made = [  # the last file, which is there once the step has ended
-            experiment.folder / artifact.files[-1].format(model=model)
-            for artifact, model in needed_artifacts(experiment, notebook_needs(path))
-        ]
-        return _relative([path, *made, *notebook_sources(path)])
 
-    def notebooks(self, computing: bool) -> list[str]:
-        """The notebooks that compute for minutes, by their metadata, or all others."""
-        names = {name: notebook_metadata(notebook_path(name)) for name in notebook_names()}
-        return [
-            name for name, about in names.items() if (about.get("threads") == "many") == computing
-        ]
+def _plan_artifact(
+    steps: dict[str, Step], experiment: Experiment, artifact: Artifact, model: str, lazily: bool
+) -> tuple[str, ...]:
+    """Add an artefact if it has to be made, after what it is made of.
 
-    def tables_inputs(self) -> list[str]:
-        """What the page across data sets is made of: the scores of all results."""
-        path = notebook_path(TABLES)
-        made = {name.removesuffix(".ipynb") for name in self.executed() if SCORES in name}
-        found = {str(p.parent) for p in Path("results").glob(f"*/*/{SCORES}/record.json")}
-        records = [
-            Path(folder) / "record.json"
-            for folder in sorted(made | found)
-            if comparable(Path(folder).parts[1], self.profile)
-        ]
-        return _relative([path, *records, *notebook_sources(path)])
+    Args:
+        steps: of the plan.
+        experiment: of the data set's LBAE.
+        artifact: what.
+        model: of which model.
+        lazily: leave latents out while nothing has to be computed from them: they are not kept.
 
-    def executed(self) -> list[str]:
-        """The executed notebooks this plan makes for its data sets."""
-        paths = {name: notebook_path(name) for name in notebook_names() if name != TABLES}
-        return [
-            f"results/{self.profile}/{slug}/{name}.ipynb"
-            for slug, experiment in self._experiments.items()
-            for name, path in paths.items()
-            if not notebook_metadata(path).get("interactive")
-            and _suits(experiment, notebook_needs(path))
-        ]
-
-    def tables(self) -> list[str]:
-        """The executed page across data sets, if there is anything to put on it."""
-        scored = any(SCORES in notebook for notebook in self.executed())
-        return [f"results/{self.profile}/{TABLES}.ipynb"] if scored else []
-
-    def book_sources(self) -> list[str]:
-        """Everything the book is built from: this plan's notebooks, pages, other results."""
-        pages = [str(page) for pattern in BOOK_PAGES for page in Path().glob(pattern)]
-        folders = [p for p in Path("results").glob("*/*") if comparable(p.parts[1], "")]
-        others = [str(p) for folder in folders for p in executed_notebooks(folder)]
-        code = _relative(module_sources("companion.site.build"))
-        return sorted({*self.executed(), *self.tables(), *pages, *others, *code})
+    Returns:
+        The key of its step, or of those before it; () if it is up to date.
+    """
+    slug = experiment.folder.name
+    single = "{model}" not in artifact.files[0]
+    key = f"{slug}/{artifact.command}" if single else f"{slug}/{model}/{artifact.command}"
+    if key in steps:
+        # Latents that were only missing change nothing for what was made of them.
+        same = lazily and artifact is LATENTS and not steps[key].waits_for
+        return () if same else (key,)
+    reasons = artifact_reasons(artifact, experiment, model)
+    before = tuple(
+        made
+        for source in artifact.made_of
+        for made in _plan_artifact(steps, experiment, source, model, lazily=not reasons)
+    )
+    if not before and (not reasons or (lazily and artifact is LATENTS)):
+        return ()
+    words = (artifact.command, "-d", experiment.dataset.name, *(() if single else ("-m", model)))
+    reasons = reasons or [f"{steps[before[0]].title} comes first"]
+    title = f"{slug}: {artifact.doing(model)}"
+    steps[key] = Step(key, title, artifact.command, words, tuple(reasons), before)
+    return (key,)
 
 
 def parse_duration(text: str) -> float:
@@ -189,15 +174,3 @@ def parse_duration(text: str) -> float:
     for part in text.split(":"):
         seconds = seconds * 60 + int(part)
     return float(seconds)
-
-
-def _suits(experiment: Experiment, needs: list[str]) -> bool:
-    """Whether the data set and its profile have what a notebook needs."""
-    baseline = "vae" not in needs or experiment.entry.vae
-    return bool(baseline) and ("attributes" not in needs or experiment.dataset.named)
-
-
-def _relative(files: list[Path]) -> list[str]:
-    """Inside the project as relative paths; others, of a library installed elsewhere, unchanged."""
-    root = project_root()
-    return [str(f.relative_to(root) if f.is_relative_to(root) else f) for f in files]

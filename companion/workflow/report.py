@@ -1,34 +1,36 @@
-"""The command ``lbae report``, which runs Snakemake on the plan."""
+"""The command ``lbae report``, which has Snakemake run the steps of the plan."""
 
 from __future__ import annotations
 
 import os
-import re
-import shlex
 import signal
 import subprocess
 import sys
+import threading
+import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
 import yaml
 from typer import Option
 
-from companion.experiments.datasets import name_in_project
-from companion.experiments.profiles import load_experiment
-from companion.experiments.records import RECORD_FILE, read_record
-from companion.options import Data, Device, Profile, data_root
+from companion.options import Data, Datasets, Device, Profile, data_root, dataset_names
 from companion.project import project_root
+from companion.workflow.book_state import BOOK_INDEX
 from companion.workflow.gpus import GPUS, visible_gpus
-from companion.workflow.plan import BOOK_INDEX, parse_duration
+from companion.workflow.plan import Step, make_plan, parse_duration
+from companion.workflow.report_progress import ReportProgress
 from lbae_lib.errors import ConfigError, LbaeError, unknown
+from lbae_lib.files import write_json
 from lbae_lib.locks import locked
+
+_FOLDER = Path(".snakemake/lbae")
+_SECONDS_BETWEEN_LOOKS = 0.5
 
 
 def report(
-    datasets: Annotated[
-        str, Option("--datasets", "-d", help="Names, separated by spaces.")
-    ] = "digits photos faces",
+    datasets: Datasets = "digits photos faces",
     profile: Profile = "quick",
     data: Data = None,
     device: Device = "auto",
@@ -39,57 +41,69 @@ def report(
     time_limit: Annotated[
         str | None, Option(help="Of one run of a training, H:MM:SS; see profiles/slurm.")
     ] = None,
-    dry_run: Annotated[
-        bool, Option("--dry-run", help="Only name the files that would be made.")
-    ] = False,
+    dry_run: Annotated[bool, Option("--dry-run", help="Only say what would run, and why.")] = False,
 ) -> None:
     """Train, encode, run all notebooks and build the book; only what is missing or out of date.
 
-    Snakemake decides: a changed option, notebook or library function re-runs what depends on it.
-    On a machine with GPUs, each step has one to itself.
+    Everything is written to runs/, and the book shows it in place of what is published. Published
+    models count as made. On a machine with GPUs, each step has one to itself.
 
     Example: lbae report -d "digits mnist" -p quick
     """
     root = project_root()
-    names = [name_in_project(name) for name in shlex.split(datasets)]
-    for name in names:  # a wrong name or a damaged record ends here
-        for path in load_experiment(profile, name).folder.glob(f"*/{RECORD_FILE}"):
-            read_record(path)
+    names = dataset_names(datasets)
     machines = sorted(p.parent.name for p in root.glob("profiles/*/config.yaml"))
     if on not in machines:
         raise ConfigError(unknown("folder in profiles/", on, machines))
-    words = [sys.executable, "-m", "snakemake", "--nolock", "--workflow-profile", f"profiles/{on}"]
-    words += ["--cores", cores] if cores else []
-    words += ["--quiet", "rules", "progress", "host", "reason"]
-    words += ["--summary"] if dry_run else []
-    # With backslashes: Snakemake strips quotes.
-    quoted = " ".join(re.sub(r"([^\w:./-])", r"\\\1", name) for name in names)
-    words += ["--config", f"profile={profile}", f"datasets={quoted}"]
-    words += [f"data={data_root(data)}"] if data else []
     if time_limit is not None:
         parse_duration(time_limit)
-        words += [f"time_limit={time_limit}"]
-    environment = {"LBAE_DEVICE": device}
-    settings = yaml.safe_load((root / f"profiles/{on}/config.yaml").read_text("utf-8"))
-    if "executor" not in settings and (gpus := visible_gpus(device)):  # a cluster has its own
-        environment[GPUS] = ",".join(gpus)
-        words += ["--resources", f"gpu={len(gpus)}"]
-    listed = _run(words, environment, capture=dry_run)
+    steps = make_plan(profile, names)
     if dry_run:
-        rows = [line.split("\t") for line in listed.splitlines()]
-        typer.echo("\n".join(row[0] for row in rows if row[-1] == "update pending"))
-    else:
-        typer.echo(f"The book: {root / BOOK_INDEX}")
+        lines = [f"{step.title}: {'; '.join(step.reasons)}" for step in steps.values()]
+        typer.echo("\n".join(lines) or "Nothing to be done.")
+        return
+    if steps:
+        words = [sys.executable, "-m", "snakemake", "--nolock"]
+        words += ["--workflow-profile", f"profiles/{on}", "--cores", cores or _cores(root, on)]
+        words += ["--configfile", str(_config(root, profile, names, data, time_limit))]
+        environment = {"LBAE_DEVICE": device}
+        settings = yaml.safe_load((root / f"profiles/{on}/config.yaml").read_text("utf-8"))
+        if "executor" not in settings and (gpus := visible_gpus(device)):  # a cluster has its own
+            environment[GPUS] = ",".join(gpus)
+            words += ["--resources", f"gpu={len(gpus)}"]
+        _run(words, environment, steps, profile)
+    typer.echo(f"The book: {root / BOOK_INDEX}")
 
 
-def _run(words: list[str], environment: dict[str, str], capture: bool) -> str:
+def _cores(root: Path, on: str) -> str:
+    settings = yaml.safe_load((root / f"profiles/{on}/config.yaml").read_text("utf-8"))
+    return str(settings.get("cores", "all"))
+
+
+def _config(
+    root: Path, profile: str, names: list[str], data: Path | None, time_limit: str | None
+) -> Path:
+    """Write what the Snakefile needs to a file: on a command line, names would need quotes."""
+    content = {"profile": profile, "datasets": names}
+    content |= {"data": str(data_root(data))} if data else {}
+    content |= {"time_limit": time_limit} if time_limit else {}
+    write_json(root / _FOLDER / f"{profile}.json", content)
+    return root / _FOLDER / f"{profile}.json"
+
+
+def _run(
+    words: list[str], environment: dict[str, str], steps: dict[str, Step], profile: str
+) -> None:
     """Run Snakemake to its end; an interrupt lets it finish the steps that have begun."""
     root = project_root()
+    log = root / f"build/report-{profile}.log"
+    log.parent.mkdir(exist_ok=True)
     # Snakemake's own lock outlives a process that was killed; this one does not.
-    with locked(root / ".snakemake") as lock:
+    with locked(root / ".snakemake") as lock, open(log, "w", encoding="utf-8") as lines:
+        progress = ReportProgress(steps, root / _FOLDER / profile, lines)
         snakemake = subprocess.Popen(
-            words, cwd=root, env=os.environ | environment, text=True, pass_fds=[lock],
-            stdout=subprocess.PIPE if capture else None,
+            words, cwd=root, env=os.environ | environment, text=True, errors="replace",
+            pass_fds=[lock], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         previous = {
             s: signal.signal(s, lambda *_: snakemake.send_signal(signal.SIGINT))
@@ -97,13 +111,18 @@ def _run(words: list[str], environment: dict[str, str], capture: bool) -> str:
         }
         try:
             with snakemake:
-                output, _ = snakemake.communicate()
+                reader = threading.Thread(target=progress.read, args=(snakemake.stdout,))
+                reader.start()
+                while snakemake.poll() is None:
+                    progress.look()
+                    time.sleep(_SECONDS_BETWEEN_LOOKS)
+                reader.join()
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
+            progress.close()
     if snakemake.returncode:
         raise LbaeError(
-            "the report is not complete: it was stopped, or the step named above failed. Finished "
+            f"the report is not complete: it was stopped, or a step failed; see {log}. Finished "
             "steps are kept: run the same command again to resume"
         )
-    return output or ""

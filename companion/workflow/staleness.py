@@ -1,29 +1,91 @@
-"""Results that are out of date: why, for the note that the book puts on their pages."""
+"""What is missing or out of date, and why: for the plan of a report, and for the book's notes.
+
+Quick to import: neither torch nor numpy.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from companion.experiments.artifacts import ROLES
-from companion.experiments.profiles import load_experiment
-from companion.experiments.records import RECORD_FILE, SCORES, TABLES, comparable, read_record
-from companion.experiments.sources import code_hash
-from companion.project import project_root
-from companion.workflow.notebooks import notebook_parameters
+from companion.experiments.artifacts import (
+    EXTRACTOR,
+    LATENTS,
+    MODEL,
+    PRIOR,
+    ROLES,
+    Artifact,
+    needed_artifacts,
+)
+from companion.experiments.profiles import Experiment, load_experiment
+from companion.experiments.records import (
+    RECORD_FILE,
+    SCORES,
+    TABLES,
+    comparable,
+    is_imported,
+    read_record,
+)
+from companion.experiments.sources import code_hash, notebook_hash
+from companion.project import is_published, project_root, results_in_force
+from companion.workflow.notebooks import notebook_needs, notebook_parameters
 from lbae_lib.errors import ConfigError
-from lbae_lib.files import read_json, sha256_file
-
-STALE_PAGES = Path("build/generated/stale.json")
+from lbae_lib.files import read_description, read_json, sha256_file
 
 
-def stale_reasons(executed: Path) -> list[str]:
-    """Why the results of an executed notebook are out of date; [] if they are up to date.
-
-    What is missing, e.g. latents, which are not kept, cannot have changed.
+def artifact_reasons(artifact: Artifact, experiment: Experiment, model: str = "lbae") -> list[str]:
+    """Why an artefact has to be made; [] if it is there and up to date.
 
     Args:
-        executed: ``results/<profile>/<data set>/<name>.ipynb``, with its record beside it.
+        artifact: what.
+        experiment: of the data set's LBAE.
+        model: see :meth:`Artifact.path`.
+
+    Raises:
+        CheckpointError: if its record is damaged.
+    """
+    path = artifact.path(experiment, model)
+    if not path.exists() or not path.with_name(Path(artifact.files[-1]).name).exists():
+        return ["it is missing"]
+    if artifact is LATENTS:
+        about = read_description(path, "latents")
+        found = about.get("version", 1), about.get("model_sha256")
+        wanted = artifact.version, _digest(MODEL.path(experiment, model))
+        return [] if found == wanted else ["the model or the encoder has changed"]
+    record = read_record(path.parent / RECORD_FILE)
+    if is_imported(path.parent):
+        return []
+    return [text for text, changed in _changes(artifact, experiment, model, record) if changed]
+
+
+def _changes(
+    artifact: Artifact, experiment: Experiment, model: str, record: Mapping[str, Any]
+) -> Iterator[tuple[str, bool]]:
+    """What may have changed since an artefact was made, and whether it has."""
+    options, inputs = record["options"], record["inputs"]
+    yield "the way to make it has changed", options.get("version", 1) != artifact.version
+    if artifact is MODEL:
+        own = load_experiment(experiment.profile, experiment.dataset.name, model).options()
+        yield "its options have changed", any(options.get(key) != own[key] for key in own)
+    if artifact is EXTRACTOR:
+        epochs = experiment.entry.extractor_epochs
+        yield "its options have changed", options.get("epochs") != epochs
+    if artifact is PRIOR:
+        latents = LATENTS.path(experiment)
+        known = latents.exists() and "latents" in inputs
+        yield "the latents have changed", known and inputs["latents"] != _digest(latents)
+
+
+def page_reasons(executed: Path) -> list[str]:
+    """Why the results of an executed notebook are out of date; [] if they are up to date.
+
+    Latents, which are not kept, cannot have changed while they are missing.
+
+    Args:
+        executed: ``<profile>/<data set>/<name>.ipynb`` in ``runs/`` or ``results/``, with its
+            record beside it.
 
     Raises:
         CheckpointError: if its record is missing or damaged.
@@ -38,25 +100,32 @@ def stale_reasons(executed: Path) -> list[str]:
     if not notebook.exists():
         return ["its notebook was removed"]
     reasons = []
-    if inputs.get("notebook") != sha256_file(notebook):
+    if inputs.get("notebook") != notebook_hash(notebook):
         reasons.append("the notebook has changed")
     if inputs.get("code") != code_hash(notebook):
         reasons.append("the library has changed")
     if name == TABLES:
-        return reasons + _stale_scores(executed.parent, inputs)
-    return reasons + _stale_inputs(executed, notebook, record)
+        return reasons + _scores_reasons(executed.parent.name, inputs)
+    return reasons + _input_reasons(executed, notebook, record)
 
 
-def _stale_scores(folder: Path, inputs: dict[str, str]) -> list[str]:
+def missing_run(executed: Path) -> list[str]:
+    """Why the user has no run of a page: it was not run here, or the page is a published one."""
+    if not executed.exists():
+        return ["it is missing"]
+    return ["it was published, not run here"] if is_published(executed) else []
+
+
+def _scores_reasons(profile: str, inputs: Mapping[str, str]) -> list[str]:
     """What has changed of the scores that the page across data sets is made of."""
-    records = folder.parent.glob(f"*/*/{SCORES}/{RECORD_FILE}")
-    kept = [p for p in records if comparable(p.parents[2].name, folder.name)]
-    changed = any(sha256_file(p) not in inputs.values() for p in kept)
-    pages = {p: p.parent.with_suffix(".ipynb") for p in kept}
+    found = list(results_in_force(f"*/*/{SCORES}/{RECORD_FILE}"))
+    kept = [path for path in found if comparable(path.parents[2].name, profile)]
+    changed = any(_digest(path) not in inputs.values() for path in kept)
+    pages = {path: path.parent.with_suffix(".ipynb") for path in kept}
     outdated = [
         f"{record.parents[1].name} ({record.parents[2].name})"
         for record, page in pages.items()
-        if page.exists() and stale_reasons(page)
+        if page.exists() and page_reasons(page)
     ]
     reasons = ["scores have changed"] if changed else []
     if outdated:
@@ -64,7 +133,7 @@ def _stale_scores(folder: Path, inputs: dict[str, str]) -> list[str]:
     return reasons
 
 
-def _stale_inputs(executed: Path, notebook: Path, record: dict[str, Any]) -> list[str]:
+def _input_reasons(executed: Path, notebook: Path, record: Mapping[str, Any]) -> list[str]:
     """What has changed of a page's parameters, and of the models that it is made of."""
     inputs, options = record["inputs"], record["options"]
     try:
@@ -80,9 +149,14 @@ def _stale_inputs(executed: Path, notebook: Path, record: dict[str, Any]) -> lis
     reasons = ["its parameters have changed"] if changed else []
     for role, (artifact, model) in ROLES.items():
         product = artifact.path(experiment, model)
-        if role in inputs and product.exists() and inputs[role] != sha256_file(product):
+        if role in inputs and product.exists() and inputs[role] != _digest(product):
             reasons.append(f"the {role} has changed")
-    return reasons
+    for artifact, model in needed_artifacts(experiment, notebook_needs(notebook)):
+        for made in (*artifact.made_of, artifact):
+            kept = made.path(experiment, model).exists()
+            why = artifact_reasons(made, experiment, model) if kept else []
+            reasons += [f"{made.doing(model)}: {text}" for text in why]
+    return list(dict.fromkeys(reasons))
 
 
 def given_parameters(executed: Path) -> dict[str, Any]:
@@ -93,3 +167,13 @@ def given_parameters(executed: Path) -> dict[str, Any]:
     """
     about = read_json(executed, "page").get("metadata", {})
     return dict(about.get("papermill", {}).get("overrides", {}))
+
+
+def _digest(path: Path) -> str:
+    state = path.stat()
+    return _sha256(path, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _sha256(path: Path, _size: int, _time: int) -> str:
+    return sha256_file(path)

@@ -20,16 +20,16 @@ from companion.experiments.artifacts import LATENTS, MODEL, needed_artifacts
 from companion.experiments.profiles import Experiment, load_experiment
 from companion.experiments.records import RECORD_FILE, read_record
 from companion.options import Data, Dataset, Device, Profile, data_root
-from companion.project import project_root
+from companion.project import RUNS, project_root, results_in_force
 from companion.workflow.comparison import Check, compare_figures, compare_results
-from companion.workflow.notebooks import GIVEN, executed_notebooks, notebook_needs, notebook_path
-from companion.workflow.staleness import stale_reasons
+from companion.workflow.notebooks import GIVEN, notebook_needs, notebook_path
+from companion.workflow.staleness import page_reasons
 from lbae_lib.errors import ConfigError, LbaeError
 from lbae_lib.files import sha256_file
 from lbae_lib.locks import locked
 
 _SCRATCH = "build/verify"
-_KEPT = (*MODEL.files, "{model}/progress.jsonl")  # what notebooks read of a model, but for latents
+_KEPT = ("model.safetensors", RECORD_FILE, "progress.jsonl")  # what notebooks read of a model
 
 
 def verify(
@@ -47,9 +47,10 @@ def verify(
 ) -> None:
     """Check results against their records: hashes, and notebooks run again and compared.
 
-    With --rerun the images are encoded again and the notebooks run on the kept models in
-    build/verify/; results/ is not touched. On the machine that made them, results are equal to
-    the last bit; elsewhere a few latent bits differ, and numbers within the tolerance pass.
+    Your own runs are checked where there are any, else the published results. With --rerun the
+    images are encoded again and the notebooks run on the same models in build/verify/.
+    On the machine that made them, results are equal to the last bit; elsewhere a few latent bits
+    differ, and numbers within the tolerance pass.
     Exit status 1: something is not as recorded.
 
     Example: lbae verify -d digits --rerun 02_latent_distribution
@@ -57,7 +58,7 @@ def verify(
     experiment, root = load_experiment(profile, dataset), data_root(data)
     names = list(rerun or [])
     if names == ["all"]:
-        names = [page.stem for page in executed_notebooks(experiment.folder)]
+        names = list(_pages(experiment))
     hashes = check_hashes(experiment, root)
     again = run_again(experiment, root, names, tolerance, device) if names else ()
     passed = True
@@ -76,10 +77,11 @@ def check_hashes(experiment: Experiment, data: Path) -> Iterator[Check]:
     """
     from companion.experiments.images import load_images  # imports torch
 
-    folder = experiment.folder
-    records = {p.parent.name: read_record(p) for p in sorted(folder.glob(f"*/{RECORD_FILE}"))}
+    found = results_in_force(f"{experiment.place}/*/{RECORD_FILE}")
+    records = {path.parent.name: read_record(path) for path in found}
     if not records:
-        raise LbaeError(f"no records in {folder}: nothing to verify; run `lbae report` first")
+        raise LbaeError(f"no records of {experiment.place} to verify: run `lbae report` first")
+    pages = _pages(experiment)
     images = load_images(experiment, data).hashes
     for name, record in records.items():
         recorded, model = record["results"].get("model_sha256"), MODEL.path(experiment, name)
@@ -91,10 +93,10 @@ def check_hashes(experiment: Experiment, data: Path) -> Iterator[Check]:
         if record["inputs"].keys() == images.keys():
             same = record["inputs"] == images
             yield Check(f"{name}, images", "the recorded ones" if same else "other ones", same)
-        if (folder / f"{name}.ipynb").exists():
-            reasons = "; ".join(stale_reasons(folder / f"{name}.ipynb"))
-            found = f"out of date: {reasons}" if reasons else "up to date"
-            yield Check(f"{name}, page", found, not reasons)
+        if name in pages:
+            reasons = "; ".join(page_reasons(pages[name]))
+            state = f"out of date: {reasons}" if reasons else "up to date"
+            yield Check(f"{name}, page", state, not reasons)
 
 
 def run_again(
@@ -113,12 +115,12 @@ def run_again(
         ConfigError: if a notebook has no record.
         LbaeError: if a step fails.
     """
-    folder, root = experiment.folder, project_root()
+    root, pages = project_root(), _pages(experiment)
     for name in notebooks:
-        if not (folder / name / RECORD_FILE).exists():
-            raise ConfigError(f"{name} has no record in {folder}: run it first, or name another")
+        if name not in pages:
+            raise ConfigError(f"{name} has no results to compare with: run it, or name another")
     scratch = root / _SCRATCH / "project"
-    target = scratch / folder.relative_to(root)
+    target = scratch / RUNS / experiment.place
 
     def lbae(*words: str) -> None:
         command = [sys.executable, "-m", "companion.cli", *words, "--device", device]
@@ -129,33 +131,40 @@ def run_again(
             raise LbaeError(f"`lbae {' '.join(words)}` failed in {scratch}; the reason is above")
 
     with locked(root / _SCRATCH):
-        _copy_models(folder, target, scratch)
+        _copy_models(experiment, target, scratch)
         needs = {need for name in notebooks for need in notebook_needs(notebook_path(name))}
         for artifact, model in needed_artifacts(experiment, needs):
             if artifact is LATENTS and MODEL.path(experiment, model).exists():
                 lbae(artifact.command, "-m", model)
         for name in notebooks:
-            recorded = read_record(folder / name / RECORD_FILE, {"options.parameters": dict})
+            before = pages[name].with_suffix("")
+            recorded = read_record(before / RECORD_FILE, {"options.parameters": dict})
             parameters = recorded["options"]["parameters"].items()
             lbae("notebook", name, *(f"-P{k}={_yaml(v)}" for k, v in parameters if k not in GIVEN))
             found = read_record(target / name / RECORD_FILE)
             difference = compare_results(recorded["results"], found["results"])
             yield Check(f"{name}, run again", str(difference), difference.within(tolerance))
             differences = root / _SCRATCH / "differences" / name
-            yield compare_figures(folder / name, target / name, differences)
+            yield compare_figures(before, target / name, differences)
 
 
-def _copy_models(folder: Path, target: Path, scratch: Path) -> None:
-    """Make the scratch project, with the models of a data set's folder."""
+def _pages(experiment: Experiment) -> dict[str, Path]:
+    """The executed notebooks on a data set, by name."""
+    found = results_in_force(f"{experiment.place}/[0-9]*.ipynb")
+    return {page.stem: page for page in found if page.with_suffix("").is_dir()}
+
+
+def _copy_models(experiment: Experiment, target: Path, scratch: Path) -> None:
+    """Make the scratch project, with a data set's models."""
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     for part in ("config", "notebooks"):
         (scratch / part).symlink_to(project_root() / part)
-    for model in folder.glob(MODEL.files[0].format(model="*")):
-        for file in (name.format(model=model.parent.name) for name in _KEPT):
-            if (folder / file).exists():
-                (target / file).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(folder / file, target / file)
+    for model in results_in_force(f"{experiment.place}/{MODEL.files[0].format(model='*')}"):
+        for name in _KEPT:
+            if model.with_name(name).exists():
+                (target / model.parent.name).mkdir(parents=True, exist_ok=True)
+                shutil.copy2(model.with_name(name), target / model.parent.name / name)
 
 
 def _yaml(value: object) -> str:

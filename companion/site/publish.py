@@ -1,0 +1,139 @@
+"""The command ``lbae publish``: the one that writes to ``results/``."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer import Option
+
+from companion.experiments.artifacts import EXTRACTOR, MODEL, PRIOR
+from companion.experiments.profiles import Experiment, load_experiment
+from companion.experiments.records import RECORD_FILE, TABLES, read_record
+from companion.options import Datasets, Profile, dataset_names
+from companion.project import PUBLISHED, RUNS, in_force, project_root, results_in_force
+from companion.site.generated import write_published_contents
+from companion.workflow.plan import BOOK, make_plan
+from lbae_lib.errors import LbaeError
+from lbae_lib.locks import locked
+
+LARGEST_WEIGHTS = 6_000_000  # bytes of a model's file; larger ones are left out
+_RECORDS = ("performance", "reliability")  # of the machine, beside those of data sets
+
+
+def publish(
+    datasets: Datasets = "digits",
+    profile: Profile = "quick",
+    unclean: Annotated[
+        bool, Option("--unclean", help="Even if files were changed when the runs were made.")
+    ] = False,
+) -> None:
+    """Copy your own runs of data sets to results/, after checks; nothing else writes there.
+
+    Everything must be made and up to date, from committed code. What is published of a data set
+    is replaced as a whole, and _toc.yml is written anew. Weights above 6 MB are left out, and so
+    is a baseline or a prior whose LBAE is left out. Records of benchmarks and of
+    `make reliability` are copied too.
+
+    Example: lbae publish -d "mnist cifar10" -p laptop
+    """
+    names = dataset_names(datasets)
+    steps = [step for key, step in make_plan(profile, names).items() if key != BOOK]
+    if steps:
+        raise LbaeError(
+            f"{len(steps)} steps are missing or out of date, the first is: {steps[0].title} "
+            f"({steps[0].reasons[0]}); run `lbae report` first"
+        )
+    experiments = [load_experiment(profile, name) for name in names]
+    for experiment in experiments:
+        _check_commits(experiment, unclean)
+    root = project_root()
+    with locked(root / RUNS):
+        sizes: Counter[str] = Counter()
+        for experiment in experiments:
+            files = dict(_files(experiment))
+            _replace(root / PUBLISHED / experiment.place, files)
+            for file in files.values():
+                sizes[file.suffix] += file.stat().st_size
+        _copy_page(in_force(Path(profile, f"{TABLES}.ipynb")))
+        for name in _RECORDS:
+            if (root / RUNS / name).exists():
+                shutil.copytree(root / RUNS / name, root / PUBLISHED / name, dirs_exist_ok=True)
+    write_published_contents()
+    for suffix, size in sizes.most_common():
+        typer.echo(f"{size / 1e6:7.1f} MB  {suffix}")
+    typer.echo(f"{sum(sizes.values()) / 1e6:7.1f} MB  in all")
+
+
+def _check_commits(experiment: Experiment, unclean: bool) -> None:
+    """Raise ``LbaeError`` unless all pages were made by the same committed code."""
+    commits = {}
+    for path in results_in_force(f"{experiment.place}/[0-9]*/{RECORD_FILE}"):
+        commits[path.parent.name] = read_record(path)["environment"]["commit"]
+    dirty = [name for name, commit in commits.items() if commit["dirty"] is not False]
+    if dirty and not unclean:
+        raise LbaeError(
+            f"{', '.join(dirty)} of {experiment.place}: files were not committed when it ran; "
+            "commit and run `lbae report` again, or add --unclean"
+        )
+    hashes = {commit["hash"] for commit in commits.values()}
+    if len(hashes) > 1 and not unclean:
+        raise LbaeError(
+            f"the pages of {experiment.place} were made by {len(hashes)} commits: remove them from "
+            "runs/ and run `lbae report` again, or add --unclean"
+        )
+
+
+def _files(experiment: Experiment) -> Iterator[tuple[Path, Path]]:
+    """What is published of a data set: place below its folder, and the file."""
+    for page in results_in_force(f"{experiment.place}/[0-9]*.ipynb"):
+        if not page.name.endswith(".log.ipynb"):
+            yield Path(page.name), page
+            folder = page.with_suffix("")
+            for file in folder.iterdir():
+                yield Path(folder.name, file.name), file
+    weights = MODEL.path(experiment)
+    whole = weights.exists() and weights.stat().st_size <= LARGEST_WEIGHTS
+    products = [(EXTRACTOR, "lbae"), (PRIOR, "lbae")]
+    products += [
+        (MODEL, path.parent.name)
+        for path in results_in_force(f"{experiment.place}/*/{RECORD_FILE}")
+        if path.parent.name == "vae" or path.parent.name.startswith("lbae")
+    ]
+    for artifact, model in products:
+        path = artifact.path(experiment, model)
+        for file in (path, path.with_name(RECORD_FILE), path.with_name("progress.jsonl")):
+            alone = artifact is EXTRACTOR or whole or file != path
+            if file.exists() and alone and file.stat().st_size <= LARGEST_WEIGHTS:
+                yield Path(path.parent.name, file.name), file
+
+
+def _replace(target: Path, files: dict[Path, Path]) -> None:
+    """Put a data set's files in the place of those that were published."""
+    scratch, aside = (
+        target.with_name(f".{target.name}.new"),
+        target.with_name(f".{target.name}.old"),
+    )
+    for old in (scratch, aside):
+        shutil.rmtree(old, ignore_errors=True)
+    for place, file in files.items():
+        (scratch / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, scratch / place)
+    if target.exists():
+        target.rename(aside)
+    scratch.rename(target)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _copy_page(page: Path) -> None:
+    """Publish the page across data sets, if there is one."""
+    if page.exists():
+        target = project_root() / PUBLISHED / page.parent.name
+        files = {Path(file.name): file for file in page.with_suffix("").iterdir()}
+        _replace(target / page.stem, files)
+        if page.parent != target:
+            shutil.copyfile(page, target / page.name)

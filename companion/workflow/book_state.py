@@ -1,0 +1,76 @@
+"""Whether the book shows what there is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from companion.experiments.records import comparable
+from companion.experiments.sources import module_sources, sources_hash
+from companion.project import project_root, results_in_force
+from companion.workflow.staleness import page_reasons
+from lbae_lib.files import sha256_file
+
+BOOK_INDEX = Path("build/_build/html/index.html")
+_STATE = Path("build/book.sha256")
+_PAGES = (
+    "_config.yml",
+    "book/**/*.md",
+    "book/*.bib",
+    "book/images/*.png",
+    "book/_static/*",
+    "*/performance/*.json",
+    "*/reliability/*.json",
+    "lbae_lib/*/*.py",  # the reference
+)
+
+
+def pages_in_force(profile: str) -> list[Path]:
+    """The executed notebooks that the book of a profile shows: the user's own, else published.
+
+    Logs of runs that failed do not count, nor do results of the profile ``smoke`` elsewhere.
+    """
+    found = [*results_in_force("*/*/[0-9]*.ipynb"), *results_in_force(f"{profile}/[0-9]*.ipynb")]
+    root = project_root()
+    return [
+        path
+        for path in found
+        if not path.name.endswith(".log.ipynb")
+        and comparable(path.relative_to(root).parts[1], profile)
+    ]
+
+
+def stale_pages(profile: str) -> dict[str, list[str]]:
+    """Why pages of the book are out of date, by document; those that are not are left out."""
+    root = project_root()
+    found = {
+        page.relative_to(root).with_suffix("").as_posix(): page_reasons(page)
+        for page in pages_in_force(profile)
+    }
+    return {page: reasons for page, reasons in found.items() if reasons}
+
+
+def book_digest(profile: str) -> str:
+    """SHA-256 of everything that the book is built from."""
+    root = project_root()
+    files = {file for pattern in _PAGES for file in root.glob(pattern) if file.is_file()}
+    files |= set(pages_in_force(profile))
+    content = {file.relative_to(root).as_posix(): sha256_file(file) for file in sorted(files)}
+    code = sources_hash(module_sources("companion.site.build", "companion.site.sphinx_extension"))
+    whole = [profile, content, code, stale_pages(profile)]
+    return hashlib.sha256(json.dumps(whole).encode()).hexdigest()
+
+
+def book_reasons(profile: str) -> list[str]:
+    """Why the book has to be built; [] if it shows what there is."""
+    root = project_root()
+    if not (root / BOOK_INDEX).exists() or not (root / _STATE).exists():
+        return ["it is missing"]
+    same = (root / _STATE).read_text("utf-8").strip() == book_digest(profile)
+    return [] if same else ["its pages or its code have changed"]
+
+
+def keep_digest(digest: str) -> None:
+    """Note what a finished book was built from."""
+    (project_root() / _STATE).write_text(digest + "\n", "utf-8")

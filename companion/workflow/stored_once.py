@@ -1,0 +1,49 @@
+"""Figures are stored once: an executed notebook refers to its files instead of holding them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from pathlib import Path
+from typing import TypeVar
+
+Cell = TypeVar("Cell")
+
+_DATA = re.compile(r"data:[\w/+.-]+(?:;charset=[\w-]+)?;base64,([A-Za-z0-9+/=]+)")
+
+
+def refer_to_files(cell: Cell, folder: Path) -> Cell:
+    """A cell whose outputs refer to files for content that they hold too.
+
+    Args:
+        cell: as nbformat reads it, in version 4.
+        folder: what the notebook wrote; references begin with its name, so that they hold for a
+            notebook beside it.
+    """
+    files = {path.read_bytes(): path.name for path in sorted(folder.iterdir()) if path.is_file()}
+
+    def reference(match: re.Match[str]) -> str:
+        try:
+            name = files.get(base64.b64decode(match.group(1), validate=True))
+        except binascii.Error:
+            name = None
+        return f"{folder.name}/{name}" if name else match.group(0)
+
+    for output in cell.get("outputs", []):  # type: ignore[attr-defined]
+        shown = output.get("data", {}).get("text/html")
+        if shown is not None:
+            output["data"]["text/html"] = _DATA.sub(reference, shown)
+    return cell
+
+
+def referred_files(notebook: Path) -> list[Path]:
+    """The files beside an executed notebook to which its outputs refer."""
+    content = json.loads(notebook.read_text(encoding="utf-8"))
+    folder, found = notebook.with_suffix(""), set()
+    for cell in content["cells"]:
+        for output in cell.get("outputs", []):
+            shown = "".join(output.get("data", {}).get("text/html", ""))
+            found |= set(re.findall(rf"[\"'(]{re.escape(folder.name)}/([^\"')/]+)[\"')]", shown))
+    return [folder / name for name in sorted(found) if (folder / name).exists()]
