@@ -12,6 +12,7 @@ from companion.experiments.profiles import load_experiment
 from companion.experiments.records import read_record, write_record
 from companion.experiments.sources import code_hash, notebook_hash
 from companion.site.sphinx_extension import with_notes
+from companion.workflow.book_state import stale_pages
 from companion.workflow.comparison import compare_figures, compare_results
 from companion.workflow.notebooks import notebook_parameters, parse_parameter
 from companion.workflow.staleness import page_reasons
@@ -121,9 +122,12 @@ def test_tables_of_outdated_scores_are_out_of_date(page):
     options = {"profile": "smoke", "parameters": {}}
     write_record(folder / "06_tables/record.json", "06_tables", options, made_of, {}, 1.0)
     tables = folder / "06_tables.ipynb"
+    overridden(tables)
     assert page_reasons(tables) == []
     overridden(scores, seeds=3)
-    assert page_reasons(tables) == ["what the scores of digits (smoke) are made of has changed"]
+    assert page_reasons(tables) == []
+    (said,) = stale_pages("smoke")["runs/smoke/06_tables"]
+    assert said == "it shows scores that are: digits (smoke)"
     executed(page.parent, "05_metrics", seeds=3)
     assert page_reasons(tables) == ["scores have changed"]
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from companion.experiments.records import comparable
+from companion.experiments.records import SCORES, TABLES, comparable
 from companion.experiments.sources import module_sources, sources_hash
 from companion.project import project_root, results_in_force
 from companion.workflow.staleness import page_reasons
@@ -44,11 +44,17 @@ def pages_in_force(profile: str) -> list[Path]:
 def stale_pages(profile: str) -> dict[str, list[str]]:
     """Why pages of the book are out of date, by document; those that are not are left out."""
     root = project_root()
-    found = {
-        page.relative_to(root).with_suffix("").as_posix(): page_reasons(page)
-        for page in pages_in_force(profile)
+    found = {page: page_reasons(page) for page in pages_in_force(profile)}
+    scores = [page.parent for page, reasons in found.items() if reasons and page.stem == SCORES]
+    for page, reasons in found.items():
+        if page.stem == TABLES and scores:
+            names = ", ".join(f"{folder.name} ({folder.parent.name})" for folder in scores)
+            reasons.append(f"it shows scores that are: {names}")
+    return {
+        page.relative_to(root).with_suffix("").as_posix(): reasons
+        for page, reasons in found.items()
+        if reasons
     }
-    return {page: reasons for page, reasons in found.items() if reasons}
 
 
 def book_digest(profile: str) -> str:

@@ -121,16 +121,7 @@ def _scores_reasons(profile: str, inputs: Mapping[str, str]) -> list[str]:
     found = list(results_in_force(f"*/*/{SCORES}/{RECORD_FILE}"))
     kept = [path for path in found if comparable(path.parents[2].name, profile)]
     changed = any(_digest(path) not in inputs.values() for path in kept)
-    pages = {path: path.parent.with_suffix(".ipynb") for path in kept}
-    outdated = [
-        f"{record.parents[1].name} ({record.parents[2].name})"
-        for record, page in pages.items()
-        if page.exists() and page_reasons(page)
-    ]
-    reasons = ["scores have changed"] if changed else []
-    if outdated:
-        reasons.append(f"what the scores of {', '.join(outdated)} are made of has changed")
-    return reasons
+    return ["scores have changed"] if changed else []
 
 
 def _input_reasons(executed: Path, notebook: Path, record: Mapping[str, Any]) -> list[str]:
