@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import subprocess
 import time
@@ -64,8 +65,13 @@ def environment(device: str = "cpu") -> dict[str, Any]:
 
 
 def commit() -> dict[str, Any]:
-    """The project's commit, and whether files differ from it; None outside a checkout."""
+    """The project's commit, and whether files differ from it; None outside a checkout.
+
+    A project that lies unpacked inside another repository has no commit.
+    """
     try:
+        if Path(_git("rev-parse", "--show-toplevel")).resolve() != project_root():
+            return {"hash": None, "dirty": None}
         head = _git("rev-parse", "HEAD")
         # Results are the product of a run: only what makes them can be dirty.
         changes = _git("status", "--porcelain", "--", ".", ":!results")
@@ -196,7 +202,9 @@ def _content_digest(content: Mapping[str, Any]) -> str:
 
 def _git(*arguments: str) -> str:
     command = ["git", "-C", str(project_root()), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    own = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=own)
+    return done.stdout.strip()
 
 
 def _version(package: str) -> str | None:

@@ -19,6 +19,7 @@ from companion.experiments.parameters import check_values
 from companion.experiments.profiles import Experiment
 from companion.experiments.records import TABLES
 from companion.project import RUNS, project_root
+from companion.workflow.kernel import OwnKernel, socket_folder
 from companion.workflow.notebooks import GIVEN, notebook_parameters, notebook_path
 from companion.workflow.stored_once import refer_to_files
 from lbae_lib.data.registry import without_home
@@ -94,14 +95,15 @@ def _execute(
     print(f"{title}: notebook {name} …", file=sys.stderr, flush=True)
     with locked(folder / f".{name}") as _, TemporaryDirectory(dir=folder / f".{name}") as place:
         output = Path(place, name)
-        with replacing(target) as scratch, TemporaryDirectory() as sockets:
+        with replacing(target) as scratch, TemporaryDirectory(dir=socket_folder()) as sockets:
             # Through files: two kernels that start at once can be given the same free TCP port.
             connection = {"transport": "ipc", "connection_file": f"{sockets}/kernel.json"}
             try:
                 papermill.execute_notebook(
                     str(source), str(scratch), parameters={**parameters, "output": str(output)},
                     cwd=str(project_root()), progress_bar=False, log_output=False,
-                    kernel_name="python3", config=Config(KernelManager=connection),
+                    kernel_name="python3", kernel_manager_class=OwnKernel,
+                    config=Config(KernelManager=connection),
                     # It is interrupted when it is stopped, and would report that as an error.
                     extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
                 )  # fmt: skip

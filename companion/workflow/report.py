@@ -102,7 +102,7 @@ def _run(
     with locked(root / ".snakemake") as lock, open(log, "w", encoding="utf-8") as lines:
         progress = ReportProgress(steps, root / _FOLDER / profile, lines)
         snakemake = subprocess.Popen(
-            words, cwd=root, env=os.environ | environment, text=True, errors="replace",
+            words, cwd=root, env=os.environ | environment, encoding="utf-8", errors="replace",
             pass_fds=[lock], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         previous = {
