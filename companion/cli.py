@@ -12,6 +12,7 @@ import typer
 from typer import Argument, Option
 from typer.core import TyperCommand
 
+from companion.environment import settle_environment
 from companion.experiments.artifacts import MODEL
 from companion.experiments.profiles import load_experiment, load_profile
 from companion.experiments.records import TABLES
@@ -308,6 +309,7 @@ def main() -> None:
         signal.signal(number, signal.default_int_handler)
     if step := os.environ.get("LBAE_STEP"):
         typer.echo(f"{step}, begins", err=True)
+    settle_environment()
     try:
         take_gpu()
         app()

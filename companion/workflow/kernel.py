@@ -11,7 +11,7 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 
 # What a user has set for other programs; figures and text do not depend on it.
-_IGNORED = ("MPLBACKEND", "MATPLOTLIBRC", "PYTHONSTARTUP", "IPYTHONDIR")
+_IGNORED = ("MPLBACKEND", "MATPLOTLIBRC", "PYTHONSTARTUP")
 _LONGEST_SOCKET_FOLDER = 60  # characters: the system allows 107 for a socket's path
 
 
