@@ -100,7 +100,7 @@ def _execute(
             connection = {"transport": "ipc", "connection_file": f"{sockets}/kernel.json"}
             try:
                 papermill.execute_notebook(
-                    str(source), str(scratch), parameters={**parameters, "output": str(output)},
+                    _literal(source), _literal(scratch), parameters={**parameters, "output": str(output)},
                     cwd=str(project_root()), progress_bar=False, log_output=False,
                     kernel_name="python3", kernel_manager_class=OwnKernel,
                     config=Config(KernelManager=connection),
@@ -131,6 +131,11 @@ def check_parameters(notebook: Path, parameters: Mapping[str, Any]) -> None:
 def _shown(path: Path, root: Path) -> str:
     """Relative to the project where possible, so that executed notebooks name no home folder."""
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else without_home(path)
+
+
+def _literal(path: Path) -> str:
+    """A path for papermill, which takes braces for parameters."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _replace_folder(new: Path, old: Path) -> None:
