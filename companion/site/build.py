@@ -15,6 +15,7 @@ from companion.experiments.records import TABLES
 from companion.project import project_root
 from companion.site.atlas import atlas_table
 from companion.site.overview import overview_figure
+from companion.site.page_explorer import explorer_page
 from companion.site.performance import performance_tables
 from companion.site.reliability import reliability_table
 from companion.site.results import ResultSet, find_results
@@ -24,7 +25,7 @@ from companion.workflow.staleness import STALE_PAGES, stale_reasons
 from lbae_lib.errors import LbaeError
 from lbae_lib.files import write_json, write_text
 
-_FRONT = ("book/method", "book/verdicts", "book/atlas", "book/paper_versus_code")
+_FRONT = ("book/method", "book/explorer", "book/verdicts", "book/atlas", "book/paper_versus_code")
 _BACK = ("book/performance", "book/reliability", "book/cite")
 _PACKAGES = ("data", "models", "latent", "metrics", "coding")  # of lbae_lib, with a reference each
 # jupyter-book 1 cannot be run with "python -m". jsonschema spends two seconds on the grammar of
@@ -82,6 +83,7 @@ def _write_generated(
     generated = {
         "atlas": atlas_table(sets, across),
         "counts": counts_table(sets),
+        "explorer": explorer_page(sets),
         "overview": overview_figure(sets),
         "performance": performance_tables(root),
         "reliability": reliability_table(root),

@@ -122,7 +122,7 @@ def frozen_picture(model: LBAE, summary: dict[str, Any]) -> bytes:
     path = interpolate_bits(sampler, normals[:1], normals[1:], _FRAMES)[0]
     samples = sampler.sample(2 * _FRAMES, torch.Generator().manual_seed(0))
     rows = decode(model, torch.cat([path, samples])).split(_FRAMES)
-    return strip_png(torch.cat(rows, dim=2))
+    return strip_png(torch.cat(rows, dim=2))  # a column of three images each
 
 
 def fragment(models: Sequence[dict[str, Any]]) -> str:

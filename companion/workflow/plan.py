@@ -38,6 +38,8 @@ BOOK_PAGES = (
     "book/*.bib",
     "book/images/*.png",
     "book/_static/*.css",
+    "companion/site/explorer/*",
+    "results/*/*/explorer.json",
     "results/performance/*.json",
     "results/reliability/*.json",
     "lbae_lib/*/*.py",  # the reference

@@ -25,7 +25,8 @@ function slider(name, { min = 0, max, step = 1, value = min, shown = String }, c
     changed();
   });
   update();
-  const box = labelled(name, input, [text]);
+  const box = labelled(name, input);
+  input.before(text);
   text.setAttribute("for", input.id);
   Object.defineProperty(box, "value", {
     get: () => Number(input.value),
