@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import base64
 import io
+from bisect import bisect_left
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -36,6 +37,7 @@ TEST_IMAGES = 40
 _PER_CLASS = 4  # of the test images, where they have classes
 _RANK_STEP = 8
 _WORSE = 1.01  # by how much the rank of V may raise the error of its pair moments
+_MAX_STEPS = 1000  # of restored Algorithm 1; most latents need some tens
 _DRAWN = 20_000  # samples from which moment errors are computed
 _FORMAT, _VERSION = "lbae-explorer", 1
 
@@ -76,7 +78,8 @@ def summarise(trained: Trained, profile: str, model_sha256: str) -> dict[str, An
     truth = moments(train)
     chosen = choose_images(test)
     bits = trained.bits("test")[chosen]
-    vectors = sufficient_rank(truth, bits)
+    found_vectors = sufficient_rank(truth, bits)
+    vectors = found_vectors.vectors
     root = Gaussian.with_covariance(truth.first, truth.covariance).root.half().double()
     samplers: dict[str, Sampler] = {
         "nearest": HyperplaneSampler(vectors),
@@ -116,6 +119,7 @@ def summarise(trained: Trained, profile: str, model_sha256: str) -> dict[str, An
         "thumbnails": base64.b64encode(strip_png(test.images[chosen])).decode(),
         "drawn": _DRAWN,
         "noise": noise.pairs,
+        "rank": {key: value for key, value in found_vectors._asdict().items() if key != "vectors"},
         "errors": {key: _pair_error(sampler, truth) for key, sampler in samplers.items()},
         "tensors": tensors,
     }
@@ -129,8 +133,24 @@ def choose_images(test: ImageSet) -> Tensor:
     return torch.cat([(test.labels == label).nonzero()[:_PER_CLASS, 0] for label in classes])
 
 
-def sufficient_rank(truth: Moments, latents: Tensor) -> Tensor:
-    """V of the nearest correlation matrix, of the lowest rank that suffices, rounded to float16.
+class Vectors(NamedTuple):
+    """V for the page, and what its rank costs.
+
+    Attributes:
+        vectors: float64 (N+1, R), with values of half precision.
+        error: RMS error of the pair moments in expectation.
+        full_rank: number of columns before some were left out.
+        full_error: RMS error of the pair moments with all columns.
+    """
+
+    vectors: Tensor
+    error: float
+    full_rank: int
+    full_error: float
+
+
+def sufficient_rank(truth: Moments, latents: Tensor) -> Vectors:
+    """V of the nearest correlation matrix, of the lowest rank that suffices.
 
     It suffices if the moments are nearly as good as those of all columns, and restored Algorithm 1
     still finds a hyperplane for each of the given latents that has one at all.
@@ -138,21 +158,28 @@ def sufficient_rank(truth: Moments, latents: Tensor) -> Tensor:
     Args:
         truth: moments of the training latents.
         latents: (K, N) in {-1, +1}.
-
-    Returns:
-        float64 (N+1, R), with values of half precision.
     """
-    matrix = repair(gram_matrix(truth.matrix), "nearest").matrix
-    every = factor(matrix)
-    limit = _WORSE * _expected_error(every, truth)
-    wrong = int(restored_algorithm_1(latents, HyperplaneSampler(every)).wrong_bits.sum())
-    for rank in range(_RANK_STEP, every.shape[1], _RANK_STEP):
-        vectors = factor(matrix, rank).half().double()
-        if _expected_error(vectors, truth) <= limit:
-            found = restored_algorithm_1(latents, HyperplaneSampler(vectors))
-            if int(found.wrong_bits.sum()) <= wrong:
-                return vectors
-    return every.half().double()
+    every = factor(repair(gram_matrix(truth.matrix), "nearest").matrix)
+    most = every.shape[1]
+    full_error, most_wrong = _expected_error(every, truth), _wrong_bits(latents, every)
+
+    def lowered(rank: int) -> Tensor:  # as factor(..., rank): the last columns have most weight
+        return nn.functional.normalize(every[:, -rank:], dim=1).half().double()
+
+    def suffices(rank: int) -> bool:
+        vectors = lowered(rank)
+        good = _expected_error(vectors, truth) <= _WORSE * full_error
+        return good and _wrong_bits(latents, vectors) <= most_wrong
+
+    ranks = [*range(_RANK_STEP, most, _RANK_STEP)]
+    place = bisect_left(ranks, True, key=suffices)
+    vectors = lowered(ranks[place] if place < len(ranks) else most)
+    return Vectors(vectors, _expected_error(vectors, truth), most, full_error)
+
+
+def _wrong_bits(latents: Tensor, vectors: Tensor) -> int:
+    found = restored_algorithm_1(latents, HyperplaneSampler(vectors), _MAX_STEPS)
+    return int(found.wrong_bits.sum())
 
 
 def _expected_error(vectors: Tensor, truth: Moments) -> float:

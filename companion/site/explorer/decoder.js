@@ -106,15 +106,17 @@ function gather(values, from, offsets, inputs, packed, weight, sums) {
   let a0 = 0, a1 = 0, a2 = 0, b0 = 0, b1 = 0, b2 = 0;
   let c0 = 0, c1 = 0, c2 = 0, d0 = 0, d1 = 0, d2 = 0;
   for (let place = 0; place < offsets.length; place++) {
-    const start = from + offsets[place];
-    for (let i = start; i < start + inputs; i++, weight += LANES) {
+    let a = (from + offsets[place]) | 0; // "| 0": an integer, without a check for overflow
+    let b = (a + inputs) | 0, c = (b + inputs) | 0, d = (c + inputs) | 0;
+    for (const end = b; a < end; weight = (weight + 3) | 0) {
       const w0 = packed[weight], w1 = packed[weight + 1], w2 = packed[weight + 2];
-      const a = values[i], b = values[i + inputs];
-      a0 += a * w0; a1 += a * w1; a2 += a * w2;
-      b0 += b * w0; b1 += b * w1; b2 += b * w2;
-      const c = values[i + 2 * inputs], d = values[i + 3 * inputs];
-      c0 += c * w0; c1 += c * w1; c2 += c * w2;
-      d0 += d * w0; d1 += d * w1; d2 += d * w2;
+      const va = values[a], vb = values[b];
+      a0 += va * w0; a1 += va * w1; a2 += va * w2;
+      b0 += vb * w0; b1 += vb * w1; b2 += vb * w2;
+      const vc = values[c], vd = values[d];
+      c0 += vc * w0; c1 += vc * w1; c2 += vc * w2;
+      d0 += vd * w0; d1 += vd * w1; d2 += vd * w2;
+      a = (a + 1) | 0; b = (b + 1) | 0; c = (c + 1) | 0; d = (d + 1) | 0;
     }
   }
   sums[0] = a0; sums[1] = a1; sums[2] = a2;

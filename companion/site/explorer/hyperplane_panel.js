@@ -21,7 +21,7 @@ function hyperplanePanel(space) {
     after.draw(space.decode(bits), `Image of the hyperplane turned by ${angle.value}°`);
     squares.draw(bits, start);
     const flipped = hamming(start, bits);
-    said.textContent = `Turned by ${angle.value}°: ${flipped} of ${space.size} bits flipped.`;
+    said.textContent = `Turned by ${angle.value}°: ${flipped} of ${space.size} bits flipped (orange).`;
   }
 
   const intro =

@@ -15,7 +15,9 @@ function element(name, attributes = {}, ...children) {
 
 /** A canvas with a caption below it. `draw(image, name)` shows an image and says what it is. */
 function picture(caption) {
-  const canvas = element("canvas", { role: "img", width: 1, height: 1 });
+  const canvas = element("canvas", {
+    role: "img", width: 1, height: 1, "aria-label": "Not computed yet",
+  });
   const figure = element("figure", { class: "lbae-picture" }, canvas);
   if (caption) figure.append(element("figcaption", {}, caption));
   figure.draw = (image, name) => {

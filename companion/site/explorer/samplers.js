@@ -6,7 +6,7 @@
 
 const SAMPLERS = {
   nearest: {
-    label: "random hyperplanes, as the paper has it",
+    label: "random hyperplanes (Eq. 12)",
     draw: (space, random) => space.hyperplanes.bits(random.normals(space.hyperplanes.rank)),
   },
   direct: {
