@@ -59,13 +59,20 @@ _FRAMES = 11  # of the picture's path
 
 
 def explorer_page(sets: Sequence[ResultSet]) -> str:
-    """The explorer of all models that have a summary or embedded images, as MyST Markdown."""
+    """The explorer of all models that have a summary or embedded images, as MyST Markdown.
+
+    Models beyond the page's limit are left out, the last ones first.
+    """
     models: list[dict[str, Any]] = []
     size = 0
     for result in sets:
-        found = _page_model(result)
+        try:
+            found = _page_model(result)
+        except LbaeError as error:
+            print(f"no explorer of {result.title}: {error}", file=sys.stderr)
+            continue
         length = len(json.dumps(found))
-        if found and size + length <= _LARGEST:
+        if found is not None and size + length <= _LARGEST:
             models.append(found)
             size += length
     if not models:
@@ -73,16 +80,22 @@ def explorer_page(sets: Sequence[ResultSet]) -> str:
     return f"````{{raw}} html\n{fragment(models)}\n````\n"
 
 
-def _page_model(result: ResultSet) -> dict[str, Any]:
-    """A data set's model for the page; empty if its latents are not known and not at hand."""
+def _page_model(result: ResultSet) -> dict[str, Any] | None:
+    """A data set's model for the page, if it has one.
+
+    Raises:
+        LbaeError: if its latents are not known.
+    """
     name, profile = result.folder.name, result.folder.parent.name
     path = result.folder / MODEL.files[0].format(model="lbae")
     if not path.exists():
-        return {}
+        return None
     summary = read_summary(result.folder / SUMMARY_FILE, path)
     if summary is None:
         if name not in DATASETS or not DATASETS[name].embedded:
-            return {}
+            raise LbaeError(
+                f"no summary of its latents: run `python -m companion.site.page_explorer -d {name} -p {profile}` first"
+            )
         summary = make_summary(load_experiment(profile, name), data_root(None))
     return page_model(load_model(path)[0], summary)
 
@@ -162,7 +175,7 @@ def _embedded(model: dict[str, Any]) -> str:
 def standalone(models: Sequence[dict[str, Any]]) -> str:
     """A page with nothing but the explorer."""
     return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8">'
+        '<!DOCTYPE html>\n<html lang="en" class="lbae-alone">\n<head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         "<title>Explorer</title></head>\n<body>\n<main>\n<h1>Explorer</h1>\n"
         f"{fragment(models)}\n</main>\n</body>\n</html>\n"

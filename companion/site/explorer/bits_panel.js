@@ -19,14 +19,18 @@ function bitsPanel(space) {
   const random = new RandomSource(0);
   const reset = element("button", { type: "button", click: restore }, "As encoded");
   const some = element("button", { type: "button" }, `Flip ${AT_RANDOM} at random`);
-  some.addEventListener("click", () =>
-    flip(Array.from({ length: AT_RANDOM }, () => Math.floor(random.uniform() * space.size))),
-  );
+  some.addEventListener("click", () => {
+    const chosen = new Set();
+    while (chosen.size < Math.min(AT_RANDOM, space.size)) {
+      chosen.add(Math.floor(random.uniform() * space.size));
+    }
+    flip(chosen);
+  });
   const said = status();
   let bits = space.test[0].slice();
 
   function flip(chosen) {
-    new Set(chosen).forEach((bit) => (bits[bit] *= -1));
+    chosen.forEach((bit) => (bits[bit] *= -1));
     redraw();
   }
 

@@ -2,6 +2,8 @@
  * The latent space of one model: its decoder, its sampler's vectors, and some test images.
  */
 
+const KEPT = 64; // decoded images
+
 class Space {
   /** What companion/site/page_explorer.py writes of a model. */
   constructor(model) {
@@ -15,10 +17,17 @@ class Space {
     this.test = unpackBits(tensors.test, this.size);
     this.attributeMeans = tensors.attribute_means;
     this.inversions = new Map();
+    this.images = new Map(); // the image by its bits, oldest first
   }
 
+  /** The image of bits; the last ones are kept, as most steps change only one of two images. */
   decode(bits) {
-    return this.decoder.decode(bits);
+    const key = bits.join();
+    if (!this.images.has(key)) {
+      if (this.images.size === KEPT) this.images.delete(this.images.keys().next().value);
+      this.images.set(key, this.decoder.decode(bits));
+    }
+    return this.images.get(key);
   }
 
   /** Restored Algorithm 1 on a test image's latent; computed once. */
