@@ -93,9 +93,8 @@ def _page_model(result: ResultSet) -> dict[str, Any] | None:
     summary = read_summary(result.folder / SUMMARY_FILE, path)
     if summary is None:
         if name not in DATASETS or not DATASETS[name].embedded:
-            raise LbaeError(
-                f"no summary of its latents: run `python -m companion.site.page_explorer -d {name} -p {profile}` first"
-            )
+            command = f"python -m companion.site.page_explorer -d {name} -p {profile}"
+            raise LbaeError(f"there is no summary of its latents: run `{command}`")
         summary = make_summary(load_experiment(profile, name), data_root(None))
     return page_model(load_model(path)[0], summary)
 

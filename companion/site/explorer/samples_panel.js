@@ -8,7 +8,7 @@ function samplesPanel(space) {
   const { errors, noise, drawn, rank } = space.about;
   const columns =
     `V has ${space.hyperplanes.rank} of its ${rank.full_rank} columns here. In expectation, the ` +
-    `pair moments then differ by ${rank.error.toFixed(4)}, and by ${rank.full_error.toFixed(4)} ` +
+    `pair moments then differ by ${rank.error.toFixed(5)}, and by ${rank.full_error.toFixed(5)} ` +
     "with all columns.";
   const queue = new Queue();
   const options = Object.entries(SAMPLERS).map(([key, { label }]) => [key, label]);
