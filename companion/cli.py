@@ -190,6 +190,31 @@ def prior(
 
 
 @app.command()
+def explorer(
+    dataset: Dataset,
+    profile: Profile = "quick",
+    data: Data = None,
+    device: Device = "auto",
+    page: Annotated[
+        Path | None, Option("--page", help="Write a page of this model alone, too.")
+    ] = None,
+) -> None:
+    """Summarise a model's latents for the explorer in the book.
+
+    Writes explorer.json to runs/PROFILE/DATASET/.
+
+    Example: lbae explorer -d digits --page explorer.html
+    """
+    experiment = load_experiment(profile, dataset)
+    from companion.site.page_explorer import write_page, write_summary
+
+    typer.echo(write_summary(experiment, data_root(data), device))
+    if page:
+        write_page(experiment, page)
+        typer.echo(page)
+
+
+@app.command()
 def compress(
     images: Annotated[list[Path], Argument(help="Image files, or folders of them.")],
     output: Annotated[Path, Option("--output", "-o", help="The .lbae file.")],

@@ -134,10 +134,10 @@ def test_a_figure_is_stored_once(project, monkeypatch):
 
 
 def test_the_committed_contents_are_those_of_the_published_results():
-    """Write them with `lbae publish`, or companion.site.generated.write_published_contents()."""
+    """Write them with `lbae publish`, or companion.site.contents.write_published_contents()."""
     code = (
         "from companion.project import ignore_own_runs, project_root\n"
-        "from companion.site.generated import across_page, contents\n"
+        "from companion.site.contents import across_page, contents\n"
         "from companion.site.results import find_results\n"
         "import yaml\n"
         "ignore_own_runs()\n"

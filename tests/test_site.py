@@ -11,7 +11,7 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 from companion.experiments.records import VERDICTS, write_record
 from companion.site.atlas import atlas_table
-from companion.site.generated import contents
+from companion.site.contents import contents
 from companion.site.overview import overview_figure
 from companion.site.performance import BENCHMARKS, performance_tables
 from companion.site.reliability import reliability_table

@@ -103,6 +103,13 @@ PRIOR = Artifact(
     made_of=(LATENTS,),
 )
 
+EXPLORER = Artifact(
+    command="explorer",
+    task="summarising the latents for the explorer in the book",
+    files=("explorer.json",),
+    made_of=(LATENTS,),
+)
+
 # Inputs in the record of a page -> the artefact, and of which model.
 ROLES = {
     "model": (MODEL, "lbae"),

@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 
 from companion.project import project_root
-from companion.site.generated import across_page, contents
+from companion.site.contents import across_page, contents
 from companion.site.results import find_results
 from companion.site.sphinx_extension import BOOK_PROFILE
 from companion.workflow.book_state import BOOK_INDEX, book_digest, keep_digest

@@ -16,7 +16,7 @@ from companion.experiments.profiles import Experiment, load_experiment
 from companion.experiments.records import RECORD_FILE, TABLES, read_record
 from companion.options import Datasets, Profile, dataset_names
 from companion.project import PUBLISHED, RUNS, in_force, project_root, results_in_force
-from companion.site.generated import write_published_contents
+from companion.site.contents import write_published_contents
 from companion.workflow.plan import BOOK, make_plan
 from lbae_lib.errors import LbaeError
 from lbae_lib.locks import locked

@@ -20,6 +20,8 @@ _PAGES = (
     "book/*.bib",
     "book/images/*.png",
     "book/_static/*",
+    "companion/site/explorer/*",
+    "*/*/*/explorer.json",
     "*/performance/*.json",
     "*/reliability/*.json",
     "lbae_lib/*/*.py",  # the reference

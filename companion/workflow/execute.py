@@ -100,7 +100,8 @@ def _execute(
             connection = {"transport": "ipc", "connection_file": f"{sockets}/kernel.json"}
             try:
                 papermill.execute_notebook(
-                    _literal(source), _literal(scratch), parameters={**parameters, "output": str(output)},
+                    _literal(source), _literal(scratch),
+                    parameters={**parameters, "output": str(output)},
                     cwd=str(project_root()), progress_bar=False, log_output=False,
                     kernel_name="python3", kernel_manager_class=OwnKernel,
                     config=Config(KernelManager=connection),

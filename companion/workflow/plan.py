@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from companion.experiments.artifacts import LATENTS, Artifact, needed_artifacts
+from companion.experiments.artifacts import EXPLORER, LATENTS, Artifact, needed_artifacts
 from companion.experiments.profiles import Experiment, load_experiment
 from companion.experiments.records import SCORES, TABLES
 from companion.project import in_force
@@ -69,6 +69,7 @@ def make_plan(profile: str, datasets: Sequence[str]) -> dict[str, Step]:
         for notebook in _pages(experiment):
             scored |= notebook == SCORES
             _plan_page(steps, experiment, notebook)
+        _plan_artifact(steps, experiment, EXPLORER, "lbae", lazily=False)
     executed = in_force(Path(profile, f"{TABLES}.ipynb"))
     waits = tuple(key for key in steps if key.endswith(f"/{SCORES}"))
     reasons = missing_run(executed) or page_reasons(executed) if scored else []

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from companion.experiments.artifacts import (
+    EXPLORER,
     EXTRACTOR,
     LATENTS,
     MODEL,
@@ -54,6 +55,11 @@ def artifact_reasons(artifact: Artifact, experiment: Experiment, model: str = "l
         found = about.get("version", 1), about.get("model_sha256")
         wanted = artifact.version, _digest(MODEL.path(experiment, model))
         return [] if found == wanted else ["the model or the encoder has changed"]
+    if artifact is EXPLORER:
+        about = read_json(path, "summary of latents")
+        found = about.get("version"), about.get("model_sha256")
+        wanted = artifact.version, _digest(MODEL.path(experiment, model))
+        return [] if found == wanted else ["the model or the page has changed"]
     record = read_record(path.parent / RECORD_FILE)
     if is_imported(path.parent):
         return []
