@@ -20,7 +20,7 @@ from torch import Tensor
 
 from lbae_lib.bits import check_bits, pack_bits
 from lbae_lib.errors import FormatError, extra
-from lbae_lib.latent.bit_models import ONE, BitModel
+from lbae_lib.latent.bit_models import ONE, BitModel, Factorised
 
 with extra("coding", "constriction", "entropy coding"):
     from constriction import stream
@@ -50,9 +50,13 @@ def encode_bits(bits: Tensor, model: BitModel | None) -> bytes:
     coder = stream.queue.RangeEncoder()
     family = stream.model.Bernoulli(perfect=False)
     for group in bits.split(GROUP):
-        probabilities = model.probabilities(group)[:, model.order].T.contiguous()  # (N, K)
-        symbols = (group[:, model.order].T > 0).to(torch.int32).contiguous()
-        coder.encode(symbols.numpy().ravel(), family, probabilities.numpy().ravel() / ONE)
+        symbols = (group[:, model.order].T > 0).to(torch.int32).contiguous()  # (N, K)
+        if isinstance(model, Factorised):
+            for row, shared in zip(symbols.numpy(), _shared(model), strict=True):
+                coder.encode(row, shared)
+        else:
+            probabilities = model.probabilities(group)[:, model.order].T.contiguous()
+            coder.encode(symbols.numpy().ravel(), family, probabilities.numpy().ravel() / ONE)
     return bytes(coder.get_compressed().astype(WORD).tobytes())
 
 
@@ -109,15 +113,24 @@ def _decoded(payload: bytes, count: int, model: BitModel) -> Iterator[Tensor]:
     family = stream.model.Bernoulli(perfect=False)
     for start in range(0, count, GROUP):
         bits = torch.empty(min(GROUP, count - start), len(order), device="cpu")
-        state = model.begin(len(bits))
-        for bit in order:
-            probabilities = state.probability().contiguous().numpy() / ONE
-            try:
-                symbols = coder.decode(family, probabilities)
-            except AssertionError as error:  # what constriction raises on impossible data
-                raise FormatError(f"the payload cannot be decoded ({error})") from None
-            bits[:, bit] = torch.from_numpy(symbols) * 2.0 - 1
-            state.append(bits[:, bit])
+        try:
+            if isinstance(model, Factorised):
+                for column, shared in zip(bits.T, _shared(model), strict=True):
+                    column.copy_(torch.from_numpy(coder.decode(shared, len(bits)))).mul_(2).sub_(1)
+            else:
+                state = model.begin(len(bits))
+                for bit in order:
+                    probabilities = state.probability().contiguous().numpy() / ONE
+                    symbols = coder.decode(family, probabilities)
+                    bits[:, bit] = torch.from_numpy(symbols) * 2.0 - 1
+                    state.append(bits[:, bit])
+        except AssertionError as error:  # what constriction raises on impossible data
+            raise FormatError(f"the payload cannot be decoded ({error})") from None
         yield pack_bits(bits)
     if not coder.maybe_exhausted():
         raise FormatError("the payload continues after its last latent")
+
+
+def _shared(model: Factorised) -> list[stream.model.Bernoulli]:
+    """The distribution of each bit, which all latents share; much faster than one for each."""
+    return [stream.model.Bernoulli(p / ONE, perfect=False) for p in model.numerators.tolist()]

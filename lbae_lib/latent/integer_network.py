@@ -23,6 +23,7 @@ _STEPS = 1 << 8  # activities and logits are multiples of 2^-8 …
 _LARGEST_ACTIVITY = 1 << 16  # … activities in [0, 2^16] of them …
 _LARGEST_LOGIT = 12 * _STEPS  # … logits limited to where a probability is one unit from certain
 _EXACT = 2**53
+_BLOCK = 32  # positions at a time whose sums over all that is known are one product
 _CHUNK = 1024  # latents at a time, so that their activities stay in cache
 
 
@@ -121,7 +122,12 @@ class Autoregressive:
 
 
 class _AutoregressiveState:
-    """Computes each unit once, as soon as all bits within its degree are set: one pass in all."""
+    """Computes each unit once, as soon as all bits within its degree are set: one pass in all.
+
+    At the first of every 32 positions, one product adds up what all bits and units before it give
+    to these positions; then only the few since then are added for each. Sums are exact, so their
+    order does not matter.
+    """
 
     def __init__(self, model: Autoregressive, count: int) -> None:
         self._model = model
@@ -132,28 +138,54 @@ class _AutoregressiveState:
             torch.zeros(units, count, dtype=torch.float64, device="cpu")
             for units in (size, *model.hidden)
         )
-        self._computed = [units_below(size, units) for units in model.hidden]  # by position
+        # Rows of bits and of each layer that are computed, by position.
+        hidden = [units_below(size, units) for units in model.hidden]
+        self._known = [[*range(size)], *hidden]
+        self._begin_block()
+
+    def _begin_block(self) -> None:
+        """Sums over everything that is known, for the next positions and their units."""
+        model, start = self._model, self._position
+        self._start, end = start, min(start + _BLOCK, len(model.order))
+        self._logits_before = model.skip[start:end, :start] @ self._bits[:start]
+        self._logits_before += model.output_bias[start:end, None]
+        last = self._known[-1][start] if self._layers else 0
+        above = model.output[start:end, :last]
+        self._above_before = above @ self._layers[-1][:last] if last else above.sum(1, True) * 0
+        self._sums_before = []
+        for layer, weight in enumerate(model.weights):
+            own = self._known[layer + 1]
+            rows = slice(own[start], own[min(end, len(own) - 1)])
+            known = self._known[layer][start]
+            below = self._layers[layer - 1] if layer else self._bits
+            self._sums_before.append(weight[rows, :known] @ below[:known])
 
     def probability(self) -> Tensor:
-        model, i = self._model, self._position
-        skip = model.skip[i, :i] @ self._bits[:i] + model.output_bias[i]
+        model, i, start = self._model, self._position, self._start
+        skip = self._logits_before[i - start] + model.skip[i, start:i] @ self._bits[start:i]
         if not self._layers:
             return _logistic(_logits(torch.zeros_like(skip), skip))
-        units = self._computed[-1][i]
-        return _logistic(_logits(model.output[i, :units] @ self._layers[-1][:units], skip))
+        new = slice(self._known[-1][start], self._known[-1][i])
+        above = self._above_before[i - start] + model.output[i, new] @ self._layers[-1][new]
+        return _logistic(_logits(above, skip))
 
     def append(self, bits: Tensor) -> None:
-        model, i = self._model, self._position
+        model, i, start = self._model, self._position, self._start
         self._bits[i] = bits
         self._position = i + 1
         if self._position == len(model.order):
             return
-        below = self._bits[: i + 1]
-        for layer, (activity, units) in enumerate(zip(self._layers, self._computed, strict=True)):
-            new = slice(units[i], units[i + 1])
-            sums = model.weights[layer][new, : len(below)] @ below
+        below = self._bits
+        for layer, activity in enumerate(self._layers):
+            own = self._known[layer + 1]
+            new = slice(own[i], own[i + 1])
+            since = slice(self._known[layer][start], self._known[layer][i + 1])
+            before = self._sums_before[layer][own[i] - own[start] : own[i + 1] - own[start]]
+            sums = before + model.weights[layer][new, since] @ below[since]
             activity[new] = _activity(sums, model.biases[layer][new, None], layer)
-            below = activity[: units[i + 1]]
+            below = activity
+        if self._position == start + _BLOCK:
+            self._begin_block()
 
 
 def _activity(sums: Tensor, bias: Tensor, layer: int) -> Tensor:
