@@ -39,7 +39,7 @@ COMPANION = {
     "pages": {".", "experiments", "analysis", "figures", "paper"},
     "widgets": {".", "experiments", "analysis", "figures"},
     "workflow": {".", "experiments"},
-    "site": {".", "experiments", "workflow"},
+    "site": {".", "experiments", "workflow", "paper"},
 }
 # Other modules beside the packages are for all; the command line is for the entry point alone.
 TOP = {"lbae_lib": set(), "companion": {"cli"}}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from companion.experiments.records import SCORES, VERDICTS
+from companion.experiments.records import SCORES
+from companion.paper.decisions import Outcome, by_claim, outcome_of
 from companion.site.results import ResultSet, markdown_table
 
 # Figure or table of the paper, what it shows, and the notebook that reproduces it.
@@ -53,7 +54,8 @@ def atlas_table(sets: list[ResultSet], across: str | None) -> str:
 
 
 def _tally(result: ResultSet, notebook: str) -> str:
-    """How many of a page's claims hold, of those that it measures: " (2 of 3)"."""
-    found = Counter(v["verdict"] for v in result.verdicts(notebook))
-    holds, fails = (found[VERDICTS[measured]] for measured in (True, False))
+    """How many of a page's claims hold, of those that it decides: " (2 of 3)"."""
+    claims = by_claim(result.verdicts(notebook)).values()
+    found = Counter(outcome_of(verdicts) for verdicts in claims)
+    holds, fails = found[Outcome.HOLDS], found[Outcome.FAILS]
     return f" ({holds} of {holds + fails})" if holds + fails else ""

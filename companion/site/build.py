@@ -18,7 +18,7 @@ from companion.site.overview import overview_figure
 from companion.site.performance import performance_tables
 from companion.site.reliability import reliability_table
 from companion.site.results import ResultSet, find_results
-from companion.site.verdict_tables import counts_table, verdict_tables
+from companion.site.verdict_tables import counts_table, limits_table, verdict_tables
 from companion.workflow.plan import BOOK_INDEX
 from companion.workflow.staleness import STALE_PAGES, stale_reasons
 from lbae_lib.errors import LbaeError
@@ -82,6 +82,7 @@ def _write_generated(
     generated = {
         "atlas": atlas_table(sets, across),
         "counts": counts_table(sets),
+        "limits": limits_table(),
         "overview": overview_figure(sets),
         "performance": performance_tables(root),
         "reliability": reliability_table(root),

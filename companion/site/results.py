@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from companion.experiments.records import RECORD_FILE, comparable, read_record
+from companion.paper.decisions import Verdict
 from lbae_lib.data.registry import DATASETS, PAPER_DATASETS
+from lbae_lib.files import read_json
 
 
 @dataclass(frozen=True)
@@ -35,14 +36,15 @@ class ResultSet:
         """The document that a notebook becomes: ``results/<profile>/<data set>/<notebook>``."""
         return Path(*self.folder.parts[-3:], notebook).as_posix()
 
-    def verdicts(self, notebook: str) -> list[dict[str, Any]]:
+    def verdicts(self, notebook: str) -> list[Verdict]:
         """The verdicts in a notebook's record.
 
         Raises:
             CheckpointError: if the record is missing or damaged.
         """
         record = read_record(self.folder / notebook / RECORD_FILE)
-        return list(record["results"].get("verdicts", []))
+        read = map(Verdict.read, record["results"].get("verdicts", []))
+        return [verdict for verdict in read if verdict is not None]
 
 
 def find_results(root: Path, profile: str) -> list[ResultSet]:
@@ -69,6 +71,12 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def cell(text: str) -> str:
     """Text as a cell of a table in Markdown."""
     return text.replace("|", r"\|")
+
+
+def notebook_title(notebook: Path) -> str:
+    """The first heading of a notebook."""
+    cells = read_json(notebook, "notebook")["cells"]
+    return "".join(cells[0]["source"]).splitlines()[0].removeprefix("# ")
 
 
 def _notebooks(folder: Path) -> tuple[str, ...]:
