@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from scipy.stats import t as student
 
 from companion.analysis.spread import Spread
-from companion.paper.decisions import Decision, all_hold, undecided
-from companion.paper.limits import CLEAR, LIMITS, above
+from companion.paper.decisions import Decision, Outcome, all_hold, undecided
+from companion.paper.limits import CLEAR, LIMITS, above, judge
 from companion.paper.tables import published
 from lbae_lib.data.registry import PAPER_DATASETS
 
@@ -78,9 +78,18 @@ def better_sampler(
     return above(gain, error, _margin(key, own.mean, other.mean), LIMITS[key].rule)
 
 
-def in_order(parts: Sequence[Decision]) -> Decision:
-    """Whether a chain of comparisons holds."""
-    return all_hold(*parts)
+def learned(test_loss: float, mean_image_loss: float, validation: Sequence[float]) -> Decision:
+    """Whether a training run learned to reconstruct.
+
+    Args:
+        test_loss: after training.
+        mean_image_loss: of a decoder that always returns the mean training image.
+        validation: loss after each epoch; empty for weights that were not trained here.
+    """
+    if not validation:
+        return Decision(Outcome.NOT_TESTED, why="the weights were imported: train here")
+    fell = Decision.of(len(validation) > 1 and validation[-1] < validation[0])
+    return all_hold(judge("learned", test_loss / mean_image_loss, 0.0), fell)
 
 
 def agree(decisions: Mapping[str, Decision], alone: Sequence[str] = ()) -> Decision:

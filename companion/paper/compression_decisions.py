@@ -6,10 +6,12 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-from companion.analysis.rate_distortion import Point
+from companion.analysis.evaluators import Evaluator
+from companion.analysis.rate_distortion import Originals, Point
 from companion.paper.comparisons import better_model
 from companion.paper.decisions import Decision, all_hold, undecided
 from companion.paper.limits import LIMITS
+from lbae_lib.metrics.corruptions import blurred
 
 
 def rate_at(points: Sequence[Point], error: float) -> float | None:
@@ -82,3 +84,37 @@ def compresses(own: Sequence[Point], other: Sequence[Point], title: str) -> tupl
         better_model([point.bits], [needed], "rate"),
         better_model([point.distance], [nearest.distance], "distance"),
     )
+
+
+def counted_bits(
+    bits: float, their_bits: float, distance: float, their_distance: float, title: str
+) -> tuple[str, Decision]:
+    """The same claim with bits counted as in the supplement: N, and 32 for each number.
+
+    Args:
+        bits: N.
+        their_bits: of a VAE's latent.
+        distance: Fréchet distance of the LBAE's reconstructions.
+        their_distance: of the VAE's.
+        title: of the distance.
+    """
+    evidence = (
+        f"{bits:.0f} bits against {their_bits:.0f}; {title} {distance:.3g} against "
+        f"{their_distance:.3g}"
+    )
+    nearer = better_model([distance], [their_distance], "distance")
+    return evidence, all_hold(Decision.of(bits < their_bits), nearer)
+
+
+def beats_blur(
+    originals: Originals, points: Sequence[Point], evaluator: Evaluator
+) -> dict[str, str]:
+    """The gate "blur": closed unless the LBAE's reconstructions are nearer than a strong blur."""
+    limit = originals.distance(blurred(originals.images, 1.5))
+    nearest = min(p.distance for p in points if p.method == "lbae")
+    if nearest < limit:
+        return {}
+    return {
+        "blur": f"reconstructions are no nearer than images with a blur of σ = 1.5 pixels, by "
+        f"{evaluator.extractor.name}: train longer"
+    }

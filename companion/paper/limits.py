@@ -58,6 +58,11 @@ LIMITS: Mapping[str, Limit] = {
         "Test images themselves lose about 3% of their bits in a cycle.",
     ),
     # What the paper's words mean.
+    "learned": Limit(
+        0.9, "at most",
+        "A model has learned if its test loss is at most 90% of that of the mean training image.",
+        "Less is hardly more than the mean image with some noise removed.",
+    ),
     "typically": Limit(
         0.9, "at least", "We say typically if it is so for nine in ten.", "A common reading.",
     ),
