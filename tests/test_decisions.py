@@ -167,10 +167,8 @@ def test_short_schedules_and_stand_ins_cannot_refute():
 @pytest.mark.parametrize("data", PAPER_DATASETS)
 def test_the_papers_own_numbers_pass_its_own_claims(data):
     """Margins and limits that the published numbers fail would test nothing."""
-    exact = [
-        Spread(published("table_1", OWN, data, c), 0.0)
-        for c in ("reco", "interp", "sampled", "n01")
-    ]
+    columns = ("reco", "interp", "sampled", "n01")
+    exact = [Spread(published("table_1", OWN, data, column), 0.0) for column in columns]
     for near, far in itertools.pairwise(exact):
         assert better_sampler(near, far, "distance").outcome is HOLDS
     for name, own, other in (
