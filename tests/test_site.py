@@ -149,7 +149,13 @@ def test_the_atlas_leads_to_pages_and_says_what_they_found(root):
     assert figure.endswith("| [MNIST (profile quick)](/results/quick/mnist/03_sampling) (1 of 2) |")
     (table,) = (line for line in lines if line.startswith("| Table 2 "))
     assert table.endswith("| [all data](/results/quick/06_tables) |")
-    assert lines[2].endswith("not yet |")
+    assert next(line for line in lines if line.startswith("| Figure 1 ")).endswith("not yet |")
+    (equation,) = (line for line in lines if line.startswith("| Eq. 9 "))
+    assert equation.endswith("| {py:obj}`~lbae_lib.latent.correlation.gram_matrix` |")
+    (claim,) = (
+        line for line in lines if "| Hyperplane rounding generates novel latents. |" in line
+    )
+    assert claim.endswith("| [MNIST (profile quick)](/results/quick/mnist/03_sampling) |")
 
 
 def test_the_papers_data_come_first_and_stand_ins_last(tmp_path):
