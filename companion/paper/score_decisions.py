@@ -16,6 +16,7 @@ from companion.paper.decisions import Decision, Outcome, all_hold, only_if, unde
 from companion.paper.limits import judge
 from companion.paper.tables import published
 from lbae_lib.data.registry import PAPER_DATASETS
+from lbae_lib.latent.gaussians import GaussianMixture
 
 STRONG_BLUR = "control_blur_1.5"  # reconstructions must be nearer to the test images than these
 _MARGINS = {"frechet": "distance", "kernel": "distance", "precision_f8": "prd", "recall_f8": "prd"}
@@ -200,6 +201,16 @@ def covers_classes(seen: Tensor, there: Tensor, draws: int) -> tuple[str, Decisi
     counts = [max(1.0, float(share[worst]) * draws) for share in (seen, there)]
     error = value * math.sqrt(sum(1 / count for count in counts))
     return evidence, judge("classes", value, error)
+
+
+def unfair_mixture(mixture: GaussianMixture) -> str:
+    """That a comparison with a mixture is unfair to it; "" if it has full covariances."""
+    if mixture.covariance == "full":
+        return ""
+    return (
+        ". There are too few latents for full covariances: diagonal ones on so many bits are unfair "
+        "to the mixture"
+    )
 
 
 def published_gaps() -> dict[str, float]:
