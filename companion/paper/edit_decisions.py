@@ -40,7 +40,7 @@ def kept(edited: EditScore, again: EditScore, other: EditScore, images: int) -> 
     """
     rule = LIMITS["kept"].rule
     if edited.kept is None or again.kept is None or other.kept is None:
-        return Decision(Outcome.NOT_APPLICABLE, rule, "there are no other attributes to keep")
+        return Decision(Outcome.NOT_APPLICABLE, why="there are no other attributes to keep")
     error = share_error(edited.kept, images)
     if again.kept - other.kept <= 2 * error:
         return undecided(

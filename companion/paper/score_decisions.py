@@ -208,8 +208,8 @@ def unfair_mixture(mixture: GaussianMixture) -> str:
     if mixture.covariance == "full":
         return ""
     return (
-        ". There are too few latents for full covariances: diagonal ones on so many bits are unfair "
-        "to the mixture"
+        ". There are too few latents for full covariances: diagonal ones on so many bits are "
+        "unfair to the mixture"
     )
 
 
