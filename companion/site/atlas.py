@@ -45,7 +45,9 @@ def atlas_table(sets: list[ResultSet], across: str | None) -> str:
          ("paper", "shows", "faithful, or how it departs", "derived", "function"), equations),
         ("Claims", ("", "claim", "where", "judged on"), claims),
     )  # fmt: skip
-    return "\n".join(f"## {title}\n\n{markdown_table(*table)}" for title, *table in parts)
+    return "\n".join(
+        f"## {title}\n\n{markdown_table(header, rows)}" for title, header, rows in parts
+    )
 
 
 def _links(
