@@ -12,12 +12,14 @@ from companion.analysis.image_sources import control_sources, lbae_sources, vae_
 from companion.analysis.samplers import FittedSamplers
 from companion.analysis.score_records import ScoreRecord, with_current_names
 from companion.analysis.scoring import METRICS, Scoreboard
+from companion.analysis.second_scores import second_board
 from companion.analysis.spread import Spread, lower
 from companion.experiments.records import write_record
 from companion.experiments.trained import Baseline, Trained
 from companion.paper.beside_published import across, beside_published, claims, published_table
 from companion.paper.decisions import Outcome
 from companion.paper.published_claims import claims_by_published_numbers
+from companion.paper.score_decisions import Judge, Panel
 from companion.workflow.notebooks import notebook_needs
 from lbae_lib.bits import pack_bits
 from lbae_lib.data.images import Dataset, ImageSet
@@ -304,3 +306,56 @@ def test_an_unknown_need_is_an_error(tmp_path):
     path.write_text(json.dumps({"metadata": {"lbae": {"needs": ["gan"]}}, "cells": []}))
     with pytest.raises(ConfigError, match="'gan'"):
         notebook_needs(path)
+
+
+@pytest.fixture
+def biased(trained, generator):
+    """The same model with latents of which few are near the opposite of another."""
+    base = torch.randn(80, 3, generator=generator) @ torch.randn(3, 10, generator=generator)
+    packed = pack_bits(torch.where(base + 1.5 > 0, 1.0, -1.0))
+    rows = {"train": slice(0, 48), "validation": slice(48, 56), "test": slice(56, 80)}
+    return dataclasses.replace(trained, packed={name: packed[r] for name, r in rows.items()})
+
+
+def test_two_evaluators_decide_over_boards_of_their_own(biased, baseline, parts):
+    """What the page of scores does, with two tiny evaluators."""
+    samplers = FittedSamplers(biased.bits("train"), components=3)
+    boards = [
+        second_board(
+            evaluator_of(name, parts), biased, baseline, samplers, torch.arange(24), (2, 4)
+        )
+        for name in ("one", "two")
+    ]
+    panel = Panel.of(*boards, None)
+    assert [judge.name for judge in panel.judges] == ["one-cnn-v1", "two-cnn-v1"]
+    order = ("lbae_reco", "lbae_interp_authors", "lbae_clip", "lbae_uniform")
+    found = [
+        panel.better("lbae_clip", "lbae_uniform"),
+        panel.better_model("lbae_reco", "vae_reco", "frechet", "kernel"),
+        panel.in_order(order),
+        panel.major("lbae_independent", "lbae_uniform", "lbae_resampled")[1],
+        panel.balanced("lbae_clip")[1],
+    ]
+    assert found[1].outcome is Outcome.UNDECIDED  # one training of each model
+    assert all(decision.outcome in Outcome for decision in found)
+    assert "one-cnn-v1" in panel.describe("lbae_clip", "vae_standard")
+    assert panel.closed_gates().keys() <= {"blur"}
+    alone = Panel.of(boards[0]).better("lbae_clip", "lbae_uniform")
+    assert alone.outcome is Outcome.UNDECIDED
+    assert "a second one" in alone.why
+
+
+def test_control_images_pass_the_gate_and_decide(biased, baseline, parts, monkeypatch):
+    """If reconstructions were training images, and uniform bits noise, claims would be decided."""
+    samplers = FittedSamplers(biased.bits("train"), components=3)
+    evaluator = evaluator_of("blobs", parts, epochs=4)
+    board = second_board(evaluator, biased, baseline, samplers, torch.arange(24), range(3))
+    monkeypatch.setattr(Scoreboard, "controls_in_order", lambda *_: True)
+    board.rows["lbae_reco"] = board.rows["control_train"]
+    board.rows["lbae_uniform"] = board.rows["control_blur_1.5"]
+    judge = Judge(board)
+    assert judge.better("lbae_reco", "lbae_uniform").outcome is Outcome.HOLDS
+    assert judge.better("lbae_uniform", "lbae_reco").outcome is Outcome.FAILS
+    assert Panel([judge]).closed_gates() == {}
+    board.rows["lbae_reco"] = board.rows["control_blur_1.5"]
+    assert "train longer" in Panel([judge]).closed_gates()["blur"]

@@ -111,6 +111,9 @@ def agree(decisions: Mapping[str, Decision], alone: Sequence[str] = ()) -> Decis
         )
     if {d.outcome for d in others} == {first.outcome}:
         return first
+    for name, decision in decisions.items():
+        if decision.outcome is Outcome.UNDECIDED:
+            return undecided(f"by {name}, {decision.why}", first.rule)
     said = ", ".join(f"{name} says «{d.outcome}»" for name, d in decisions.items())
     return undecided(f"the evaluators do not agree ({said}): score by FID", first.rule)
 
