@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -345,17 +346,20 @@ def test_two_evaluators_decide_over_boards_of_their_own(biased, baseline, parts)
     assert "a second one" in alone.why
 
 
-def test_control_images_pass_the_gate_and_decide(biased, baseline, parts, monkeypatch):
-    """If reconstructions were training images, and uniform bits noise, claims would be decided."""
-    samplers = FittedSamplers(biased.bits("train"), components=3)
-    evaluator = evaluator_of("blobs", parts, epochs=4)
-    board = second_board(evaluator, biased, baseline, samplers, torch.arange(24), range(3))
-    monkeypatch.setattr(Scoreboard, "controls_in_order", lambda *_: True)
-    board.rows["lbae_reco"] = board.rows["control_train"]
-    board.rows["lbae_uniform"] = board.rows["control_blur_1.5"]
+def test_reconstructions_must_beat_a_strong_blur(monkeypatch):
+    far = {"control_train": 1.0, "lbae_reco": 2.0, "control_blur_1.5": 9.0, "lbae_uniform": 20.0}
+    found = {key: Spread(value, 0.1) for key, value in far.items()}
+    board = SimpleNamespace(
+        evaluators=[SimpleNamespace(extractor=SimpleNamespace(name="one"), is_inception=False)],
+        controls_in_order=lambda *_: True,
+    )
+    monkeypatch.setattr(Judge, "found", lambda _self, key, _metric="frechet": found[key])
     judge = Judge(board)
     assert judge.better("lbae_reco", "lbae_uniform").outcome is Outcome.HOLDS
     assert judge.better("lbae_uniform", "lbae_reco").outcome is Outcome.FAILS
+    assert Panel([judge]).better("lbae_reco", "lbae_uniform").outcome is Outcome.UNDECIDED
     assert Panel([judge]).closed_gates() == {}
-    board.rows["lbae_reco"] = board.rows["control_blur_1.5"]
+    found["lbae_reco"] = Spread(9.0, 0.1)
     assert "train longer" in Panel([judge]).closed_gates()["blur"]
+    board.controls_in_order = lambda *_: False
+    assert "control checks" in judge.better("lbae_reco", "lbae_uniform").why
