@@ -4,8 +4,16 @@ import pytest
 import torch
 
 from companion.analysis.evaluators import Evaluator
-from companion.analysis.rate_distortion import FORMATS, Originals, Point, format_points
+from companion.analysis.rate_distortion import (
+    FORMATS,
+    Originals,
+    Point,
+    format_points,
+    missing_formats,
+)
 from companion.figures.rate_distortion import entropy_ladder, rate_distortion
+from companion.paper.compression_decisions import compresses, lower_curve, rate_at
+from companion.paper.decisions import Outcome
 from companion.paper.supplement_table import arithmetic
 from lbae_lib.coding.quantised import decode_quantised, encode_quantised, quantise
 from lbae_lib.data.registry import PAPER_DATASETS
@@ -59,15 +67,47 @@ def test_formats_are_scored_by_what_they_give_back(channels, generator):
         network = FeatureClassifier(channels, 4).eval().requires_grad_(False)
     originals = Originals(images, Evaluator(ClassifierFeatures(network, "test")))
     points = format_points(originals)
-    assert len(points) == sum(len(settings) for _, settings in FORMATS.values())
+    missing = missing_formats()
+    assert not {"JPEG", "WebP", "PNG"} & set(missing)
+    here = [settings for name, settings in FORMATS.values() if name not in missing]
+    assert len(points) == 2 * sum(map(len, here))
     (png,) = [point for point in points if point.method == "png"]
     assert png.error == 0
     assert png.psnr == float("inf")
     assert png.distance == pytest.approx(0, abs=1e-6)
     assert png.bits > 8 * channels * 32 * 32  # noise cannot be compressed
+    (mosaic,) = [point for point in points if point.method == "png_mosaic"]
+    assert mosaic.error == 0  # each image is found again in its place
+    assert mosaic.bits < png.bits  # one header
     jpeg = [point for point in points if point.method == "jpeg"]
     assert [p.bits for p in jpeg] == sorted(p.bits for p in jpeg)
     assert jpeg[0].error > jpeg[-1].error > 0
+
+
+def points_of(method, *pairs):
+    return [Point(method, f"{bits} bits", bits, error, error / 100) for bits, error in pairs]
+
+
+def test_a_curve_has_the_rate_at_which_it_reaches_a_distortion():
+    vae = points_of("vae", (10.0, 400.0), (20.0, 100.0), (30.0, 120.0), (40.0, 25.0))
+    assert [p.bits for p in lower_curve(vae)] == [10.0, 20.0, 40.0]
+    assert rate_at(vae, 500.0) == 10.0
+    assert rate_at(vae, 200.0) == pytest.approx(15.0)  # half of the way in log error
+    assert rate_at(vae, 50.0) == pytest.approx(30.0)
+    assert rate_at(vae, 24.0) is None
+
+
+def test_one_training_decides_no_comparison_of_rates():
+    vae = points_of("vae", (10.0, 400.0), (40.0, 25.0))
+    for lbae in (points_of("lbae", (5.0, 100.0)), points_of("lbae", (90.0, 100.0))):
+        evidence, answer = compresses(lbae, vae, "FD")
+        assert answer.outcome is Outcome.UNDECIDED
+        assert "train both with 3 seeds" in answer.why
+        assert "the VAE reaches this MSE at 25.0 bits" in evidence
+    # It never reaches the LBAE's distortion, and the LBAE is never as small.
+    evidence, answer = compresses(points_of("lbae", (90.0, 9.0)), vae, "FD")
+    assert "the VAE reaches this MSE never" in evidence
+    assert "train LBAEs of fewer bits, or a VAE of more numbers" in answer.why
 
 
 def test_figures_are_drawn():

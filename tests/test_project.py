@@ -1,6 +1,7 @@
 """What holds of the repository as a whole."""
 
 import ast
+import importlib
 import json
 import re
 import subprocess
@@ -15,7 +16,7 @@ from packaging.requirements import Requirement
 
 from companion.experiments import sources
 from companion.experiments.sources import module_sources, notebook_sources
-from companion.site.atlas import ATLAS
+from companion.paper.coverage import coverage
 
 LIBRARY_FILES = [p for name in ("lbae_lib", "companion") for p in (PROJECT / name).rglob("*.py")]
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
@@ -39,7 +40,7 @@ COMPANION = {
     "pages": {".", "experiments", "analysis", "figures", "paper"},
     "widgets": {".", "experiments", "analysis", "figures"},
     "workflow": {".", "experiments"},
-    "site": {".", "experiments", "workflow"},
+    "site": {".", "experiments", "workflow", "paper"},
 }
 # Other modules beside the packages are for all; the command line is for the entry point alone.
 TOP = {"lbae_lib": set(), "companion": {"cli"}}
@@ -155,9 +156,31 @@ def test_notebooks_are_clean(path):
     assert last in "".join(code[-1]["source"])
 
 
-def test_the_atlas_names_notebooks_that_exist():
-    names = {path.stem for path in NOTEBOOKS}
-    assert {notebook for _, _, notebook in ATLAS if notebook} <= names
+def test_every_item_of_the_paper_has_a_page():
+    numbered = {"Figure": 11, "Table": 5, "Equation": 17, "Algorithm": 1}
+    numbered |= {"Supplement, Figure": 12, "Supplement, Table": 1}
+    wanted = {f"{name} {n}" for name, last in numbered.items() for n in range(1, last + 1)}
+    found = {item.name: item for item in coverage()}
+    assert found.keys() == wanted
+    notebooks = {path.stem for path in NOTEBOOKS}
+    for item in found.values():
+        assert item.page in notebooks or (PROJECT / f"{item.page}.md").exists(), item.name
+        assert item.how, item.name
+        if item.function:
+            package, module, *names = item.function.split(".")
+            place = importlib.import_module(f"lbae_lib.{package}.{module}")
+            for name in names:
+                place = getattr(place, name)
+        assert item.function or not item.name.startswith("Equation"), item.name
+
+
+def test_the_method_page_has_every_equation_with_its_function():
+    text = (PROJECT / "book/method.md").read_text()
+    for item in coverage():
+        if item.name.startswith("Equation"):
+            number = item.name.removeprefix("Equation ")
+            assert f"\\tag{{{number}}}" in text, item.name
+            assert f"`~lbae_lib.{item.function}`" in text, item.name
 
 
 def test_sources_follow_imports(tmp_path):

@@ -49,7 +49,9 @@ def test_early_records_have_no_checksum_but_what_is_asked_for(path):
     with pytest.raises(CheckpointError, match=r"has no usable options\.profile"):
         read_record(path, {"options.profile": dict})
     change(path, lambda c: c["results"]["verdicts"][0].update(verdict="perhaps"))
-    with pytest.raises(CheckpointError, match="none of holds, does not hold, not measurable here"):
+    with pytest.raises(
+        CheckpointError, match="none of holds, does not hold, undecided, not tested"
+    ):
         read_record(path)
     change(path, lambda c: c.update(results=[]))
     with pytest.raises(CheckpointError, match="has no usable results"):

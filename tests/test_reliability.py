@@ -41,7 +41,7 @@ from companion.experiments.profiles import load_experiment
 from companion.experiments.records import read_record, write_record
 from companion.experiments.trained import load_trained
 from companion.experiments.training import train_experiment
-from companion.paper.decisions import Verdict
+from companion.paper.decisions import Outcome, Verdict
 from companion.project import project_root
 from companion.site.atlas import atlas_table
 from companion.site.results import find_results
@@ -572,7 +572,7 @@ def page(inside):
     """An executed notebook with a record."""
     path = inside / f"{DIGITS}/03_sampling.ipynb"
     parameters = {"seed": 0, "samples": 500}
-    verdicts = [vars(v) | {"verdict": v.verdict} for v in (Verdict("a", "1 < 2", True),)]
+    verdicts = [Verdict("a", "1 < 2", Outcome.HOLDS).entry()]
     write_record(
         path.with_suffix("") / "record.json",
         "03_sampling",

@@ -23,6 +23,8 @@ from companion.experiments.profiles import load_experiment
 from companion.experiments.trained import load_trained
 from companion.pages.notebook import open_notebook
 from companion.pages.page import Page
+from companion.paper.claims import declared
+from companion.paper.decisions import Outcome
 from companion.site.build import check_executed
 from companion.workflow import execute
 from companion.workflow.execute import check_parameters
@@ -61,9 +63,7 @@ def test_every_step_leaves_a_whole_record(report):
         record = json.loads((folder / name / "record.json").read_text())
         verdicts = record["results"]["verdicts"]
         assert verdicts or name == "11_gallery"
-        assert all(
-            v["verdict"] in ("holds", "does not hold", "not measurable here") for v in verdicts
-        )
+        assert all(v["verdict"] in set(Outcome) and declared(v["claim"]) for v in verdicts)
         assert {".png", ".svg", ".json"} <= {p.suffix for p in (folder / name).iterdir()}
 
 
@@ -76,7 +76,7 @@ def test_the_metrics_page_scores_every_row(report):
     (evaluator,) = scores["evaluators"]
     assert evaluator == "digits-cnn-v1"
     assert not scores["evaluators"][evaluator]["inception"]
-    assert len(scores["rows"]) == 7 + 13 + 6  # controls, LBAE, VAE
+    assert len(scores["rows"]) == 7 + 14 + 6  # controls, LBAE, VAE
     for key, row in scores["rows"].items():
         for values in row["values"][evaluator].values():
             assert len(values) == 1, key
@@ -101,7 +101,7 @@ def test_the_tables_page_has_every_published_table(report):
     assert "FD[digits-cnn-v1]" in (folder / "table1_here.csv").read_text()
     html = report / "build/_build/html"
     assert "117.44" in (html / "runs/smoke/06_tables.html").read_text()
-    assert "not measurable here" in (html / "book/verdicts.html").read_text()
+    assert "not tested here" in (html / "book/verdicts.html").read_text()
     assert "hyperplane_sampler" in (html / "book/api/latent.html").read_text()
     assert "overview.png" in (html / "book/intro.html").read_text()
     assert len(list(html.glob("_downloads/*/record.json"))) == len(PAGES) + 1

@@ -9,7 +9,8 @@ from conftest import PROJECT
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
-from companion.experiments.records import VERDICTS, write_record
+from companion.experiments.records import write_record
+from companion.paper.decisions import Outcome, Verdict
 from companion.site.atlas import atlas_table
 from companion.site.contents import contents
 from companion.site.overview import overview_figure
@@ -68,9 +69,27 @@ def test_claims_by_data_set(root):
 def test_counts_by_data_set(root):
     lines = counts_table(find_results("quick")).splitlines()
     assert lines[2:] == [
-        "| MNIST (profile quick) | 1 | 0 | 1 |",
-        "| Digits (profile quick) | 0 | 1 | 0 |",
+        "| MNIST (profile quick) | [1](verdicts.md) | 0 | 0 | [1](verdicts.md) | 0 |",
+        "| Digits (profile quick) | 0 | [1](verdicts.md) | 0 | 0 | 0 |",
     ]
+
+
+def test_readings_are_rows_under_their_claim_and_count_once(root):
+    record = root / "results/quick/mnist/03_sampling/record.json"
+    readings = [
+        Verdict("linear", "", Outcome.HOLDS, "the authors' procedure"),
+        Verdict("linear", "", Outcome.FAILS, "as printed", decides=False),
+    ]
+    entries = {"verdicts": [verdict.entry() for verdict in readings]}
+    write_record(record, "03_sampling", {}, {}, entries, 1.0)
+    sets = find_results(root, "quick")
+    lines = [line for line in verdict_tables(sets).splitlines() if "mnist/03_sampling" in line]
+    assert [line.split("|")[1].strip() for line in lines] == [
+        "The interpolation in the binary space is almost linear (Section 4.2, Figure 9).",
+        "↳ the authors' procedure (decides)", "↳ as printed",
+    ]  # fmt: skip
+    assert ["does not hold" in line for line in lines] == [False, False, True]
+    assert counts_table(sets).splitlines()[2].startswith("| MNIST (profile quick) | [2]")
 
 
 def test_the_picture_is_of_the_first_data_set_that_has_it(root):
@@ -133,14 +152,20 @@ def test_a_page_links_to_what_it_is_made_of():
 def test_the_atlas_leads_to_pages_and_says_what_they_found(root):
     sets = find_results("quick")
     record = root / "results/quick/mnist/03_sampling/record.json"
-    verdicts = [{"claim": c, "verdict": v} for c, v in zip("abc", VERDICTS.values(), strict=True)]
+    verdicts = [{"claim": c, "verdict": o} for c, o in zip("abcde", Outcome, strict=True)]
     write_record(record, "03_sampling", {}, {}, {"verdicts": verdicts}, 1.0)
     lines = atlas_table(sets, "results/quick/06_tables").splitlines()
     (figure,) = (line for line in lines if line.startswith("| Figure 8 "))
     assert figure.endswith("| [MNIST (profile quick)](/results/quick/mnist/03_sampling) (1 of 2) |")
     (table,) = (line for line in lines if line.startswith("| Table 2 "))
     assert table.endswith("| [all data](/results/quick/06_tables) |")
-    assert lines[2].endswith("not yet |")
+    assert next(line for line in lines if line.startswith("| Figure 1 ")).endswith("not yet |")
+    (equation,) = (line for line in lines if line.startswith("| Eq. 9 "))
+    assert equation.endswith("| {py:obj}`~lbae_lib.latent.correlation.gram_matrix` |")
+    (claim,) = (
+        line for line in lines if "| Hyperplane rounding generates novel latents. |" in line
+    )
+    assert claim.endswith("| [MNIST (profile quick)](/results/quick/mnist/03_sampling) |")
 
 
 def test_the_papers_data_come_first_and_stand_ins_last(project):

@@ -12,6 +12,7 @@ from torch import Tensor
 from companion.analysis.attribute_evaluator import AttributeEvaluator
 from companion.experiments.images import attribute_table
 from companion.experiments.trained import Trained
+from lbae_lib.bits import unpack_bits
 from lbae_lib.errors import ConfigError, unknown
 from lbae_lib.latent.attributes import (
     CODE_THRESHOLD,
@@ -25,10 +26,16 @@ from lbae_lib.latent.attributes import (
 from lbae_lib.latent.hyperplane import HyperplaneSampler
 from lbae_lib.latent.interpolation import interpolate_bits
 from lbae_lib.latent.inversion import exact
-from lbae_lib.models.encoding import decode
+from lbae_lib.models.encoding import decode, encode
 
 DIRECTIONS = {"mean": "Eq. 17", "contrast": "contrast"}
 _OF_THE_PAPER = ("Eyeglasses", "Goatee")
+# Labels of what is compared.
+UNTOUCHED = "untouched reconstruction"
+PAPER_EDIT = f"Eq. 17, D = {PAPER_THRESHOLD} (paper)"
+CONTRAST_EDIT = f"contrast, D = {PAPER_THRESHOLD}"
+REENCODED = "re-encoded reconstruction"
+OTHER_IMAGE = "another image"
 
 
 @dataclass(frozen=True)
@@ -93,9 +100,9 @@ class Subject:
         bits = bits_set(self.directions["mean"], PAPER_THRESHOLD)
         as_many = threshold_for(self.directions["contrast"], bits)
         return {
-            f"Eq. 17, D = {PAPER_THRESHOLD} (paper)": ("mean", PAPER_THRESHOLD),
+            PAPER_EDIT: ("mean", PAPER_THRESHOLD),
             f"Eq. 17, D = {CODE_THRESHOLD} (authors' code)": ("mean", CODE_THRESHOLD),
-            f"contrast, D = {PAPER_THRESHOLD}": ("contrast", PAPER_THRESHOLD),
+            CONTRAST_EDIT: ("contrast", PAPER_THRESHOLD),
             f"contrast, as many bits (D = {as_many:.3f})": ("contrast", as_many),
         }
 
@@ -112,11 +119,21 @@ class Subject:
         return self._score(evaluator, edited, threshold, bits_set(direction, threshold))
 
     def compare(self, evaluator: AttributeEvaluator) -> dict[str, EditScore]:
-        """Scores by label: the untouched reconstructions, all variants, and other images."""
-        edits = {"untouched reconstruction": ("mean", 1.0), **self.variants()}  # no mean is above 1
+        """Scores by label: untouched, all variants, and what loses attributes without an edit.
+
+        The reconstructions are also encoded and decoded again, and replaced by other images.
+        """
+        edits = {UNTOUCHED: ("mean", 1.0), **self.variants()}  # no mean is above 1
         found = {label: self.score(evaluator, *edit) for label, edit in edits.items()}
-        other = self.latents.roll(1, 0)
-        return found | {"another image": self._score(evaluator, other, 0.0, other.shape[1])}
+        again = encode(self.model, self.reconstructions)
+        baselines = {
+            REENCODED: unpack_bits(again, self.latents.shape[1]).to(self.latents),
+            OTHER_IMAGE: self.latents.roll(1, 0),
+        }
+        return found | {
+            label: self._score(evaluator, bits, 0.0, bits.shape[1])
+            for label, bits in baselines.items()
+        }
 
     def path(
         self,

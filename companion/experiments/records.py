@@ -28,7 +28,15 @@ RECORD_FILE = "record.json"
 IMPORTED = "import"  # weights that were not trained here
 SCORES = "05_metrics"
 TABLES = "06_tables"
-VERDICTS = {True: "holds", False: "does not hold", None: "not measurable here"}
+# Words of verdicts: those of companion.paper.decisions.Outcome, and one of earlier versions.
+VERDICT_WORDS = (
+    "holds",
+    "does not hold",
+    "undecided",
+    "not tested here",
+    "not applicable",
+    "not measurable here",
+)
 _DIGEST_KEY = "content_sha256"
 _KEYS = {"kind", "finished", "seconds", "options", "inputs", "results", "environment"}
 _PACKAGES = (
@@ -165,15 +173,16 @@ def read_record(path: Path, needed: Mapping[str, type] | None = None) -> dict[st
             value = value.get(key) if isinstance(value, dict) else None
         if not isinstance(value, kind):
             raise CheckpointError(f"the record at {path} has no usable {entry}: regenerate it")
-    known = VERDICTS.values()
     verdicts = record["results"].get("verdicts", [])
     if not isinstance(verdicts, list) or not all(
-        isinstance(v, dict) and isinstance(v.get("claim"), str) and v.get("verdict") in known
+        isinstance(v, dict)
+        and isinstance(v.get("claim"), str)
+        and v.get("verdict") in VERDICT_WORDS
         for v in verdicts
     ):
         raise CheckpointError(
-            f"a verdict in the record at {path} has no claim, or is none of {', '.join(known)}: "
-            "regenerate it"
+            f"a verdict in the record at {path} has no claim, or is none of "
+            f"{', '.join(VERDICT_WORDS)}: regenerate it"
         )
     return record
 

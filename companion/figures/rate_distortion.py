@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from companion.analysis.rate_distortion import LABELS, Point
+from companion.analysis.rate_distortion import LABELS, MOSAIC, Point
 from companion.figures.axes import legend_below
 from companion.figures.style import (
     COLOURS,
@@ -28,7 +28,8 @@ def rate_distortion(points: Sequence[Point], distance: str) -> Figure:
     """PSNR and Fréchet distance over measured bits per image.
 
     Args:
-        points: of all methods; an LBAE's are marked by coder, a line joins the others.
+        points: of all methods; an LBAE's are marked by coder, a line joins the others,
+            dashed for mosaics.
         distance: name of the Fréchet distance.
     """
     figure, axes = new_figure(2, width=TWO_COLUMNS, height=3.1)
@@ -46,7 +47,8 @@ def rate_distortion(points: Sequence[Point], distance: str) -> Figure:
             else:
                 own = [p for p in own if p.error > 0 or measure != "psnr"]
                 own.sort(key=lambda point: point.bits)
-                look = {"marker": ".", "ms": 5, "lw": 1}
+                line = "--" if method.endswith(MOSAIC) else "-"
+                look = {"marker": ".", "ms": 5, "lw": 1, "ls": line}
                 _draw(axis, own, measure, method, LABELS[method], look)
         axis.set(xscale="log", xlabel="measured bits per image", ylabel=label)
         plain_numbers(axis.xaxis, (1,))
@@ -60,7 +62,7 @@ def _draw(
     axis: Axes, points: Sequence[Point], measure: str, method: str, label: str, look: Any
 ) -> None:
     bits, values = [p.bits for p in points], [getattr(p, measure) for p in points]
-    axis.plot(bits, values, color=COLOURS[method], label=label, **look)
+    axis.plot(bits, values, color=COLOURS[method.removesuffix(MOSAIC)], label=label, **look)
 
 
 @styled

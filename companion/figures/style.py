@@ -47,6 +47,8 @@ COLOURS = {
     "packed": GREY,
     "jpeg": "#B8860B",
     "webp": "#009E73",
+    "avif": "#CC79A7",
+    "jxl": "#882255",
     "png": GREY,
     "algorithm_1": "#D55E00",
     "centroids": "#E69F00",

@@ -23,9 +23,10 @@ from companion.experiments.profiles import Experiment, load_experiment
 from companion.experiments.records import is_imported, read_record
 from companion.experiments.trained import Baseline, Trained, load_baseline, load_trained
 from companion.pages.page import Page, check_run, page_folder
+from companion.paper.comparisons import short_schedule
 from companion.project import project_root
 from lbae_lib.coding.codec import Codec
-from lbae_lib.data.registry import with_home
+from lbae_lib.data.registry import paper_counterpart, with_home
 from lbae_lib.files import sha256_file
 from lbae_lib.metrics.classifier import ClassifierFeatures
 from lbae_lib.models.hardware import choose_device
@@ -104,6 +105,13 @@ class Notebook(Page):
         """
         self.made_of |= _hashes(self.experiment, "prior")
         return load_codec(self.experiment)
+
+    def closed_gates(self) -> dict[str, str]:
+        """The page's gates, and "schedule" if the model cannot refute a claim."""
+        run, info = self.training_results(), self.experiment.dataset
+        seen = None if "imported" in run else run["epochs"] * run["images"]["train"]
+        why = short_schedule(seen, paper_counterpart(info), info.embedded)
+        return self.closed | ({"schedule": why} if why else {})
 
     def generator(self, offset: int = 0) -> torch.Generator:
         """A generator seeded by the notebook's ``seed`` and ``offset``."""

@@ -23,7 +23,8 @@ from companion.experiments.sources import code_hash, notebook_hash
 from companion.figures.style import save_figure
 from companion.pages.player import player_html
 from companion.pages.tables import Rows, csv_table, download_links, html_table, latex_table
-from companion.paper.decisions import Verdict
+from companion.paper.claims import declared
+from companion.paper.decisions import Decision, Outcome, Verdict, by_claim, gated, outcome_of
 from companion.project import RUNS, is_published, project_root
 from lbae_lib.errors import ConfigError
 from lbae_lib.files import replacing, write_text
@@ -40,6 +41,8 @@ class Page:
         folder: of figures, tables and record.
         results: JSON values for the record.
         verdicts: on the paper's claims.
+        closed: gates of claims that are closed, with the reason; see
+            :func:`companion.paper.decisions.gated`.
         made_of: SHA-256 of notebook, code and input files by role, taken when they were read.
         device: that computes the page, "cpu" or "cuda".
     """
@@ -50,6 +53,7 @@ class Page:
     folder: Path
     results: dict[str, Any] = field(default_factory=dict)
     verdicts: list[Verdict] = field(default_factory=list)
+    closed: dict[str, str] = field(default_factory=dict)
     made_of: dict[str, str] = field(default_factory=dict)
     device: str = "cpu"
     _started: float = field(default_factory=time.monotonic)
@@ -135,22 +139,50 @@ class Page:
             page += download_links(files)
         display(HTML(page))
 
-    def verdict(self, claim: str, evidence: str, holds: bool | None) -> None:
-        """Record whether a claim holds; None if that cannot be measured here."""
-        self.verdicts.append(Verdict(claim, evidence, None if holds is None else bool(holds)))
+    def verdict(
+        self,
+        key: str,
+        evidence: str,
+        answer: bool | Outcome | Decision,
+        reading: str = "",
+        decides: bool = True,
+    ) -> None:
+        """Record whether a claim holds, after its gates.
+
+        Args:
+            key: of the claim in ``companion/paper/claims.yaml``.
+            evidence: the numbers found here; rule and reason of the decision are added.
+            answer: a decision, an outcome, or whether it holds.
+            reading: of the claim, if it has several; they are shown under it and count once.
+            decides: whether this reading decides the claim.
+
+        Raises:
+            ConfigError: if the claim is not declared, or another page judges it.
+        """
+        claim = declared(key)
+        if claim.page != self.name:
+            raise ConfigError(
+                f"the claim {key!r} is judged on page {claim.page}, not on {self.name}: change its "
+                "page in companion/paper/claims.yaml"
+            )
+        decision = gated(Decision.of(answer), claim.gates, self.closed_gates())
+        evidence = " ".join(filter(None, (evidence.rstrip(".") + ".", decision.text)))
+        self.verdicts.append(Verdict(key, evidence, decision.outcome, reading, decides))
+
+    def closed_gates(self) -> dict[str, str]:
+        """Gates that are closed when a verdict is recorded, with the reason."""
+        return self.closed
 
     def finish(self) -> None:
         """Display the verdicts, if any, and write the record."""
-        rows = [(v.claim, v.evidence, v.verdict) for v in self.verdicts]
-        if rows:
-            self.table(("claim of the paper", "found here", "verdict"), rows)
+        if self.verdicts:
+            self.table(("claim of the paper", "found here", "verdict"), verdict_rows(self.verdicts))
         write_record(
             self.folder / RECORD_FILE,
             kind=self.name,
             options={"profile": self.profile, **self._options()},
             inputs=self.made_of,
-            results=self.results
-            | {"verdicts": [vars(v) | {"verdict": v.verdict} for v in self.verdicts]},
+            results=self.results | {"verdicts": [v.entry() for v in self.verdicts]},
             seconds=time.monotonic() - self._started,
             made_in=environment(self.device),
         )
@@ -193,6 +225,22 @@ def page_folder(name: str, output: str = "") -> Path:
         folder = project_root() / RUNS / "notebooks" / name / run
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def verdict_rows(verdicts: Sequence[Verdict]) -> Rows:
+    """A row for each claim; below it a row for each of its readings, if it has several."""
+    rows: list[tuple[str, str, str]] = []
+    for found in by_claim(verdicts).values():
+        words = found[0].words
+        if len(found) == 1:
+            reading = f"{words}; reading: {found[0].reading}" if found[0].reading else words
+            rows.append((reading, found[0].evidence, found[0].outcome))
+            continue
+        rows.append((words, "", outcome_of(found)))
+        for one in found:
+            mark = " (decides)" if one.decides else ""
+            rows.append((f"↳ {one.reading}{mark}", one.evidence, one.outcome))
+    return rows
 
 
 def file_name(name: str) -> str:

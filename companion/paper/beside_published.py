@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from companion.analysis.score_records import ScoreRecord, training_record
+from companion.paper.decisions import Verdict, by_claim, outcome_of
 from companion.paper.tables import published, published_cells
 from lbae_lib.data.registry import PAPER_DATASETS
 from lbae_lib.models.autoencoders import LOSS_UNITS
@@ -178,13 +179,15 @@ def compression(records: Iterable[ScoreRecord]) -> Table:
 
 
 def claims(records: Iterable[ScoreRecord]) -> Table:
-    """Each claim and its verdict on each data set; all verdicts if there are several."""
+    """Each claim and its outcome on each data set."""
     records = list(records)
     header = ["claim of the paper", *(f"{scores.title}{scores.decided_by}" for scores in records)]
+    read = [[v for v in map(Verdict.read, s.verdicts) if v is not None] for s in records]
+    found = [by_claim(verdicts) for verdicts in read]
     rows: list[list[object]] = []
-    for claim in dict.fromkeys(v["claim"] for scores in records for v in scores.verdicts):
-        found = [[v["verdict"] for v in s.verdicts if v["claim"] == claim] for s in records]
-        rows.append([claim, *("; ".join(verdicts) or None for verdicts in found)])
+    for key in dict.fromkeys(key for own in found for key in own):
+        words = next(own[key][0].words for own in found if key in own)
+        rows.append([words, *(outcome_of(own[key]) if key in own else None for own in found)])
     return header, rows
 
 

@@ -1,10 +1,115 @@
-"""Verdicts on the paper's claims."""
+"""Outcomes of claims, decisions with their reasons, and verdicts as pages record them.
+
+Every outcome has one meaning. A *decision* is an outcome with its rule and, if it is undecided,
+with what would decide it. A *verdict* is a decision on a claim, with the evidence.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
 
-from companion.experiments.records import VERDICTS
+from companion.paper.claims import claim
+
+
+class Outcome(StrEnum):
+    """What is known of a claim.
+
+    HOLDS and FAILS were measured, and the difference is larger than its noise. UNDECIDED was
+    measured, but the noise or the training schedule does not allow an answer. NOT_TESTED needs what
+    is not at hand. NOT_APPLICABLE is a claim that does not speak of this data set.
+    """
+
+    HOLDS = "holds"
+    FAILS = "does not hold"
+    UNDECIDED = "undecided"
+    NOT_TESTED = "not tested here"
+    NOT_APPLICABLE = "not applicable"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """An outcome and its reason.
+
+    Attributes:
+        outcome: one of five.
+        rule: when the claim holds; "" if the claim says it.
+        why: what keeps the claim from being decided, and what would decide it.
+    """
+
+    outcome: Outcome
+    rule: str = ""
+    why: str = ""
+
+    @classmethod
+    def of(cls, answer: bool | Outcome | Decision) -> Decision:
+        """A decision as it is, an outcome without a reason, or the outcome of yes and no."""
+        if isinstance(answer, Decision):
+            return answer
+        if isinstance(answer, Outcome):
+            return cls(answer)
+        return cls(Outcome.HOLDS if answer else Outcome.FAILS)
+
+    @property
+    def text(self) -> str:
+        """Rule and reason as sentences; "" if there is neither."""
+        why = f"{self.outcome.capitalize()}: {self.why}." if self.why else ""
+        return " ".join(part for part in (self.rule, why) if part)
+
+
+def undecided(why: str, rule: str = "") -> Decision:
+    """A decision that is open; ``why`` says what would decide it."""
+    return Decision(Outcome.UNDECIDED, rule, why)
+
+
+# Of several outcomes, the first in this order is that of all: a claim fails with one of its parts,
+# and holds only if nothing is open. A part that does not apply says nothing.
+_ORDER = (Outcome.FAILS, Outcome.UNDECIDED, Outcome.NOT_TESTED, Outcome.HOLDS)
+
+
+def combined(outcomes: Iterable[Outcome]) -> Outcome:
+    """The outcome of a claim from those of its parts, each of which it needs."""
+    found = set(outcomes)
+    return next((outcome for outcome in _ORDER if outcome in found), Outcome.NOT_APPLICABLE)
+
+
+def all_hold(*parts: Decision) -> Decision:
+    """The decision on a claim that needs all its parts, with their rules and reasons."""
+    outcome = combined(part.outcome for part in parts)
+    rules = dict.fromkeys(part.rule for part in parts if part.rule)
+    whys = dict.fromkeys(part.why for part in parts if part.why and part.outcome is outcome)
+    return Decision(outcome, " ".join(rules), "; ".join(whys))
+
+
+def only_if(decision: Decision, condition: Decision) -> Decision:
+    """A decision that means something only if a condition holds; else it is undecided."""
+    if condition.outcome is Outcome.HOLDS:
+        return replace(decision, rule=" ".join(filter(None, (decision.rule, condition.rule))))
+    return undecided(condition.why or "its condition does not hold", decision.rule)
+
+
+# What a gate does to the outcomes of a claim while it is closed.
+_CLOSED: Mapping[str, frozenset[Outcome]] = {
+    "schedule": frozenset({Outcome.FAILS}),  # a short schedule cannot refute
+    "blur": frozenset({Outcome.HOLDS, Outcome.FAILS}),
+}
+GATES = tuple(_CLOSED)
+
+
+def gated(decision: Decision, gates: Iterable[str], closed: Mapping[str, str]) -> Decision:
+    """A decision after its claim's gates.
+
+    Args:
+        decision: from the measurements.
+        gates: of the claim.
+        closed: why a gate is closed, and what would open it, by gate.
+    """
+    reasons = [
+        closed[gate] for gate in gates if gate in closed and decision.outcome in _CLOSED[gate]
+    ]
+    return undecided("; ".join(reasons), decision.rule) if reasons else decision
 
 
 @dataclass(frozen=True)
@@ -12,53 +117,66 @@ class Verdict:
     """A claim of the paper, what was measured, and whether it holds.
 
     Attributes:
-        claim: in the paper's words or near them, with its section.
-        evidence: the numbers found here.
-        holds: None if it cannot be measured here.
+        key: of the claim in ``claims.yaml``.
+        evidence: the numbers found here, the rule, and what would decide an open claim.
+        outcome: one of five.
+        reading: which of several readings or variants of the claim this is; "" for the only one.
+        decides: whether the reading decides the claim.
     """
 
-    claim: str
+    key: str
     evidence: str
-    holds: bool | None
+    outcome: Outcome
+    reading: str = ""
+    decides: bool = True
 
     @property
-    def verdict(self) -> str:
-        """One of :data:`VERDICTS`."""
-        return VERDICTS[self.holds]
+    def words(self) -> str:
+        """The claim in the paper's words; in records of earlier versions the key has them."""
+        found = claim(self.key)
+        return f"{found.words.rstrip('.')} ({found.where})." if found else self.key
+
+    def entry(self) -> dict[str, Any]:
+        """As a JSON value for a record."""
+        return {
+            "claim": self.key,
+            "words": self.words,
+            "reading": self.reading,
+            "decides": self.decides,
+            "evidence": self.evidence,
+            "verdict": str(self.outcome),
+        }
+
+    @classmethod
+    def read(cls, entry: Mapping[str, Any]) -> Verdict | None:
+        """From a record, also one of an earlier version; None if it only named another page."""
+        evidence = str(entry.get("evidence", ""))
+        if evidence.startswith(("measured on the page", "on the page")):
+            return None
+        return cls(
+            entry["claim"],
+            evidence,
+            _outcome(entry["verdict"], evidence),
+            str(entry.get("reading", "")),
+            bool(entry.get("decides", True)),
+        )
 
 
-def undecided(in_order: bool, seeds: int) -> str:
-    """Why :func:`companion.analysis.spread.lower` gave no answer.
-
-    Args:
-        in_order: whether the metric passed its control checks.
-        seeds: number of seeds of the measurement.
-    """
-    if not in_order:
-        return "the metric fails its control checks"
-    if seeds < 2:
-        return "a single seed cannot separate a difference from noise"
-    return "the difference may be noise"
+def _outcome(word: str, evidence: str) -> Outcome:
+    """Of a record: earlier versions had one word for three situations."""
+    if word != "not measurable here":
+        return Outcome(word)
+    return Outcome.UNDECIDED if "Not decided" in evidence else Outcome.NOT_TESTED
 
 
-def head_start(answer: bool | None, own: int | None, other: int | None) -> str:
-    """Why a comparison of two models is unfair; "" if it is fair or was not decided.
-
-    Args:
-        answer: whether the first model is better.
-        own: epochs of the first model; None if unknown, e.g. of imported weights.
-        other: epochs of the second model.
-    """
-    if answer is None:
-        return ""
-    if own is None or other is None:
-        return "the number of training epochs of one model is not known"
-    longer = own > other if answer else own < other
-    return "the better model was trained for more epochs" if longer else ""
+def by_claim(verdicts: Iterable[Verdict]) -> dict[str, list[Verdict]]:
+    """Verdicts by the key of their claim, in order."""
+    found: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        found.setdefault(verdict.key, []).append(verdict)
+    return found
 
 
-def all_hold(*answers: bool | None) -> bool | None:
-    """Whether all parts of a claim hold: False if any part fails, else None if any is None."""
-    if any(answer is False for answer in answers):
-        return False
-    return None if None in answers else True
+def outcome_of(verdicts: Iterable[Verdict]) -> Outcome:
+    """A claim's outcome: that of the readings that decide, all together."""
+    return combined(verdict.outcome for verdict in verdicts if verdict.decides)

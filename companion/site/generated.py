@@ -10,7 +10,7 @@ from companion.site.page_explorer import explorer_page
 from companion.site.performance import performance_tables
 from companion.site.reliability import reliability_table
 from companion.site.results import find_results
-from companion.site.verdict_tables import counts_table, verdict_tables
+from companion.site.verdict_tables import counts_table, limits_table, verdict_tables
 from lbae_lib.files import write_text
 
 
@@ -26,6 +26,7 @@ def write_generated(profile: str, stale: dict[str, list[str]]) -> None:
         "atlas": atlas_table(sets, across_page(profile)),
         "counts": counts_table(sets),
         "explorer": explorer_page(sets),
+        "limits": limits_table(),
         "overview": overview_figure(sets),
         "performance": performance_tables(),
         "reliability": reliability_table(),

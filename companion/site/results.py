@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from companion.experiments.records import RECORD_FILE, read_record
+from companion.paper.decisions import Verdict
 from companion.project import in_force, project_root
 from companion.workflow.book_state import pages_in_force
 from lbae_lib.data.registry import DATASETS, PAPER_DATASETS
+from lbae_lib.files import read_json
 
 
 @dataclass(frozen=True)
@@ -41,14 +42,15 @@ class ResultSet:
         """The document that a notebook becomes, e.g. ``results/quick/digits/03_sampling``."""
         return self.file(notebook).relative_to(project_root()).with_suffix("").as_posix()
 
-    def verdicts(self, notebook: str) -> list[dict[str, Any]]:
+    def verdicts(self, notebook: str) -> list[Verdict]:
         """The verdicts in a notebook's record.
 
         Raises:
             CheckpointError: if the record is missing or damaged.
         """
         record = read_record(self.file(notebook).with_suffix("") / RECORD_FILE)
-        return list(record["results"].get("verdicts", []))
+        read = map(Verdict.read, record["results"].get("verdicts", []))
+        return [verdict for verdict in read if verdict is not None]
 
 
 def find_results(profile: str) -> list[ResultSet]:
@@ -77,6 +79,12 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def cell(text: str) -> str:
     """Text as a cell of a table in Markdown."""
     return text.replace("|", r"\|")
+
+
+def notebook_title(notebook: Path) -> str:
+    """The first heading of a notebook."""
+    cells = read_json(notebook, "notebook")["cells"]
+    return "".join(cells[0]["source"]).splitlines()[0].removeprefix("# ")
 
 
 def _title(place: Path) -> str:

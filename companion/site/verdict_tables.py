@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Collection
-from pathlib import Path
+from collections.abc import Collection, Iterator
 
-from companion.experiments.records import VERDICTS
-from companion.site.results import ResultSet, cell, markdown_table
+from companion.paper.claims import all_claims
+from companion.paper.decisions import Outcome, Verdict, by_claim, combined, outcome_of
+from companion.paper.limits import LIMITS
+from companion.site.results import ResultSet, cell, markdown_table, notebook_title
 
-_CLASSES = dict(zip(VERDICTS.values(), ("lbae-holds", "lbae-fails", "lbae-open"), strict=True))
+_CLASSES = {Outcome.HOLDS: "lbae-holds", Outcome.FAILS: "lbae-fails"}  # others: lbae-open
 
 
 def verdict_tables(sets: list[ResultSet], stale: Collection[str] = ()) -> str:
     """Every claim and its verdict on each data set, one table per notebook, as Markdown.
+
+    A claim with several readings has a row for each of them below its own.
 
     Args:
         sets: the data sets' pages.
@@ -23,34 +25,61 @@ def verdict_tables(sets: list[ResultSet], stale: Collection[str] = ()) -> str:
     parts = []
     for notebook in sorted({name for result in sets for name in result.notebooks}):
         executed = [result for result in sets if notebook in result.notebooks]
-        found = {result: result.verdicts(notebook) for result in executed}
-        rows = []
-        for claim in dict.fromkeys(v["claim"] for verdicts in found.values() for v in verdicts):
-            cells = [cell(claim)]
-            for result, verdicts in found.items():
-                page = result.page(notebook)
-                own = [v["verdict"] for v in verdicts if v["claim"] == claim]
-                links = ", ".join(f"[[{v}](/{page})]{{.{_CLASSES[v]}}}" for v in own)
-                cells.append(links + " (out of date)" * bool(own and page in stale))
-            rows.append(cells)
+        found = {result: by_claim(result.verdicts(notebook)) for result in executed}
+        rows = [
+            [cell(words), *(_cell(own, result, notebook, stale) for own, result in row)]
+            for words, row in _rows(found)
+        ]
         if rows:
-            title = _title(executed[0].file(notebook))
+            title = notebook_title(executed[0].file(notebook))
             header = ("claim of the paper", *(result.label for result in executed))
             parts.append(f"## {title}\n\n{markdown_table(header, rows)}")
     return "\n".join(parts)
 
 
 def counts_table(sets: list[ResultSet]) -> str:
-    """How many claims hold on each data set, as Markdown."""
+    """How many claims have which outcome on each data set, as Markdown; numbers are links."""
     rows = []
     for result in sets:
-        verdicts = [v for name in result.notebooks for v in result.verdicts(name)]
-        number = Counter(v["verdict"] for v in verdicts)
-        rows.append((result.label, *(str(number[verdict]) for verdict in VERDICTS.values())))
-    return markdown_table(("data", *VERDICTS.values()), rows)
+        found = [v for name in result.notebooks for v in result.verdicts(name)]
+        number = Counter(outcome_of(verdicts) for verdicts in by_claim(found).values())
+        linked = (f"[{number[o]}](verdicts.md)" if number[o] else "0" for o in Outcome)
+        rows.append((result.label, *linked))
+    return markdown_table(("data", *Outcome), rows)
 
 
-def _title(notebook: Path) -> str:
-    """The first heading of a notebook."""
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    return "".join(cells[0]["source"]).splitlines()[0].removeprefix("# ")
+def limits_table() -> str:
+    """Every limit behind a verdict, with its reason, as Markdown."""
+    rows = [(limit.rule, limit.reason) for limit in LIMITS.values()]
+    return markdown_table(("rule", "why there"), rows)
+
+
+def _rows(
+    found: dict[ResultSet, dict[str, list[Verdict]]],
+) -> Iterator[tuple[str, list[tuple[list[Verdict], ResultSet]]]]:
+    """The words of each row, and its verdicts by data set."""
+    order = [*all_claims()]
+    keys = dict.fromkeys(key for own in found.values() for key in own)
+    for key in sorted(keys, key=lambda k: order.index(k) if k in order else len(order)):
+        claims = {result: own.get(key, []) for result, own in found.items()}
+        words = next(own[0].words for own in claims.values() if own)
+        yield words, [(own, result) for result, own in claims.items()]
+        readings = dict.fromkeys(v.reading for own in claims.values() for v in own)
+        if len(readings) < 2:
+            continue
+        for reading in readings:
+            parts = {r: [v for v in own if v.reading == reading] for r, own in claims.items()}
+            decides = any(v.decides for own in parts.values() for v in own)
+            mark = " (decides)" if decides else ""
+            yield f"↳ {reading}{mark}", [(own, result) for result, own in parts.items()]
+
+
+def _cell(verdicts: list[Verdict], result: ResultSet, notebook: str, stale: Collection[str]) -> str:
+    """A claim's outcome as a link to its page; "" if the page does not judge it."""
+    if not verdicts:
+        return ""
+    # A row of a reading that decides nothing still has its own outcome.
+    decisive = [v for v in verdicts if v.decides] or verdicts
+    outcome, page = combined(v.outcome for v in decisive), result.page(notebook)
+    link = f"[[{outcome}](/{page})]{{.{_CLASSES.get(outcome, 'lbae-open')}}}"
+    return link + " (out of date)" * (page in stale)

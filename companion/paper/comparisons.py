@@ -1,0 +1,154 @@
+"""Comparisons: of two models, of two samplers of one model, and by two evaluators.
+
+The noise of a comparison is that of what would be repeated. Another training gives another model,
+so two models are compared over training seeds. Two samplers of one model are compared over draws.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+
+from scipy.stats import t as student
+
+from companion.analysis.spread import Spread
+from companion.paper.decisions import Decision, Outcome, all_hold, undecided
+from companion.paper.limits import CLEAR, LIMITS, above, judge
+from companion.paper.tables import published
+from lbae_lib.data.registry import PAPER_DATASETS
+
+SEEDS = 3  # trainings of each model, at least, that a comparison of two models needs
+# A model that saw at least this share of the paper's images can refute a claim.
+SCHEDULE_SHARE = 0.5
+_TRAINING_IMAGES = {"mnist": 60_000, "cifar10": 50_000, "celeba": 162_770}
+
+
+def better_model(
+    own: Sequence[float], other: Sequence[float], key: str, lower_is_better: bool = True
+) -> Decision:
+    """Whether one model is better than another, by pairs of trainings with the same seed.
+
+    Args:
+        own: a measure of the first model, one value for each training seed.
+        other: of the second model, for the same seeds.
+        key: of the margin in :data:`companion.paper.limits.LIMITS`.
+        lower_is_better: whether a lower measure is a better one.
+    """
+    if len(own) != len(other):
+        raise ValueError(
+            f"{len(own)} and {len(other)} trainings are no pairs: give as many of each"
+        )
+    rule = LIMITS[key].rule
+    if len(own) < SEEDS:
+        found = "one training" if len(own) == 1 else f"{len(own)} trainings"
+        return undecided(
+            f"other training seeds would give other numbers, and there is {found} of each model: "
+            f"train both with {SEEDS} seeds",
+            rule,
+        )
+    sign = 1 if lower_is_better else -1
+    gains = [sign * (theirs - ours) for ours, theirs in zip(own, other, strict=True)]
+    error = statistics.stdev(gains) / math.sqrt(len(gains))
+    # `above` takes two standard errors; few pairs need more of them for the same certainty.
+    error *= float(student.ppf(0.975, len(gains) - 1)) / CLEAR
+    margin = _margin(key, statistics.fmean(own), statistics.fmean(other))
+    return above(statistics.fmean(gains), error, margin, rule)
+
+
+def better_sampler(
+    own: Spread,
+    other: Spread,
+    key: str,
+    lower_is_better: bool = True,
+    noise: float | None = None,
+) -> Decision:
+    """Whether one set of images is better than another of the same model, by the noise of draws.
+
+    Args:
+        own: a measure of the first set over draws.
+        other: of the second set.
+        key: of the margin in :data:`companion.paper.limits.LIMITS`.
+        lower_is_better: whether a lower measure is a better one.
+        noise: deviation of a set that no seed changes, such as reconstructions.
+    """
+    deviations = [noise if s.deviation is None else s.deviation for s in (own, other)]
+    error = None if None in deviations else math.hypot(*filter(None, deviations))
+    gain = (other.mean - own.mean) * (1 if lower_is_better else -1)
+    return above(gain, error, _margin(key, own.mean, other.mean), LIMITS[key].rule)
+
+
+def learned(test_loss: float, mean_image_loss: float, validation: Sequence[float]) -> Decision:
+    """Whether a training run learned to reconstruct.
+
+    Args:
+        test_loss: after training.
+        mean_image_loss: of a decoder that always returns the mean training image.
+        validation: loss after each epoch; empty for weights that were not trained here.
+    """
+    if not validation:
+        return Decision(Outcome.NOT_TESTED, why="the weights were imported: train here")
+    fell = Decision.of(len(validation) > 1 and validation[-1] < validation[0])
+    return all_hold(judge("learned", test_loss / mean_image_loss, 0.0), fell)
+
+
+def agree(decisions: Mapping[str, Decision], alone: Sequence[str] = ()) -> Decision:
+    """What evaluators say together: decided only if two of them say the same.
+
+    Args:
+        decisions: by the evaluator's name.
+        alone: evaluators that need no second one. Inception's FID is the paper's own measure.
+    """
+    for name in alone:
+        if name in decisions:
+            return decisions[name]
+    first, *others = decisions.values()
+    if not others:
+        return undecided(
+            "one stand-in for FID decides nothing: run pip install 'lbae-companion[evaluators]' "
+            "for a second one",
+            first.rule,
+        )
+    if {d.outcome for d in others} == {first.outcome}:
+        return first
+    for name, decision in decisions.items():
+        if decision.outcome is Outcome.UNDECIDED:
+            return undecided(f"by {name}, {decision.why}", first.rule)
+    said = ", ".join(f"{name} says «{d.outcome}»" for name, d in decisions.items())
+    return undecided(f"the evaluators do not agree ({said}): score by FID", first.rule)
+
+
+def short_schedule(seen: int | None, counterpart: str | None, stand_in: bool) -> str:
+    """Why a model cannot refute a claim; "" if it can.
+
+    A claim may fail because a model was trained too briefly, or on other images than the paper's.
+
+    Args:
+        seen: number of training images times epochs; None for the authors' own weights.
+        counterpart: the paper's data set, "mnist", "cifar10" or "celeba"; None if there is none.
+        stand_in: whether the images only stand for it.
+    """
+    if counterpart is None:
+        return "the paper says nothing of these images: train on its own data sets"
+    title = PAPER_DATASETS[counterpart]
+    if stand_in:
+        return f"these images stand for {title} and cannot refute: train on {title}"
+    if seen is None or seen >= SCHEDULE_SHARE * paper_images(counterpart):
+        return ""
+    return (
+        f"a short schedule cannot refute: the model saw {seen / 1e6:.3g} million images, the "
+        f"paper's {paper_images(counterpart) / 1e6:.3g} million; train on half of them at least"
+    )
+
+
+def paper_images(dataset: str) -> int:
+    """Images that the paper's LBAE saw in training: epochs of Table 3 times training images."""
+    epochs = published("table_3", "LBAE (ours)", dataset, "epochs")
+    assert isinstance(epochs, float)  # Table 3 has a number in every cell
+    return int(epochs) * _TRAINING_IMAGES[dataset]
+
+
+def _margin(key: str, own: float, other: float) -> float:
+    """The smallest difference that counts: distances and rates are compared relatively."""
+    share = LIMITS[key].value
+    return share * max(abs(own), abs(other)) if key in ("distance", "rate") else share

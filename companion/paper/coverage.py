@@ -1,0 +1,36 @@
+"""What of the paper is on which page, and how faithfully; one list, ``coverage.yaml``."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+
+class Item(BaseModel):
+    """A figure, table, equation or algorithm of the paper or its supplement.
+
+    Attributes:
+        name: as the paper numbers it.
+        shows: what it is.
+        page: a notebook, or a page of the book: "book/method".
+        how: "faithful", or how the page departs.
+        function: of ``lbae_lib``, relative to it; "" for none.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    shows: str
+    page: str
+    how: str
+    function: str = ""
+
+
+@cache
+def coverage() -> tuple[Item, ...]:
+    """Every item, the paper's first."""
+    text = resources.files("companion.paper").joinpath("coverage.yaml").read_text(encoding="utf-8")
+    return tuple(Item(name=name, **entry) for name, entry in yaml.safe_load(text).items())

@@ -1,0 +1,62 @@
+"""Decisions on edits of attributes: Section 4.3."""
+
+from __future__ import annotations
+
+from companion.analysis.editing import EditScore
+from companion.paper.decisions import Decision, Outcome, all_hold, undecided
+from companion.paper.limits import LIMITS, above, judge, share_error
+
+
+def given(
+    edited: EditScore, before: EditScore, ceiling: float, measurable: bool, images: int
+) -> Decision:
+    """Whether an edit gives the attribute.
+
+    Args:
+        edited: images after the edit.
+        before: the untouched reconstructions.
+        ceiling: share of reconstructions of images with the attribute in which it is found.
+        measurable: whether the classifier tells the attribute apart at all.
+        images: number of edited images.
+    """
+    gap = ceiling - before.found
+    if not measurable or gap <= 0:
+        return undecided(
+            "the classifier does not find the attribute in reconstructions: train longer",
+            LIMITS["given"].rule,
+        )
+    share = (edited.found - before.found) / gap
+    return judge("given", share, share_error(edited.found, images) / gap)
+
+
+def kept(edited: EditScore, again: EditScore, other: EditScore, images: int) -> Decision:
+    """Whether an edit keeps the other attributes, as far as re-encoding keeps them.
+
+    Args:
+        edited: images after the edit.
+        again: reconstructions that are encoded and decoded again, the floor.
+        other: reconstructions of other images, which keep what most images share.
+        images: number of edited images.
+    """
+    rule = LIMITS["kept"].rule
+    if edited.kept is None or again.kept is None or other.kept is None:
+        return Decision(Outcome.NOT_APPLICABLE, why="there are no other attributes to keep")
+    error = share_error(edited.kept, images)
+    if again.kept - other.kept <= 2 * error:
+        return undecided(
+            "re-encoding keeps no more attributes than another image does: train longer", rule
+        )
+    return all_hold(
+        judge("kept", edited.kept / again.kept, error / again.kept),
+        above(edited.kept - other.kept, error, 0.0),
+    )
+
+
+def satisfactory(is_given: Decision, is_kept: Decision) -> Decision:
+    """Whether an edit is satisfactory: the attribute is given, and the others are kept.
+
+    Without a measurable attribute nothing can be said, not even if others are lost.
+    """
+    if is_kept.outcome is Outcome.NOT_APPLICABLE:
+        return is_kept
+    return all_hold(is_kept, is_given) if is_given.outcome is not Outcome.UNDECIDED else is_given

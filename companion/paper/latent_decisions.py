@@ -1,0 +1,153 @@
+"""Decisions on latents: their distribution (Section 3.2), and the way back (Section 3.3)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from companion.analysis.bit_distributions import Differences, differences
+from companion.paper.decisions import Decision, Outcome, all_hold, undecided
+from companion.paper.limits import LIMITS, above, judge, share_error
+from lbae_lib.latent.interpolation import deviation_from_linear
+from lbae_lib.latent.moments import MomentErrors
+
+
+def by_eye(truth: Tensor, drawn: Mapping[str, Tensor], key: str) -> tuple[str, Decision]:
+    """Whether samples and latents look identical in Figure 2: evidence and decision.
+
+    Args:
+        truth: latents, (L, N) in {-1, +1}.
+        drawn: as many samples of each sampler; among them "direct" and "resampled".
+        key: of the sampler in question.
+    """
+    own, direct, floor = (differences(drawn[k], truth) for k in (key, "direct", "resampled"))
+    evidence = (
+        f"total variation of the number of positive bits {own.positive:.3f} (direct rounding "
+        f"{direct.positive:.3f}, resampled latents {floor.positive:.3f}), and of the pair moments "
+        f"{own.pairs:.3f} (direct rounding {direct.pairs:.3f}, resampled latents {floor.pairs:.3f})"
+    )
+    return evidence, looks_identical(own, direct, floor)
+
+
+def looks_identical(own: Differences, direct: Differences, floor: Differences) -> Decision:
+    """The rule for "appear identical".
+
+    An eye sees the curves as they are drawn, so that no noise is subtracted. But the figure must
+    be able to show a difference: resampled latents must look identical, and direct rounding not.
+
+    Args:
+        own: of the sampler in question.
+        direct: of direct rounding.
+        floor: of resampled latents.
+    """
+    if max(floor) > LIMITS["eye"].value:
+        return undecided(
+            "resampled latents themselves look different: draw more samples", LIMITS["eye"].rule
+        )
+    if max(direct) <= LIMITS["eye"].value:
+        return undecided(
+            "direct rounding looks identical too, so that the figure tells nothing apart",
+            LIMITS["eye"].rule,
+        )
+    return judge("eye", max(own), 0.0)
+
+
+def clear_error(truth: Tensor, drawn: Mapping[str, Tensor], key: str) -> tuple[str, Decision]:
+    """Whether samples are seen to differ from the latents: the opposite of :func:`by_eye`."""
+    own, floor = (differences(drawn[k], truth) for k in (key, "resampled"))
+    evidence = (
+        f"total variation of the number of positive bits {own.positive:.3f} and of the pair "
+        f"moments {own.pairs:.3f}; resampled latents {floor.positive:.3f} and {floor.pairs:.3f}"
+    )
+    limit = LIMITS["eye"]
+    if max(floor) > limit.value:
+        return evidence, undecided("resampled latents look different: draw more samples")
+    seen = max(own) > limit.value
+    rule = f"An error is clear if the distributions do not look identical. {limit.rule}"
+    return evidence, Decision(Outcome.HOLDS if seen else Outcome.FAILS, rule)
+
+
+def closer(own: MomentErrors, other: MomentErrors, floor: MomentErrors) -> tuple[str, Decision]:
+    """Whether a sampler's first and pair moments are both closer than another's.
+
+    Args:
+        own: errors of the sampler's samples.
+        other: errors of the other sampler's.
+        floor: errors of as many resampled latents, the noise of all.
+    """
+    evidence = (
+        f"RMS errors: pair moments {own.pairs:.4f} against {other.pairs:.4f}, first moments "
+        f"{own.first:.4f} against {other.first:.4f}; resampled latents {floor.pairs:.4f} and "
+        f"{floor.first:.4f}"
+    )
+    rule = "First and pair moments must both be closer."
+    parts = (
+        above(other.pairs - own.pairs, floor.pairs / 2, 0.0, rule),
+        above(other.first - own.first, floor.first / 2, 0.0, rule),
+    )
+    return evidence, all_hold(*parts)
+
+
+def novel(copies: int, samples: int) -> Decision:
+    """Whether samples are no copies of training latents."""
+    share = copies / samples
+    return judge("novel", share, share_error(share, samples))
+
+
+def inconsistent(own: Tensor, other: Tensor) -> Decision:
+    """Whether decoding and encoding lose more bits of some samples than of others.
+
+    Args:
+        own: share of bits lost by each sample in question, (K,).
+        other: of the samples that they are compared with, (L,).
+    """
+    gain = float(own.mean() - other.mean())
+    error = float((own.var() / len(own) + other.var() / len(other)).sqrt())
+    return above(gain, error, LIMITS["cycle"].value, LIMITS["cycle"].rule)
+
+
+def generates_back(wrong_bits: Tensor, width: int) -> tuple[str, Decision]:
+    """Whether normals generate their latents back: evidence and decision.
+
+    Args:
+        wrong_bits: of each latent, (K,).
+        width: N.
+    """
+    shares = wrong_bits.double() / width
+    mean, error = float(shares.mean()), float(shares.std()) / math.sqrt(len(shares))
+    evidence = (
+        f"{mean * width:.1f} of {width} bits are wrong on average, of {len(shares):,} latents"
+    )
+    return evidence, judge("wrong_bits", mean, error)
+
+
+def few_steps(steps: Tensor, fewer_than: int = 4) -> tuple[str, Decision]:
+    """Whether an inversion typically stops early, by the steps of each latent, (K,)."""
+    share = float((steps < fewer_than).double().mean())
+    evidence = f"fewer than {fewer_than} steps for {share:.1%} of {len(steps):,} latents"
+    return evidence, judge("typically", share, share_error(share, len(steps)))
+
+
+def almost_linear(distances: Tensor) -> tuple[str, Decision]:
+    """Whether the mean path is almost linear: evidence and decision.
+
+    Args:
+        distances: normalised Hamming distance of each step from the path's start, (pairs, T); see
+            :func:`lbae_lib.latent.interpolation.hamming_path`.
+    """
+    deviation = deviation_from_linear(distances)
+    if deviation is None:
+        return "no path has two different ends", judge("almost_linear", None, None)
+    error = float(distances.std(0).max()) / math.sqrt(len(distances))
+    evidence = f"the mean path deviates by at most {deviation:.2g}, of {len(distances):,} pairs"
+    return evidence, judge("almost_linear", deviation, error)
+
+
+def at_once(distances: Tensor) -> tuple[str, Decision]:
+    """Whether all differing bits flip in one step; ``distances`` as in :func:`almost_linear`."""
+    share = float((distances.diff(dim=1).abs().max(1).values == 1).double().mean())
+    steps = distances.shape[1] - 1
+    evidence = f"{share:.1%} of {len(distances):,} paths flip all differing bits in one of {steps}"
+    return f"{evidence} steps", judge("at_once", share, 0.0)

@@ -1,0 +1,249 @@
+"""Decisions on scores of images, by one evaluator or by two that must agree."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from torch import Tensor
+
+from companion.analysis.scoring import Scoreboard
+from companion.analysis.spread import Spread
+from companion.paper.comparisons import agree, better_model, better_sampler
+from companion.paper.decisions import Decision, Outcome, all_hold, only_if, undecided
+from companion.paper.limits import judge
+from companion.paper.tables import published
+from lbae_lib.data.registry import PAPER_DATASETS
+from lbae_lib.latent.gaussians import GaussianMixture
+
+STRONG_BLUR = "control_blur_1.5"  # reconstructions must be nearer to the test images than these
+_MARGINS = {"frechet": "distance", "kernel": "distance", "precision_f8": "prd", "recall_f8": "prd"}
+_PRD = ("precision_f8", "recall_f8")
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Decides by the first evaluator of a board, if its metric passes the control checks.
+
+    Attributes:
+        board: of scores.
+    """
+
+    board: Scoreboard
+
+    @property
+    def name(self) -> str:
+        """The network's name."""
+        return self.board.evaluators[0].extractor.name
+
+    def found(self, key: str, metric: str = "frechet") -> Spread:
+        """A metric of a row over the sampling seeds."""
+        return self.board.rows[key].spread(self.board.evaluators[0], metric)
+
+    def trusted(self, metric: str) -> Decision:
+        """Whether a metric passes its control checks; PRD stands on the features of "frechet"."""
+        own = metric if metric in ("frechet", "kernel") else "frechet"
+        if self.board.controls_in_order(self.board.evaluators[0], own):
+            return Decision(Outcome.HOLDS)
+        return undecided(f"{self.name} fails its control checks: use another evaluator")
+
+    def better(self, own: str, other: str, metric: str = "frechet") -> Decision:
+        """Whether one row of a model is better than another, by the noise of draws."""
+        decision = better_sampler(
+            self.found(own, metric), self.found(other, metric), _MARGINS[metric],
+            metric not in _PRD, self.found("control_train", metric).deviation,
+        )  # fmt: skip
+        return only_if(decision, self.trusted(metric))
+
+    def better_model(self, own: str, other: str, metric: str = "frechet") -> Decision:
+        """Whether a row of the LBAE is better than one of the VAE, by training seeds."""
+        ours, theirs = ([self.found(key, metric).mean] for key in (own, other))
+        decision = better_model(ours, theirs, _MARGINS[metric], metric not in _PRD)
+        return only_if(decision, self.trusted(metric))
+
+    def closed_share(self, part: str, start: str, end: str) -> tuple[float, Decision]:
+        """Whether the way from a part to the end is the major share of that from start to end.
+
+        Args:
+            part: row between the two.
+            start: row that is far from the test images.
+            end: row that is near.
+        """
+        rows = [self.found(key) for key in (part, start, end)]
+        gap = rows[1].mean - rows[2].mean
+        share = (rows[0].mean - rows[2].mean) / gap if gap else math.nan
+        deviations = [row.deviation for row in rows]
+        error = None if None in deviations else math.hypot(*filter(None, deviations)) / abs(gap)
+        return share, only_if(judge("major", share, error), self.better(end, start))
+
+    def describe(self, *keys: str, metric: str = "frechet") -> str:
+        """Rows with their values, as evidence."""
+        rows = "; ".join(f"{_named(self.board, key)} {self.found(key, metric)}" for key in keys)
+        return f"{self.board.evaluators[0].titles()[metric]}: {rows}"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Judges that must agree.
+
+    Attributes:
+        judges: each with an evaluator of its own; their boards have rows of the same keys.
+    """
+
+    judges: Sequence[Judge]
+
+    @classmethod
+    def of(cls, *boards: Scoreboard | None) -> Panel:
+        """A judge for each board there is."""
+        return cls([Judge(board) for board in boards if board is not None])
+
+    @property
+    def first(self) -> Judge:
+        """The judge whose numbers are in the page's tables."""
+        return self.judges[0]
+
+    def better(self, own: str, other: str, *metrics: str) -> Decision:
+        """Whether one row of a model is better than another in all metrics."""
+        return self._agree(
+            {j.name: all_hold(*(j.better(own, other, m) for m in _or_frechet(metrics)))
+             for j in self.judges}
+        )  # fmt: skip
+
+    def better_model(self, own: str, other: str, *metrics: str) -> Decision:
+        """Whether a row of the LBAE is better than one of the VAE in all metrics."""
+        return self._agree(
+            {j.name: all_hold(*(j.better_model(own, other, m) for m in _or_frechet(metrics)))
+             for j in self.judges}
+        )  # fmt: skip
+
+    def in_order(self, keys: Sequence[str]) -> Decision:
+        """Whether each row is better than the next."""
+        return self._agree(
+            {j.name: all_hold(*(j.better(a, b) for a, b in pairwise(keys))) for j in self.judges}
+        )
+
+    def major(self, part: str, start: str, end: str) -> tuple[str, Decision]:
+        """Whether the way from a part to the end is most of that from the start: with evidence."""
+        found = {j.name: j.closed_share(part, start, end) for j in self.judges}
+        shares = ", ".join(f"{share:.0%} by {name}" for name, (share, _) in found.items())
+        return shares, self._agree({name: decision for name, (_, decision) in found.items()})
+
+    def balanced(self, key: str) -> tuple[str, Decision]:
+        """Whether precision and recall of a row are balanced: evidence and decision."""
+        found, parts = {}, {}
+        for j in self.judges:
+            p, r = (j.found(key, metric) for metric in _PRD)
+            deviations = (p.deviation, r.deviation)
+            error = None if None in deviations else math.hypot(*filter(None, deviations))
+            found[j.name] = abs(p.mean - r.mean)
+            parts[j.name] = only_if(judge("balanced", found[j.name], error), j.trusted("frechet"))
+        own = ", ".join(f"{gap:.3f} by {name}" for name, gap in found.items())
+        theirs = ", ".join(f"{gap:.2f} ({title})" for title, gap in published_gaps().items())
+        return f"they differ by {own}; in the paper's Table 4 by {theirs}", self._agree(parts)
+
+    def describe(self, *keys: str, metric: str = "frechet") -> str:
+        """Rows with their values by all judges, as evidence."""
+        return ". ".join(judge.describe(*keys, metric=metric) for judge in self.judges)
+
+    def closed_gates(self, model: str = "lbae") -> dict[str, str]:
+        """The gate "blur", unless a model's reconstructions clearly beat a strong blur."""
+        key = f"{model}_reco"
+        beats = {j.name: j.better(key, STRONG_BLUR) for j in self.judges}
+        failed = [name for name, d in beats.items() if d.outcome is not Outcome.HOLDS]
+        if not failed:
+            return {}
+        blurred = f"images with a blur of σ = 1.5 pixels by {' and '.join(failed)}"
+        return {"blur": f"reconstructions are not clearly nearer than {blurred}: train longer"}
+
+    def _agree(self, decisions: dict[str, Decision]) -> Decision:
+        alone = [j.name for j in self.judges if j.board.evaluators[0].is_inception]
+        return agree(decisions, alone)
+
+
+def sharper(own: Tensor, other: Tensor) -> tuple[str, Decision]:
+    """Whether images of one model are sharper than another's, of one training each.
+
+    Images that are sharper than real ones are noisy rather than sharp: they decide nothing.
+
+    Args:
+        own: gradient of each image relative to that of the test images, (K,).
+        other: of the same images by the other model.
+    """
+    means = float(own.mean()), float(other.mean())
+    error = float((own - other).std()) / math.sqrt(len(own))
+    evidence = (
+        f"mean gradient, relative to the test images: {means[0]:.1%} (LBAE) and {means[1]:.1%} "
+        f"(VAE); standard error of the difference over {len(own):,} images {error:.1%}"
+    )
+    decision = better_model([means[0]], [means[1]], "sharper", lower_is_better=False)
+    if max(means) > 1:
+        decision = replace(decision, why="images have a larger gradient than real ones")
+    return evidence, decision
+
+
+def covers_classes(seen: Tensor, there: Tensor, draws: int) -> tuple[str, Decision]:
+    """Whether samples have every class as often as reconstructions of training images.
+
+    Args:
+        seen: share of each class in samples, (C,).
+        there: in reconstructions of training images.
+        draws: number of images behind each share.
+    """
+    ratios = (seen / there).double()
+    least, most = float(ratios.min()), float(ratios.max())
+    evidence = f"a class is seen {least:.2f} to {most:.2f} times as often as in reconstructions"
+    if float(there.min()) * draws < 400:
+        return evidence, undecided("a class is in fewer than 400 reconstructions: draw more images")
+    worst = int((ratios.log().abs()).argmax())
+    value = min(float(ratios[worst]), 1 / float(ratios[worst]))
+    counts = [max(1.0, float(share[worst]) * draws) for share in (seen, there)]
+    error = value * math.sqrt(sum(1 / count for count in counts))
+    return evidence, judge("classes", value, error)
+
+
+def unfair_mixture(mixture: GaussianMixture) -> str:
+    """That a comparison with a mixture is unfair to it; "" if it has full covariances."""
+    if mixture.covariance == "full":
+        return ""
+    return (
+        ". There are too few latents for full covariances: diagonal ones on so many bits are "
+        "unfair to the mixture"
+    )
+
+
+def published_gaps() -> dict[str, float]:
+    """How far precision and recall of the paper's own samples differ, by data set."""
+    pairs = {
+        t: published("table_4", "LBAE (ours)", k, "sampled") for k, t in PAPER_DATASETS.items()
+    }
+    return {title: abs(p[0] - p[1]) for title, p in pairs.items() if isinstance(p, tuple)}
+
+
+def fair(decision: Decision, epochs: Sequence[float | None]) -> Decision:
+    """A decision on two models, or that it is open because the better was trained longer.
+
+    Args:
+        decision: on whether the first is better.
+        epochs: of both; None if not known, as of imported weights.
+    """
+    own, other = epochs
+    rule = decision.rule
+    if decision.outcome not in (Outcome.HOLDS, Outcome.FAILS):
+        return decision
+    if own is None or other is None:
+        return undecided("the training epochs of one model are not known", rule)
+    longer = own > other if decision.outcome is Outcome.HOLDS else own < other
+    if longer:
+        return undecided("the better model had more epochs: train both for as many", rule)
+    return decision
+
+
+def _or_frechet(metrics: Sequence[str]) -> Sequence[str]:
+    return metrics or ("frechet",)
+
+
+def _named(board: Scoreboard, key: str) -> str:
+    groups = {"control": "", "lbae": "LBAE ", "vae": "VAE "}
+    return groups[key.split("_")[0]] + board.rows[key].label

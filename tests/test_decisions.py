@@ -1,0 +1,308 @@
+"""The rules behind verdicts: no answer without noise, and none that the paper itself would fail."""
+
+import itertools
+import json
+import re
+
+import pytest
+import torch
+from conftest import PROJECT
+
+from companion.analysis.bit_distributions import Differences, differences
+from companion.analysis.editing import EditScore
+from companion.analysis.spread import Spread
+from companion.experiments.records import VERDICT_WORDS
+from companion.pages.page import verdict_rows
+from companion.paper.claims import all_claims, declared
+from companion.paper.comparisons import agree, better_model, better_sampler, short_schedule
+from companion.paper.decisions import (
+    GATES,
+    Decision,
+    Outcome,
+    Verdict,
+    all_hold,
+    combined,
+    gated,
+    only_if,
+    outcome_of,
+    undecided,
+)
+from companion.paper.edit_decisions import given, kept, satisfactory
+from companion.paper.latent_decisions import (
+    almost_linear,
+    by_eye,
+    closer,
+    few_steps,
+    generates_back,
+    inconsistent,
+    looks_identical,
+    novel,
+)
+from companion.paper.limits import LIMITS, above, judge, share_error
+from companion.paper.score_decisions import covers_classes, fair, published_gaps, sharper
+from companion.paper.tables import published
+from lbae_lib.data.registry import PAPER_DATASETS
+from lbae_lib.errors import ConfigError
+from lbae_lib.latent.moments import MomentErrors
+
+HOLDS, FAILS, OPEN = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED
+OWN, VAE = "LBAE (ours)", "VAE (ours)"
+# Claims whose measurements are still to come.
+PENDING = {"smooth", "off-manifold"}
+
+
+def test_records_know_the_words_of_all_outcomes():
+    assert set(Outcome) == set(VERDICT_WORDS) - {"not measurable here"}
+
+
+def test_every_claim_is_judged_by_its_page_and_no_other():
+    judged = {}
+    for path in (PROJECT / "notebooks").glob("*.ipynb"):
+        code = "".join(
+            "".join(cell["source"]) + "\n"
+            for cell in json.loads(path.read_text())["cells"]
+            if cell["cell_type"] == "code"
+        )
+        for key in all_claims():
+            if f'"{key}"' in code and "nb.verdict(" in code:
+                judged.setdefault(key, set()).add(path.stem)
+    judged |= {c.key: {c.page} for c in all_claims().values() if c.page == "06_tables"}
+    assert all_claims().keys() - judged.keys() <= PENDING
+    for key, pages in judged.items():
+        assert declared(key).page in pages
+    for claim in all_claims().values():
+        assert set(claim.gates) <= set(GATES)
+        assert (PROJECT / f"notebooks/{claim.page}.ipynb").exists()
+        assert re.search("Section|Figure|Table|Appendix", claim.where), claim.key
+    with pytest.raises(ConfigError, match="linear"):
+        declared("linaer")
+
+
+def test_a_claim_is_as_good_as_its_parts():
+    assert combined([HOLDS, FAILS, OPEN]) is FAILS
+    assert combined([HOLDS, OPEN]) is OPEN
+    assert combined([HOLDS, Outcome.NOT_APPLICABLE]) is HOLDS
+    assert combined([]) is Outcome.NOT_APPLICABLE
+    parts = Decision(HOLDS, "A."), undecided("b"), Decision(FAILS, "C.", "c")
+    assert all_hold(*parts) == Decision(FAILS, "A. C.", "c")
+    assert all_hold(*parts[:2]) == Decision(OPEN, "A.", "b")
+    assert only_if(Decision(HOLDS), undecided("why")) == undecided("why")
+    assert only_if(Decision(FAILS), Decision(HOLDS)).outcome is FAILS
+    for outcomes in itertools.permutations(Outcome, 3):
+        assert combined(outcomes) is combined(reversed(outcomes))
+
+
+def test_a_closed_gate_opens_a_decision():
+    closed = {"schedule": "short", "blur": "blurred"}
+    for outcome in (HOLDS, FAILS):
+        assert gated(Decision(outcome), ["blur"], closed) == undecided("blurred")
+    assert gated(Decision(FAILS), ["schedule"], closed) == undecided("short")
+    assert gated(Decision(HOLDS), ["schedule"], closed).outcome is HOLDS
+    assert gated(Decision(FAILS), [], closed).outcome is FAILS
+    assert gated(Decision(FAILS), ["schedule", "blur"], {}).outcome is FAILS
+    assert gated(Decision(Outcome.NOT_TESTED), [*closed], closed).outcome is Outcome.NOT_TESTED
+
+
+@pytest.mark.parametrize("gain", [-1.0, 0.0, 0.04, 0.06, 1.0])
+@pytest.mark.parametrize("error", [0.0, 0.01, 0.1])
+def test_a_larger_margin_never_helps_a_claim(gain, error):
+    order = [HOLDS, OPEN, FAILS]
+    found = [above(gain, error, margin).outcome for margin in (0.0, 0.02, 0.05, 0.1, 2.0)]
+    assert found == sorted(found, key=order.index)
+    more_noise = above(gain, error + 5, 0.05).outcome
+    assert more_noise is OPEN  # noise never decides
+    assert above(gain, None, 0.05).outcome is OPEN
+
+
+def test_nothing_is_decided_without_noise():
+    assert better_sampler(Spread(1.0, None), Spread(9.0, None), "distance").outcome is OPEN
+    assert better_sampler(Spread(1.0, 0.1), Spread(9.0, 0.1), "distance").outcome is HOLDS
+    assert better_sampler(Spread(9.0, 0.1), Spread(1.0, 0.1), "distance").outcome is FAILS
+    assert better_sampler(Spread(1.0, None), Spread(9.0, 0.1), "distance", noise=0.1).outcome is (
+        HOLDS
+    )
+    for key in LIMITS:
+        assert judge(key, 0.5, None).outcome is OPEN
+        assert judge(key, None, 0.0).outcome is OPEN
+    assert share_error(0.0, 100) > 0
+    assert share_error(0.5, 10_000) == pytest.approx(0.005, rel=0.01)
+
+
+def test_two_models_need_paired_trainings():
+    """CelebA's 36.8 against 32.1, with a noise of draws of 0.018, decides nothing."""
+    one = better_model([32.1], [36.8], "distance")
+    assert one.outcome is OPEN
+    assert "train both with 3 seeds" in one.why
+    assert better_model([32.1, 32.3], [36.8, 36.9], "distance").outcome is OPEN
+    three = [32.1, 32.3, 31.9], [36.8, 36.9, 36.6]
+    assert better_model(*three, "distance").outcome is HOLDS
+    assert better_model(*reversed(three), "distance").outcome is FAILS
+    assert better_model([32.1, 37.0, 30.0], [36.8, 32.0, 35.0], "distance").outcome is OPEN
+    equal = [32.1, 32.3, 31.9], [32.2, 32.4, 32.0]  # surely lower, but by less than counts
+    assert better_model(*equal, "distance").outcome is FAILS
+    with pytest.raises(ValueError, match="pairs"):
+        better_model([1.0], [1.0, 2.0], "distance")
+
+
+def test_evaluators_must_agree():
+    yes, no = Decision(HOLDS, "R."), Decision(FAILS)
+    assert agree({"a": yes, "b": yes}) == yes
+    assert agree({"a": yes, "b": no}).outcome is OPEN
+    assert agree({"a": yes, "b": undecided("why")}).why == "by b, why"
+    assert "a says «holds», b says «does not hold»" in agree({"a": yes, "b": no}).why
+    assert "evaluators]" in agree({"a": yes}).why
+    assert agree({"a": yes, "inception": no}, alone=["inception"]) == no
+
+
+def test_short_schedules_and_stand_ins_cannot_refute():
+    assert "1.1 million images, the paper's 120 million" in short_schedule(
+        1_100_000, "mnist", False
+    )
+    assert short_schedule(60_000_000, "mnist", False) == ""
+    assert short_schedule(None, "celeba", False) == ""  # the authors' own weights
+    assert "stand for CIFAR-10" in short_schedule(10**10, "cifar10", True)
+    assert "own data sets" in short_schedule(10**10, None, False)
+
+
+@pytest.mark.parametrize("data", PAPER_DATASETS)
+def test_the_papers_own_numbers_pass_its_own_claims(data):
+    """Margins and limits that the published numbers fail would test nothing."""
+    columns = ("reco", "interp", "sampled", "n01")
+    exact = [Spread(published("table_1", OWN, data, column), 0.0) for column in columns]
+    for near, far in itertools.pairwise(exact):
+        assert better_sampler(near, far, "distance").outcome is HOLDS
+    for name, own, other in (
+        ("table_1", "reco", "reco"), ("table_2", "reco", "reco"), ("table_1", "sampled", "n01"),
+        ("table_2", "sampled", "n01"),
+    ):  # fmt: skip
+        values = published(name, OWN, data, own), published(name, VAE, data, other)
+        assert better_model(*([v] * 3 for v in values), "distance").outcome is HOLDS
+    for own, theirs in zip(
+        published("table_4", OWN, data, "sampled"),
+        published("table_4", VAE, data, "n01"),
+        strict=True,
+    ):
+        assert better_model([own] * 3, [theirs] * 3, "prd", lower_is_better=False).outcome is HOLDS
+    assert judge("balanced", published_gaps()[PAPER_DATASETS[data]], 0.0).outcome is HOLDS
+
+
+def test_sharper_by_a_hair_is_no_verdict():
+    generator = torch.Generator().manual_seed(0)
+    base = 0.9 + 0.01 * torch.randn(500, generator=generator)
+    evidence, answer = sharper(base, base + 0.003)
+    assert answer.outcome is OPEN
+    assert "standard error" in evidence
+    assert "larger gradient" in sharper(base + 0.2, base)[1].why
+
+
+def test_a_model_with_more_epochs_has_a_head_start():
+    holds, fails = Decision(HOLDS), Decision(FAILS)
+    assert fair(holds, [20, 20]).outcome is HOLDS
+    assert fair(holds, [10, 20]).outcome is HOLDS
+    assert fair(fails, [20, 10]).outcome is FAILS
+    assert fair(holds, [20, 10]).outcome is fair(fails, [10, 20]).outcome is OPEN
+    assert "not known" in fair(holds, [None, 20]).why
+    assert fair(undecided("why"), [None, 20]) == undecided("why")
+
+
+def test_the_eye_needs_a_figure_that_can_tell_apart():
+    near, far, none = Differences(0.04, 0.03), Differences(0.05, 0.2), Differences(0.01, 0.01)
+    assert looks_identical(near, far, none).outcome is HOLDS
+    assert looks_identical(far, far, none).outcome is FAILS
+    assert looks_identical(near, near, none).outcome is OPEN
+    assert looks_identical(near, far, far).outcome is OPEN
+
+
+def test_samples_are_compared_as_figure_2_shows_them(generator):
+    base = torch.randn(4000, 3, generator=generator) @ torch.randn(3, 20, generator=generator)
+    bits = torch.where(base > 0, 1.0, -1.0)
+    assert differences(bits, bits) == (0, 0)
+    fair_coins = torch.where(torch.rand(4000, 20, generator=generator) > 0.5, 1.0, -1.0)
+    apart = differences(fair_coins, bits)
+    assert apart.pairs > 0.5
+    halves = bits[torch.randperm(4000, generator=generator)]
+    evidence, answer = by_eye(
+        bits, {"clip": halves, "direct": fair_coins, "resampled": bits}, "clip"
+    )
+    assert answer.outcome is HOLDS
+    assert "direct rounding" in evidence
+
+
+def test_first_and_pair_moments_both_count():
+    """On CelebA the authors' sampler is worse than direct rounding in first moments."""
+    floor = MomentErrors(pairs=0.002, first=0.002)
+    own, direct = MomentErrors(pairs=0.01, first=0.04), MomentErrors(pairs=0.05, first=0.03)
+    assert closer(own, direct, floor)[1].outcome is FAILS
+    assert closer(MomentErrors(pairs=0.01, first=0.01), direct, floor)[1].outcome is HOLDS
+
+
+def test_latents_are_judged_with_their_noise():
+    assert novel(0, 2000).outcome is HOLDS
+    assert novel(20, 2000).outcome is OPEN
+    assert novel(200, 2000).outcome is FAILS
+    assert few_steps(torch.tensor([1, 2, 3] * 100))[1].outcome is HOLDS
+    assert few_steps(torch.tensor([1, 9] * 100))[1].outcome is FAILS
+    assert few_steps(torch.tensor([1]))[1].outcome is OPEN
+    assert generates_back(torch.zeros(50), 200)[1].outcome is HOLDS
+    assert generates_back(torch.full((50,), 20), 200)[1].outcome is FAILS
+    line = torch.linspace(0, 1, 10).double().expand(50, 10)
+    assert almost_linear(line)[1].outcome is HOLDS
+    assert almost_linear((line > 0.5).double())[1].outcome is FAILS
+    assert almost_linear(line[:0])[1].outcome is OPEN
+    lost = torch.linspace(0.4, 0.5, 100)
+    assert inconsistent(lost, lost - 0.3).outcome is HOLDS
+    assert inconsistent(lost, lost - 0.001).outcome is FAILS
+
+
+def score(found, kept=None):
+    return EditScore(0.1, 10, 0.1, found, kept, 1.0)
+
+
+def test_an_edit_that_cannot_be_seen_cannot_fail():
+    before, after = score(0.1), score(0.8)
+    assert given(after, before, 0.9, True, 300).outcome is HOLDS
+    assert given(before, before, 0.9, True, 300).outcome is FAILS
+    hidden = given(after, before, 0.9, False, 300)
+    assert hidden.outcome is OPEN
+    again, other = score(0.1, 0.95), score(0.1, 0.7)
+    lost, good = kept(score(0.8, 0.7), again, other, 300), kept(score(0.8, 0.92), again, other, 300)
+    assert lost.outcome is FAILS
+    assert good.outcome is HOLDS
+    assert satisfactory(hidden, lost).outcome is OPEN
+    assert satisfactory(Decision(HOLDS), good).outcome is HOLDS
+    assert satisfactory(Decision(HOLDS), lost).outcome is FAILS
+    classes = kept(score(0.8), score(0.1), score(0.1), 300)
+    assert satisfactory(Decision(HOLDS), classes).outcome is Outcome.NOT_APPLICABLE
+    assert kept(score(0.8, 0.7), score(0.1, 0.71), other, 300).outcome is OPEN  # no floor
+
+
+def test_classes_may_be_missing():
+    even = torch.full((10,), 0.1).double()
+    assert covers_classes(even, even, 10_000)[1].outcome is HOLDS
+    few = even.clone()
+    few[3] = 0.05
+    assert covers_classes(few, even, 10_000)[1].outcome is FAILS
+    assert covers_classes(even, even, 1000)[1].outcome is OPEN
+
+
+def test_verdicts_are_read_from_records_of_all_versions():
+    verdict = Verdict("linear", "0.003", HOLDS, "printed", decides=False)
+    assert Verdict.read(json.loads(json.dumps(verdict.entry()))) == verdict
+    early = {"claim": "a", "evidence": "1. Not decided: noise", "verdict": "not measurable here"}
+    assert Verdict.read(early).outcome is OPEN
+    assert Verdict.read(early | {"evidence": "no labels"}).outcome is Outcome.NOT_TESTED
+    assert Verdict.read(early | {"verdict": "holds"}).outcome is HOLDS
+    for pointer in ("measured on the page of scores", "on the page of the scores"):
+        assert Verdict.read(early | {"evidence": pointer}) is None
+
+
+def test_readings_stand_under_their_claim():
+    readings = [
+        Verdict("linear", "a", HOLDS, "authors"), Verdict("linear", "b", FAILS, "printed", False),
+        Verdict("flips", "c", FAILS),
+    ]  # fmt: skip
+    assert outcome_of(readings[:2]) is HOLDS
+    rows = verdict_rows(readings)
+    assert [row[2] for row in rows] == [HOLDS, HOLDS, FAILS, FAILS]
+    assert [row[0] for row in rows[1:3]] == ["↳ authors (decides)", "↳ printed"]
+    assert rows[3][0].endswith("flips to the target at once (Section 3.3).")
