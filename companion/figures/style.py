@@ -18,6 +18,7 @@ from lbae_lib.files import replacing
 
 P = ParamSpec("P")
 
+DPI = 200  # of PNG files
 ONE_COLUMN = 3.25  # inches, of the paper's two-column layout
 TWO_COLUMNS = 6.75
 
@@ -89,7 +90,7 @@ _RC: Any = {
     "legend.frameon": False,
     "lines.linewidth": 1.3,
     "figure.dpi": 110,
-    "savefig.dpi": 200,
+    "savefig.dpi": DPI,
     "savefig.facecolor": "white",
     "svg.fonttype": "none",
     "svg.hashsalt": "lbae",
