@@ -11,7 +11,8 @@ def test_bits_that_never_change_can_be_drawn(generator):
     example = sphere_example(torch.ones(9, 9, dtype=torch.float64), generator, tries=10)
     assert example.vectors.shape == (4, 3)
     assert example.angle_error < 1e-3
-    assert len(sphere_figures(example, torch.tensor([1.0, 2.0, 3.0])).axes) == 2
+    figure = sphere_figures(example, torch.tensor([1.0, 2.0, 3.0]), torch.eye(9))
+    assert len(figure.axes) == 4  # H, its colours, and two spheres
 
 
 def test_the_hyperplane_shown_gives_both_signs(generator):

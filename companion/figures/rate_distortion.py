@@ -49,6 +49,8 @@ def rate_distortion(points: Sequence[Point], distance: str) -> Figure:
                 look = {"marker": ".", "ms": 5, "lw": 1}
                 _draw(axis, own, measure, method, LABELS[method], look)
         axis.set(xscale="log", xlabel="measured bits per image", ylabel=label)
+        # Less than a bit an image says nothing of it: such points would waste a decade.
+        axis.set_xlim(left=0.8 * max(1.0, min(point.bits for point in points)))
         plain_numbers(axis.xaxis, (1,))
     axes[1].set_yscale("symlog", linthresh=0.1)
     axes[1].set_ylim(-0.01, 1.5 * max(point.distance for point in points))

@@ -59,10 +59,15 @@ COLOURS = {
     "restored": "#882255",
     "source": "#882255",
     "target": "#009E73",
-    "positive": "#D55E00",
+    # Of Figure 4: red, blue, yellow, green.
+    "positive": "#CC3311",
     "negative": "#0072B2",
-    "boundary": "#B8860B",
+    "boundary": "#E0A800",
     "normal": "#009E73",
+    # Of Figure 2: blue, green, red.
+    "figure_2_truth": "#0072B2",
+    "figure_2_direct": "#009E73",
+    "figure_2_clip": "#CC3311",
     "lbae": "#0072B2",
     "vae": "#D55E00",
     "control": GREY,
