@@ -33,9 +33,7 @@ class LatentDistributions:
     first: Tensor
 
     @classmethod
-    def of(
-        cls, latents: Tensor, found: Moments, generator: torch.Generator
-    ) -> LatentDistributions:
+    def of(cls, latents: Tensor, found: Moments, generator: torch.Generator) -> LatentDistributions:
         """From latents (K, N) in {-1, +1} and their moments; pairs of latents are random."""
         count = min(_PAIRS, len(latents))
         one, other = (torch.randperm(len(latents), generator=generator)[:count] for _ in range(2))

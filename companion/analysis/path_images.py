@@ -60,9 +60,7 @@ def _random_order(ends: PathEnds, steps: int, generator: torch.Generator) -> Ten
 
 def _logit_order(ends: PathEnds, steps: int, _: torch.Generator) -> Tensor:
     """In the order in which the bits flip if the encoder's logits move on straight lines."""
-    source, target = (
-        _logits(ends.trained, chosen).abs() for chosen in (ends.source, ends.target)
-    )
+    source, target = (_logits(ends.trained, chosen).abs() for chosen in (ends.source, ends.target))
     return _decoded_bits(ends, steps, source / (source + target).clamp(min=1e-12))
 
 
@@ -139,6 +137,19 @@ class PathScores:
             float((ratio > ABRUPT).double().mean()) for ratio in (self.pixels, self.features)
         )
         return pixels, features
+
+    def numbers(self) -> dict[str, float | None]:
+        """Means over the paths, for records."""
+        pixels, features = self.abrupt()
+        return {
+            "distance": self.distance,
+            "pixels": float(self.pixels.mean()),
+            "features": float(self.features.mean()),
+            "abrupt_pixels": pixels,
+            "abrupt_features": features,
+            "third_class": self.third_class,
+            "one_change": self.one_change,
+        }
 
 
 class PathMeter:
