@@ -302,10 +302,16 @@ def test_the_published_table_is_whole():
     assert len(rows) == 10
 
 
-@pytest.mark.parametrize("name", ["05_metrics", "04_interpolation"])
-def test_notebooks_say_what_they_need(name):
-    needs = notebook_needs(PROJECT / f"notebooks/{name}.ipynb")
-    assert needs == (["vae", "extractor"] if name == "05_metrics" else [])
+@pytest.mark.parametrize(
+    ("name", "needs"),
+    [
+        ("05_metrics", ["vae", "extractor"]),
+        ("04_interpolation", ["extractor"]),
+        ("02_latent_distribution", []),
+    ],
+)
+def test_notebooks_say_what_they_need(name, needs):
+    assert notebook_needs(PROJECT / f"notebooks/{name}.ipynb") == needs
 
 
 def test_an_unknown_need_is_an_error(tmp_path):

@@ -29,7 +29,7 @@ from lbae_lib.latent.inversion import exact
 from lbae_lib.models.encoding import decode
 
 DIRECTIONS = {"mean": "Eq. 17", "contrast": "contrast"}
-SHOWN_SHARE = 0.1  # of the bits, which edits beside the paper's change in Figure 11
+SHOWN_SHARE = 0.2  # of the bits, which edits beside the paper's change in Figure 11
 _OF_THE_PAPER = ("Eyeglasses", "Goatee")
 
 
@@ -111,7 +111,7 @@ class Subject:
         for kind, label in DIRECTIONS.items():
             direction = self.directions[kind]
             threshold = threshold_changing(self.latents, direction, SHOWN_SHARE)
-            edits[f"{label}, D = {threshold:.2f}: {SHOWN_SHARE:.0%}"] = (kind, threshold)
+            edits[f"{label}, D = {threshold:.2f}"] = (kind, threshold)
         return edits
 
     def score(self, evaluator: AttributeEvaluator, kind: str, threshold: float) -> EditScore:

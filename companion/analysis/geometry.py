@@ -14,7 +14,6 @@ from lbae_lib.latent.correlation import factor
 from lbae_lib.latent.hyperplane import HyperplaneSampler
 from lbae_lib.latent.interpolation import slerp
 
-
 _MAX_ERROR = 5.0  # degrees by which three bits and the boundary vector may be bent
 
 

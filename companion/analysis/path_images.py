@@ -54,7 +54,7 @@ Draw = Callable[[PathEnds, int, torch.Generator], Tensor]  # to uint8 (K, T, C, 
 
 
 def _random_order(ends: PathEnds, steps: int, generator: torch.Generator) -> Tensor:
-    source, target = ends.bits()
+    source, _ = ends.bits()
     return _decoded_bits(ends, steps, torch.rand(source.shape, generator=generator))
 
 

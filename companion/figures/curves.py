@@ -10,6 +10,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+
 from companion.analysis.inversions import LABELS, HammingPaths, SignRules
 from companion.figures.axes import legend_below
 from companion.figures.style import COLOURS, GREY, ONE_COLUMN, TWO_COLUMNS, new_figure, styled

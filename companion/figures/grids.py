@@ -113,7 +113,8 @@ def image_rows(
 
 def _figure(size: tuple[int, int]) -> Figure:
     """A figure of (width, height) pixels in its file."""
-    return Figure(figsize=tuple((side + 1e-3) / DPI for side in size))  # never one pixel short
+    width, height = ((side + 1e-3) / DPI for side in size)  # rounding must not cost a pixel
+    return Figure(figsize=(width, height))
 
 
 def _place(

@@ -14,7 +14,6 @@ from companion.figures.style import (
     COLOURS,
     GREY,
     INK,
-    ONE_COLUMN,
     TWO_COLUMNS,
     new_figure,
     plain_numbers,

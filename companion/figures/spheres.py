@@ -34,6 +34,7 @@ class Arrow(FancyArrowPatch):
 
     def do_3d_projection(self, renderer: object = None) -> float:
         """Project both ends; matplotlib calls it, and draws far artists first."""
+        assert isinstance(self.axes, Axes3D)
         xs, ys, zs = proj3d.proj_transform(*np.array([np.zeros(3), self.tip]).T, self.axes.M)
         self.set_positions((xs[0], ys[0]), (xs[1], ys[1]))
         return float(np.min(zs))
