@@ -93,12 +93,14 @@ def wrong_bits_by_rule(found: Mapping[str, SignRules], bits: int) -> Figure:
         bits: N.
     """
     figure, axes = new_figure(len(found), height=2.1, sharex=True, sharey=True)
+    width = -(-bits // 40)  # a whole number of bits, or the bins make a comb
+    edges = np.arange(0, bits + 1 + width, width) - 0.5
     names = {"by_boundary": ("Eq. 12", "algorithm_1"), "raw": ("raw signs", "authors")}
     for axis, (method, rules) in zip(axes, found.items(), strict=True):
         for rule, (label, colour) in names.items():
             sns.histplot(
                 x=getattr(rules, rule).numpy(), ax=axis, stat="proportion", element="step",
-                bins=np.linspace(0, bits, 41), color=COLOURS[colour], alpha=0.25, label=label,
+                bins=edges, color=COLOURS[colour], alpha=0.25, label=label,
             )  # fmt: skip
         behind = float(rules.behind.double().mean())
         axis.set_title(f"{fill(LABELS[method], 22)}\n{behind:.0%} complemented", fontsize=7)
