@@ -20,6 +20,7 @@ from companion.figures.style import (
     styled,
 )
 
+_LEAST = 1.0  # bits an image: less says nothing of it, and would cost the axis a decade or two
 _MARKS = {"packed": "s", "factorised": "^", "autoregressive": "o"}
 
 
@@ -28,9 +29,11 @@ def rate_distortion(points: Sequence[Point], distance: str) -> Figure:
     """PSNR and Fréchet distance over measured bits per image.
 
     Args:
-        points: of all methods; an LBAE's are marked by coder, a line joins the others.
+        points: of all methods; an LBAE's are marked by coder, a line joins the others. Points of
+            less than one bit an image are left out.
         distance: name of the Fréchet distance.
     """
+    points = [point for point in points if point.bits >= _LEAST]
     figure, axes = new_figure(2, width=TWO_COLUMNS, height=3.1)
     for axis, measure, label in zip(
         axes, ("psnr", "distance"), ("PSNR, dB", distance), strict=True
@@ -49,8 +52,6 @@ def rate_distortion(points: Sequence[Point], distance: str) -> Figure:
                 look = {"marker": ".", "ms": 5, "lw": 1}
                 _draw(axis, own, measure, method, LABELS[method], look)
         axis.set(xscale="log", xlabel="measured bits per image", ylabel=label)
-        # Less than a bit an image says nothing of it: such points would waste a decade.
-        axis.set_xlim(left=0.8 * max(1.0, min(point.bits for point in points)))
         plain_numbers(axis.xaxis, (1,))
     axes[1].set_yscale("symlog", linthresh=0.1)
     axes[1].set_ylim(-0.01, 1.5 * max(point.distance for point in points))

@@ -39,7 +39,8 @@ def precision_recall_curves(panels: Mapping[str, Mapping[str, tuple[str, Tensor]
         for colour, (label, (precision, recall)) in curves.items():
             axis.plot(recall, precision, color=COLOURS[colour], label=label)
         axis.set(xlim=(0, 1.01), ylim=(0, 1.01), xlabel="recall", aspect="equal")
-        axis.set_title(fill(title, 24))
+        axis.set(xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
+        axis.set_title(fill(title, int(13 * side)), fontsize=7.5)
     axes[0].set_ylabel("precision")
     if alone:
         axes[1].set_axis_off()
