@@ -97,6 +97,9 @@ def test_a_path_that_stays_is_left_out(meter):
     moving = still.clone()
     moving[:, 2:] = 90
     assert len(meter.measure(torch.cat([still, moving])).pixels) == 3
+    nothing = meter.measure(still)
+    assert nothing.abrupt() == (0, 0)
+    assert nothing.numbers()["pixels"] is None
 
 
 def test_attributes_have_no_class_to_keep(images):
@@ -128,3 +131,6 @@ def test_paths_are_measured_both_ways(latents):
     assert float(measured.own[0][:, 0].max()) == 0
     assert float(measured.true[0][:, 0].mean()) > 0
     assert own < true
+    assert measured.first_step() == float(measured.true[0][:, 0].mean())
+    same = HammingPaths.of(path[:1], chosen[:1], chosen[:1])
+    assert same.first_step() is None

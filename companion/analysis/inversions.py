@@ -123,3 +123,8 @@ class HammingPaths:
     def deviations(self) -> tuple[float | None, float | None]:
         """Largest deviations of the mean path from a line, own ends first."""
         return deviation_from_linear(self.own[0]), deviation_from_linear(self.true[0])
+
+    def first_step(self) -> float | None:
+        """Mean distance of the path's first point from the true source; None without paths."""
+        first = self.true[0][:, 0]
+        return float(first.mean()) if len(first) else None

@@ -134,17 +134,18 @@ class PathScores:
     def abrupt(self) -> tuple[float, float]:
         """Share of paths with a step of more than ``ABRUPT`` mean steps: pixels, features."""
         pixels, features = (
-            float((ratio > ABRUPT).double().mean()) for ratio in (self.pixels, self.features)
+            int((ratio > ABRUPT).sum()) / max(1, len(ratio))
+            for ratio in (self.pixels, self.features)
         )
         return pixels, features
 
     def numbers(self) -> dict[str, float | None]:
-        """Means over the paths, for records."""
+        """Means over the paths, for tables and records; None where no path changes."""
         pixels, features = self.abrupt()
         return {
             "distance": self.distance,
-            "pixels": float(self.pixels.mean()),
-            "features": float(self.features.mean()),
+            "pixels": float(self.pixels.mean()) if len(self.pixels) else None,
+            "features": float(self.features.mean()) if len(self.features) else None,
             "abrupt_pixels": pixels,
             "abrupt_features": features,
             "third_class": self.third_class,
