@@ -12,6 +12,7 @@ from lbae_lib.latent.attributes import (
     contrast,
     expected_bits,
     set_attribute,
+    threshold_changing,
     threshold_for,
 )
 
@@ -94,3 +95,18 @@ def test_an_attribute_of_no_test_image_is_not_measurable():
     assert rates[1, 0].isnan() and float(rates[1, 1]) == 0.25
     evaluator = AttributeEvaluator(None, torch.zeros(2), {"their reconstructions": rates})
     assert evaluator.measurable.tolist() == [True, False]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.2, 1.0])
+def test_a_threshold_is_chosen_by_the_share_of_bits_that_it_changes(faces, share):
+    latents, has = faces
+    for direction in (expected_bits(latents, has), contrast(latents, has)):
+        threshold = threshold_changing(latents, direction, share)
+
+        def changed(limit, direction=direction):
+            return float((set_attribute(latents, direction, limit) != latents).double().mean())
+
+        assert changed(threshold) <= share
+        lower = direction.abs()[direction.abs() < threshold]
+        if len(lower):  # one bit more would be too many
+            assert changed(float(lower.max())) > share

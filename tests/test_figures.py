@@ -1,17 +1,25 @@
 """Choices behind figures, also of latents that have little in them."""
 
+import numpy as np
+import pytest
 import torch
+from PIL import Image
 from torch.nn.functional import normalize
 
 from companion.analysis.geometry import separating_normal, sphere_example
+from companion.analysis.latent_distributions import NAMES, LatentDistributions
+from companion.figures.grids import image_grids, image_rows, tile
 from companion.figures.spheres import sphere_figures
+from companion.figures.style import save_figure
+from lbae_lib.latent.moments import moments
 
 
 def test_bits_that_never_change_can_be_drawn(generator):
     example = sphere_example(torch.ones(9, 9, dtype=torch.float64), generator, tries=10)
     assert example.vectors.shape == (4, 3)
     assert example.angle_error < 1e-3
-    assert len(sphere_figures(example, torch.tensor([1.0, 2.0, 3.0])).axes) == 2
+    figure = sphere_figures(example, torch.tensor([1.0, 2.0, 3.0]), torch.eye(9))
+    assert len(figure.axes) == 4  # H, its colours, and two spheres
 
 
 def test_the_hyperplane_shown_gives_both_signs(generator):
@@ -31,3 +39,60 @@ def test_parallel_vectors_are_not_chosen(generator):
     example = sphere_example(rows @ rows.T, generator, tries=500)
     assert len(set(range(1, 9)) & {int(name.split()[1]) for name in example.names}) <= 1
     assert (example.vectors @ example.vectors.T).tril(-1).abs().max() < 0.95
+
+
+def test_two_bits_are_drawn_where_three_do_not_fit(generator):
+    fits = sphere_example(torch.eye(30, dtype=torch.float64), generator, tries=50)
+    assert len(fits.names) == 2  # four orthogonal vectors have no room in three dimensions
+    assert fits.angle_error < 1e-6
+    torch.testing.assert_close(fits.vectors @ fits.vectors.T, torch.eye(3, dtype=torch.float64))
+    normal = separating_normal(fits, generator)
+    assert len(sphere_figures(fits, normal, torch.eye(30)).axes) == 4
+
+
+def pixels_of(figure, folder):
+    save_figure(figure, folder, "grid")
+    return np.asarray(Image.open(folder / "grid.png").convert("RGB"))
+
+
+def is_drawn(picture, images, columns, scale):
+    """Whether the images are in the picture with each pixel as a square of ``scale`` pixels."""
+    wanted = np.kron(tile(images, columns), np.ones((scale, scale, 1), dtype=np.uint8))
+    height, width = wanted.shape[:2]
+    places = np.ndindex(picture.shape[0] - height + 1, picture.shape[1] - width + 1)
+    return any(np.array_equal(picture[y : y + height, x : x + width], wanted) for y, x in places)
+
+
+@pytest.mark.parametrize(("side", "columns", "scale"), [(64, 8, 1), (32, 4, 3), (32, 7, 2)])
+def test_no_pixel_of_a_grid_is_dropped(generator, tmp_path, side, columns, scale):
+    """Three grids of eight columns of 64-pixel faces are wider than the width asked for."""
+    groups = [
+        (name, torch.randint(256, (2 * columns, 3, side, side), generator=generator).byte())
+        for name in ("a", "b", "c")
+    ]
+    picture = pixels_of(image_grids(groups, columns), tmp_path)
+    for _, images in groups:
+        assert is_drawn(picture, images, columns, scale)
+
+
+@pytest.mark.parametrize("labels", [(), ("a row", "another row, with a long label", "the last")])
+def test_no_pixel_of_labelled_rows_is_dropped(generator, tmp_path, labels):
+    rows = torch.randint(256, (3, 12, 1, 32, 32), generator=generator).byte()
+    picture = pixels_of(image_rows(rows, ["one", "two"], labels), tmp_path)
+    assert is_drawn(picture, rows.flatten(0, 1), 12, 3)
+
+
+def test_distributions_of_equal_latents_are_equal(latents):
+    """Shares sum to one, whatever lies outside the bins; bins of counts have whole widths."""
+    truth = LatentDistributions.of(latents, moments(latents), torch.Generator().manual_seed(0))
+    other = LatentDistributions.of(-latents, moments(-latents), torch.Generator().manual_seed(0))
+    for name in NAMES:
+        edges = truth.edges(name)
+        assert len(edges) <= 45
+        for found in (truth, other):
+            assert float(found.shares(name, edges).sum()) == pytest.approx(1)
+    assert set(np.diff(truth.edges("positive"))) == {1.0}
+    assert truth.rms_error("first", truth) == 0
+    assert truth.rms_error("distances", truth) is None
+    assert other.rms_error("pairs", truth) == 0  # complements have the same pair moments
+    assert other.rms_error("first", truth) > 0

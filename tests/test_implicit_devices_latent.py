@@ -184,6 +184,9 @@ CALLS = {
     "attributes.set_attribute": lambda on: attributes.set_attribute(on.latents, on.direction),
     "attributes.bits_set": lambda on: attributes.bits_set(on.direction, 0.1),
     "attributes.threshold_for": lambda on: attributes.threshold_for(on.direction, 2),
+    "attributes.threshold_changing": lambda on: attributes.threshold_changing(
+        on.latents, on.direction, 0.2
+    ),
     "autoregressive.fit_autoregressive": lambda on: FIT(on.latents[:60], on.latents[60:]),
     "autoregressive.FittedPrior.epoch": lambda on: FIT(on.latents[:60], on.latents[60:]).epoch,
     "baselines.DirectRounding.fit": drawn(lambda on: baselines.DirectRounding.fit(on.truth)),
@@ -278,6 +281,9 @@ CALLS = {
     "interpolation.slerp": lambda on: interpolation.slerp(on.normals[:2], on.normals[2:], 3),
     "interpolation.interpolate_bits": lambda on: interpolation.interpolate_bits(
         on.sampler, on.normals[:2], on.normals[2:], 3
+    ),
+    "interpolation.flip_path": lambda on: interpolation.flip_path(
+        on.latents[:2], on.latents[2:4], 5, on.latents[:2]
     ),
     "interpolation.hamming_path": lambda on: interpolation.hamming_path(on.path),
     "interpolation.deviation_from_linear": lambda on: interpolation.deviation_from_linear(

@@ -9,6 +9,7 @@ from lbae_lib.latent.correlation import factor
 from lbae_lib.latent.hyperplane import HyperplaneSampler, hyperplane_sampler
 from lbae_lib.latent.interpolation import (
     deviation_from_linear,
+    flip_path,
     hamming_path,
     interpolate_bits,
     slerp,
@@ -230,6 +231,41 @@ def test_hamming_path_leaves_out_pairs_without_distance(latents):
     to_end = [hamming_distance(path[:, k], path[:, 2]) / length for k in range(3)]
     expected = torch.stack(to_end, dim=1).double()
     torch.testing.assert_close(target, expected, rtol=1e-6, atol=0)
+
+
+def test_distances_from_true_latents_show_what_an_inversion_got_wrong(latents):
+    """Three of the first point's bits are wrong, and one of the last point's."""
+    source, target = latents[:10], latents[10:20]
+    first, last = source.clone(), target.clone()
+    first[:, :3] *= -1
+    last[:, 0] *= -1
+    path = torch.stack([first, last], dim=1)
+    length = hamming_distance(source, target).double()
+    own, _ = hamming_path(path)
+    from_source, from_target = hamming_path(path, (source, target))
+    assert own[:, 0].tolist() == [0.0] * 10
+    torch.testing.assert_close(from_source[:, 0], 3 / length)
+    torch.testing.assert_close(from_target[:, 1], 1 / length)
+    assert len(hamming_path(path, (source, source))[0]) == 0
+
+
+def test_bits_flip_once_in_order_and_as_evenly_as_they_can(latents, generator):
+    source, target = latents[:50], latents[50:100]
+    order = torch.rand(source.shape, generator=generator)
+    path = flip_path(source, target, 6, order)
+    assert torch.equal(path[:, 0], source)
+    assert torch.equal(path[:, -1], target)
+    changed = path != source[:, None]
+    assert bool((changed[:, 1:] >= changed[:, :-1]).all())  # a bit stays flipped
+    number = changed.sum(2).double()
+    even = number[:, -1:] * torch.linspace(0, 1, 6, dtype=torch.float64)
+    assert float((number - even).abs().max()) <= 0.5
+    for k in range(1, 5):
+        done = torch.where(changed[:, k], order, 0).amax(1)
+        waiting = torch.where(changed[:, -1] & ~changed[:, k], order, 1).amin(1)
+        assert bool((done < waiting).all())
+    with pytest.raises(ValueError, match="steps is 1"):
+        flip_path(source, target, 1, order)
 
 
 def test_the_mean_path_is_held_against_a_line():

@@ -9,7 +9,12 @@ import torch
 from conftest import PROJECT
 
 from companion.analysis.evaluators import Evaluator
-from companion.analysis.image_sources import control_sources, lbae_sources, vae_sources
+from companion.analysis.image_sources import (
+    control_sources,
+    interpolations,
+    lbae_sources,
+    vae_sources,
+)
 from companion.analysis.samplers import FittedSamplers
 from companion.analysis.score_records import ScoreRecord, with_current_names
 from companion.analysis.scoring import METRICS, Scoreboard
@@ -38,7 +43,8 @@ FAST = dataclasses.replace(
 LBAE_ROWS = {
     "reco", "uniform", "independent", "direct", "clip", "nearest", "mixture",
     "interp_algorithm_1", "interp_centroids", "interp_both_halves", "interp_exact",
-    "interp_authors", "interp_restored",
+    "interp_authors", "interp_restored", "between_authors", "between_restored", "between_exact",
+    "between_random_order", "between_logit_order", "between_first_layer", "between_pixel_blend",
 }  # fmt: skip
 
 
@@ -124,6 +130,27 @@ def test_interpolations_by_the_exact_inverse_end_at_test_reconstructions(trained
     path = sources_of(trained)["interp_exact"].draw(20, generator_of(3))
     for end in (0, 9, 10, 19):
         assert path[end].numpy().tobytes() in known
+
+
+def test_the_authors_procedure_has_the_true_latents_before_and_after_its_steps(trained):
+    reco = decode(trained.model, trained.bits("test"))
+    known = {image.numpy().tobytes() for image in reco}
+    path = sources_of(trained)["interp_authors"].draw(
+        24, generator_of(3)
+    )  # two paths of 1 + 10 + 1
+    for end in (0, 11, 12, 23):
+        assert path[end].numpy().tobytes() in known
+
+
+def test_paths_are_between_the_same_random_pairs_with_and_without_ends(trained):
+    samplers = FittedSamplers(trained.bits("train"), components=3)
+    hyperplanes = samplers["nearest"]
+    whole, between = (
+        interpolations(trained, hyperplanes, "unit_margins", ends).draw(count, generator_of(3))
+        for ends, count in ((True, 30), (False, 24))  # three paths
+    )
+    inner = whole.unflatten(0, (3, 10))[:, 1:-1].flatten(0, 1)
+    assert torch.equal(inner, between)
 
 
 def test_the_board_scores_seeds_and_names_the_network(trained, parts, tmp_path):
@@ -296,10 +323,16 @@ def test_the_published_table_is_whole():
     assert len(rows) == 10
 
 
-@pytest.mark.parametrize("name", ["05_metrics", "04_interpolation"])
-def test_notebooks_say_what_they_need(name):
-    needs = notebook_needs(PROJECT / f"notebooks/{name}.ipynb")
-    assert needs == (["vae", "extractor"] if name == "05_metrics" else [])
+@pytest.mark.parametrize(
+    ("name", "needs"),
+    [
+        ("05_metrics", ["vae", "extractor"]),
+        ("04_interpolation", ["extractor"]),
+        ("02_latent_distribution", []),
+    ],
+)
+def test_notebooks_say_what_they_need(name, needs):
+    assert notebook_needs(PROJECT / f"notebooks/{name}.ipynb") == needs
 
 
 def test_an_unknown_need_is_an_error(tmp_path):

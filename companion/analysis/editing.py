@@ -21,6 +21,7 @@ from lbae_lib.latent.attributes import (
     contrast,
     expected_bits,
     set_attribute,
+    threshold_changing,
     threshold_for,
 )
 from lbae_lib.latent.hyperplane import HyperplaneSampler
@@ -29,6 +30,7 @@ from lbae_lib.latent.inversion import exact
 from lbae_lib.models.encoding import decode, encode
 
 DIRECTIONS = {"mean": "Eq. 17", "contrast": "contrast"}
+SHOWN_SHARE = 0.2  # of the bits, which edits beside the paper's change in Figure 11
 _OF_THE_PAPER = ("Eyeglasses", "Goatee")
 # Labels of what is compared.
 UNTOUCHED = "untouched reconstruction"
@@ -106,6 +108,19 @@ class Subject:
             f"contrast, as many bits (D = {as_many:.3f})": ("contrast", as_many),
         }
 
+    def shown_edits(self) -> dict[str, tuple[str, float]]:
+        """The edits of Figure 11: label -> key of the direction, and threshold.
+
+        After the paper's, the mean and the contrast with thresholds at which both change, on
+        average, ``SHOWN_SHARE`` of an image's bits.
+        """
+        edits = {f"Eq. 17, D = {PAPER_THRESHOLD}": ("mean", PAPER_THRESHOLD)}
+        for kind, label in DIRECTIONS.items():
+            direction = self.directions[kind]
+            threshold = threshold_changing(self.latents, direction, SHOWN_SHARE)
+            edits[f"{label}, D = {threshold:.2f}"] = (kind, threshold)
+        return edits
+
     def score(self, evaluator: AttributeEvaluator, kind: str, threshold: float) -> EditScore:
         """The effect of an edit.
 
@@ -138,7 +153,7 @@ class Subject:
     def path(
         self,
         sampler: HyperplaneSampler,
-        kind: str,
+        edit: tuple[str, float],
         rows: int,
         steps: int,
         generator: torch.Generator,
@@ -147,7 +162,7 @@ class Subject:
 
         Args:
             sampler: of full rank; see :func:`lbae_lib.latent.inversion.full_rank`.
-            kind: key of :data:`DIRECTIONS`; the threshold is the paper's.
+            edit: key of :data:`DIRECTIONS`, and threshold.
             rows: number of images.
             steps: of the path from the reconstruction to the edit.
             generator: of the margins of both ends.
@@ -156,7 +171,8 @@ class Subject:
             uint8 (rows, 1 + steps, C, S, S): the test image, then the decoded path.
         """
         source = self.latents[:rows].double()
-        target = set_attribute(source, self.directions[kind], PAPER_THRESHOLD)
+        kind, threshold = edit
+        target = set_attribute(source, self.directions[kind], threshold)
         normals = [exact(bits, sampler, generator).normals for bits in (source, target)]
         path = interpolate_bits(sampler, normals[0], normals[1], steps)
         decoded = decode(self.model, path.flatten(0, 1)).unflatten(0, (len(source), steps))
@@ -179,6 +195,11 @@ class Subject:
             kept=float((was == now)[:, others].double().mean()) if has_others else None,
             distance=float(difference.mean()),
         )
+
+
+def edit_titles(steps: int) -> list[str]:
+    """Titles of the columns of :meth:`Subject.path`."""
+    return ["source", "recon.", *[""] * (steps - 2), "edited"]
 
 
 def choose_attributes(names: Sequence[str], wanted: str) -> list[str]:

@@ -14,14 +14,16 @@ from lbae_lib.latent.correlation import factor
 from lbae_lib.latent.hyperplane import HyperplaneSampler
 from lbae_lib.latent.interpolation import slerp
 
+_MAX_ERROR = 5.0  # degrees by which three bits and the boundary vector may be bent
+
 
 @dataclass(frozen=True)
 class SphereExample:
-    """Three bits of real latents and the boundary vector, in three dimensions.
+    """A few bits of real latents and the boundary vector, in three dimensions.
 
     Attributes:
         names: of the bits, counted from 1.
-        vectors: unit rows, (4, 3).
+        vectors: unit rows, the boundary vector last: (4, 3), or (3, 3) for two bits.
         angle_error: largest change of an angle by the projection, in degrees.
     """
 
@@ -31,11 +33,13 @@ class SphereExample:
 
 
 def sphere_example(gram: Tensor, generator: torch.Generator, tries: int = 4000) -> SphereExample:
-    """Three bits whose vectors and the boundary vector spread over three dimensions.
+    """Three bits whose vectors and the boundary vector fit into three dimensions, or else two.
 
     Four vectors need four dimensions. Of ``tries`` random triples this takes the one whose 4×4
     Gram matrix has the largest second-smallest eigenvalue (vectors well apart) less four times
     the smallest (little lost in the projection), and no two vectors nearly parallel or opposite.
+    If an angle still changes by more than 5 degrees, it takes two bits, which always fit: those
+    whose 3×3 Gram matrix has the largest smallest eigenvalue.
 
     Args:
         gram: H, (N+1, N+1), positive semi-definite.
@@ -51,19 +55,28 @@ def sphere_example(gram: Tensor, generator: torch.Generator, tries: int = 4000) 
     cosine = small.tril(-1).abs().amax((1, 2))
     parallel = (cosine - 0.75).clamp(min=0)
     best = rows[(values[:, 1] - 4 * values[:, 0] - 10 * parallel).argmax()]
-    small = gram[best][:, best].clamp(-1, 1)
+    found = _in_three_dimensions(gram, best)
+    if found.angle_error <= _MAX_ERROR:
+        return found
+    rows = rows[:, 1:]
+    values = torch.linalg.eigvalsh(gram[rows[:, :, None], rows[:, None, :]])
+    return _in_three_dimensions(gram, rows[values[:, 0].argmax()])
+
+
+def _in_three_dimensions(gram: Tensor, rows: Tensor) -> SphereExample:
+    small = gram[rows][:, rows].clamp(-1, 1)
     vectors = factor(small, rank=3)
     missing = 3 - vectors.shape[1]  # bits that never change lie on the boundary vector's line
     vectors = pad(vectors, (missing, 0))
     change = (vectors @ vectors.T).clamp(-1, 1).acos() - small.acos()
-    names = [f"bit {index + 1}" for index in best[:-1].tolist()]
+    names = [f"bit {index + 1}" for index in rows[:-1].tolist()]
     return SphereExample(names, vectors, float(change.abs().max().rad2deg()))
 
 
 def separating_normal(
     example: SphereExample, generator: torch.Generator, tries: int = 100
 ) -> Tensor:
-    """A random normal, (3,), whose hyperplane gives the three bits both signs.
+    """A random normal, (3,), whose hyperplane gives the bits both signs.
 
     The last of ``tries`` if none does: bits that never differ have no such hyperplane.
     """

@@ -9,15 +9,14 @@ import torch
 from torch import Tensor
 
 from companion.analysis.inversions import INVERSIONS
+from companion.analysis.path_images import BASELINES, PathEnds
 from companion.analysis.samplers import LABELS, FittedSamplers
 from companion.experiments.trained import Baseline, Trained
 from lbae_lib.data.images import ImageSet
 from lbae_lib.latent.gaussians import Gaussian, GaussianMixture
 from lbae_lib.latent.hyperplane import HyperplaneSampler
 from lbae_lib.latent.interpolation import interpolate_bits, slerp
-from lbae_lib.latent.inversion import (
-    full_rank,
-)
+from lbae_lib.latent.inversion import full_rank
 from lbae_lib.latent.sampler import Sampler
 from lbae_lib.metrics.corruptions import blurred, noisy
 from lbae_lib.models.autoencoders import LBAE, VAE
@@ -47,7 +46,8 @@ class ImageSource:
 def lbae_sources(trained: Trained, samplers: FittedSamplers) -> dict[str, ImageSource]:
     """Reconstructions, samples and interpolations of an LBAE.
 
-    The paper's columns are "reco", "uniform", "clip" and "interp_algorithm_1".
+    The paper's columns are "reco", "uniform", "clip" and "interp_authors". Rows of "between" leave
+    the ends of paths out.
 
     Args:
         trained: the model with its latents.
@@ -68,30 +68,63 @@ def lbae_sources(trained: Trained, samplers: FittedSamplers) -> dict[str, ImageS
     ):
         hyperplanes = HyperplaneSampler(samplers.hyperplane_fit(key).vectors)
         sources[f"interp_{inversion}"] = interpolations(trained, hyperplanes, inversion)
+    for inversion, key in (("authors", "clip"), ("restored", "clip"), ("exact", "nearest")):
+        hyperplanes = HyperplaneSampler(samplers.hyperplane_fit(key).vectors)
+        sources[f"between_{inversion}"] = interpolations(trained, hyperplanes, inversion, False)
+    for key in BASELINES:
+        sources[f"between_{key}"] = baseline_interpolations(trained, key)
     return sources
 
 
-def interpolations(trained: Trained, sampler: HyperplaneSampler, inversion: str) -> ImageSource:
+def interpolations(
+    trained: Trained, sampler: HyperplaneSampler, inversion: str, ends: bool = True
+) -> ImageSource:
     """Paths between random pairs of test images, ``STEPS`` images each.
+
+    With the authors' procedure, the images of the two true latents stand before and after the
+    path, as in their code.
 
     Args:
         trained: the model with its latents.
         sampler: of any rank.
         inversion: key of :data:`companion.analysis.inversions.INVERSIONS`.
+        ends: whether the first and last image of a path, and the true ones, are among the images.
     """
-    method, ends = INVERSIONS[inversion], trained.bits("test").double()
+    method, latents = INVERSIONS[inversion], trained.bits("test").double()
     if method.full_rank:
         sampler = full_rank(sampler)
 
     def draw(count: int, generator: torch.Generator) -> Tensor:
-        first, last = (
-            method.invert(bits, sampler, generator).normals
-            for bits in _pairs(ends, count, generator)
-        )
+        per_path = STEPS + 2 * method.scored_ends if ends else STEPS - 2
+        chosen = _pairs(len(latents), count, per_path, generator)
+        first, last = (method.invert(latents[i], sampler, generator).normals for i in chosen)
         path = interpolate_bits(sampler, first, last, STEPS, method.boundary)
+        if not ends:
+            path = path[:, 1:-1]
+        elif method.scored_ends:
+            source, target = (latents[i, None].to(path) for i in chosen)
+            path = torch.cat([source, path, target], dim=1)
         return decode(trained.model, path.flatten(0, 1)[:count])
 
-    return ImageSource(f"interpolation, {method.label}", draw)
+    label = f"interpolation, {method.label}" if ends else f"between the ends, {method.label}"
+    return ImageSource(label, draw)
+
+
+def baseline_interpolations(trained: Trained, key: str) -> ImageSource:
+    """Paths without hyperplanes between random pairs of test images, ends left out.
+
+    Args:
+        trained: the model with its images and latents.
+        key: of :data:`companion.analysis.path_images.BASELINES`.
+    """
+    latents = trained.bits("test")
+
+    def draw(count: int, generator: torch.Generator) -> Tensor:
+        source, target = _pairs(len(latents), count, STEPS - 2, generator)
+        path = BASELINES[key].draw(PathEnds(trained, source, target), STEPS, generator)
+        return path[:, 1:-1].flatten(0, 1)[:count]
+
+    return ImageSource(f"between the ends, {BASELINES[key].label}", draw)
 
 
 def vae_sources(baseline: Baseline, components: int = 10) -> dict[str, ImageSource]:
@@ -114,7 +147,10 @@ def vae_sources(baseline: Baseline, components: int = 10) -> dict[str, ImageSour
         return decode(model, (test_means + noise * test_deviations)[:count])
 
     def interpolated(count: int, generator: torch.Generator) -> Tensor:
-        source, target = _pairs(test_means.double(), count, generator)
+        source, target = (
+            test_means[chosen].double()
+            for chosen in _pairs(len(test_means), count, STEPS, generator)
+        )
         t = torch.linspace(0, 1, STEPS, dtype=torch.float64)
         # Directions on the sphere, lengths on the line: a VAE's latents have no common length.
         length = torch.lerp(source.norm(dim=1)[:, None], target.norm(dim=1)[:, None], t)
@@ -192,12 +228,14 @@ def decoded(model: LBAE | VAE, sampler: Sampler) -> Callable[[int, torch.Generat
     return lambda count, generator: decode(model, sampler.sample(count, generator))
 
 
-def _pairs(latents: Tensor, images: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Random pairs of different latents, enough for ``images`` images on their paths."""
-    pairs = -(-images // STEPS)
-    source = _chosen(len(latents), pairs, generator)
-    shift = torch.randint(1, len(latents), (pairs,), generator=generator)
-    return latents[source], latents[(source + shift) % len(latents)]
+def _pairs(
+    available: int, images: int, per_path: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Indices of random pairs of different images, enough for ``images`` images on their paths."""
+    pairs = -(-images // per_path)
+    source = _chosen(available, pairs, generator)
+    shift = torch.randint(1, available, (pairs,), generator=generator)
+    return source, (source + shift) % available
 
 
 def _chosen(available: int, count: int, generator: torch.Generator) -> Tensor:

@@ -1,4 +1,4 @@
-"""The inversions that the pages compare: key, label and function."""
+"""The inversions that the pages compare, and what they get wrong under both rules for signs."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lbae_lib.bits import hamming_distance
 from lbae_lib.latent import inversion
 from lbae_lib.latent.algorithm_1 import authors_procedure, restored_algorithm_1
 from lbae_lib.latent.hyperplane import HyperplaneSampler
+from lbae_lib.latent.interpolation import deviation_from_linear, hamming_path
 from lbae_lib.latent.inversion import Inversion
 
 
@@ -24,12 +26,15 @@ class InversionMethod:
         full_rank: whether it needs a sampler of full rank; see
             :func:`lbae_lib.latent.inversion.full_rank`.
         boundary: whether bits are those of Eq. 12; if not, the raw signs.
+        scored_ends: whether the true latents stand before and after a path that is scored, as in
+            the authors' code.
     """
 
     label: str
     invert: Callable[[Tensor, HyperplaneSampler, torch.Generator], Inversion]
     full_rank: bool = False
     boundary: bool = True
+    scored_ends: bool = False
 
 
 INVERSIONS: Mapping[str, InversionMethod] = {
@@ -61,6 +66,7 @@ INVERSIONS: Mapping[str, InversionMethod] = {
         "the authors' procedure",
         lambda bits, sampler, _: authors_procedure(bits, sampler),
         boundary=False,
+        scored_ends=True,
     ),
     "restored": InversionMethod(
         "Algorithm 1, sign restored",
@@ -68,3 +74,57 @@ INVERSIONS: Mapping[str, InversionMethod] = {
     ),
 }
 LABELS = {key: method.label for key, method in INVERSIONS.items()}
+
+
+@dataclass(frozen=True)
+class SignRules:
+    """What normals get wrong by Eq. 12, and by the raw signs of V r.
+
+    Attributes:
+        by_boundary: wrong bits by Eq. 12, int64 (K,).
+        raw: wrong bits by the raw signs, int64 (K,).
+        behind: whether the boundary vector is on the negative side, so that Eq. 12 complements the
+            raw signs: bool (K,).
+    """
+
+    by_boundary: Tensor
+    raw: Tensor
+    behind: Tensor
+
+    @classmethod
+    def of(cls, found: Inversion, latents: Tensor, sampler: HyperplaneSampler) -> SignRules:
+        """Compare the bits of normals with the latents (K, N) that they should generate."""
+        latents = sampler.checked(latents)
+        by_boundary, raw = (
+            hamming_distance(sampler.bits(found.normals, rule), latents) for rule in (True, False)
+        )
+        behind = found.normals.to(sampler.vectors) @ sampler.vectors[-1] < 0
+        return cls(by_boundary.cpu(), raw.cpu(), behind.cpu())
+
+
+@dataclass(frozen=True)
+class HammingPaths:
+    """Distances along paths, measured both ways (Figure 9).
+
+    Attributes:
+        own: distances from the path's own first and last point, as in the authors' code.
+        true: distances from the true latents, as the paper's text says.
+    """
+
+    own: tuple[Tensor, Tensor]
+    true: tuple[Tensor, Tensor]
+
+    @classmethod
+    def of(cls, path: Tensor, source: Tensor, target: Tensor) -> HammingPaths:
+        """Measure a path (K, T, N) between latents (K, N)."""
+        own, true = hamming_path(path), hamming_path(path, (source, target))
+        return cls((own[0].cpu(), own[1].cpu()), (true[0].cpu(), true[1].cpu()))
+
+    def deviations(self) -> tuple[float | None, float | None]:
+        """Largest deviations of the mean path from a line, own ends first."""
+        return deviation_from_linear(self.own[0]), deviation_from_linear(self.true[0])
+
+    def first_step(self) -> float | None:
+        """Mean distance of the path's first point from the true source; None without paths."""
+        first = self.true[0][:, 0]
+        return float(first.mean()) if len(first) else None

@@ -28,6 +28,7 @@ class Parameters(BaseModel):
     images: Annotated[int, Field(ge=2, le=10**7)] = 2
     samples: Annotated[int, Field(ge=2, le=10**7)] = 2
     second_images: Annotated[int, Field(ge=2, le=10**7)] = 2
+    decoded: Annotated[int, Field(ge=2, le=10**7)] = 2
     scored: Annotated[int, Field(ge=2, le=10**7)] = 2
     pairs: _Count = 1
     rows: _Few = 1

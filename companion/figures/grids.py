@@ -1,9 +1,14 @@
-"""Grids of images with crisp pixels: Figures 5, 7, 8 and 10."""
+"""Grids of images with crisp pixels: Figures 5, 7, 8, 10 and 11.
+
+Every pixel of an image is a whole number of pixels of the PNG file, so that none is dropped and all
+are of one size. The width of a figure is therefore only near the width asked for.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from textwrap import fill
 
 import numpy as np
 import torch
@@ -12,9 +17,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from companion.figures.axes import show_pixels
-from companion.figures.style import TWO_COLUMNS, new_figure, styled
+from companion.figures.style import DPI, TWO_COLUMNS, styled
 
 _GAP = 2  # white pixels between images
+_TITLE = 46  # pixels of the file above a grid, for its titles
+_BETWEEN = 16  # pixels of the file between grids
+_LETTER = 10.5  # pixels of the file, the widest that a letter of a row's label is on average
+_LINE = 18  # letters in a line of a row's label
 
 
 def tile(images: Tensor, columns: int, gap: int = _GAP) -> NDArray[np.uint8]:
@@ -50,32 +59,80 @@ def image_grids(
     Args:
         groups: title and uint8 images (K, C, S, S) of each grid.
         columns: images in a row of each grid.
-        width: inches.
+        width: inches, as nearly as whole pixels allow.
     """
     tiles = [tile(images, columns) for _, images in groups]
-    ratio = max(pixels.shape[0] / pixels.shape[1] for pixels in tiles)
-    figure, axes = new_figure(len(groups), width=width, height=width / len(groups) * ratio + 0.25)
-    for axis, (title, _), pixels in zip(axes, groups, tiles, strict=True):
-        show_pixels(axis, pixels)
-        axis.set_title(title)
+    between = _BETWEEN * (len(tiles) - 1)
+    across = sum(pixels.shape[1] for pixels in tiles)
+    scale = max(1, round((width * DPI - between) / across))
+    tallest = scale * max(pixels.shape[0] for pixels in tiles)
+    size = scale * across + between, tallest + _TITLE
+    figure, left = _figure(size), 0
+    for (title, _), pixels in zip(groups, tiles, strict=True):
+        _place(figure, size, pixels, left, scale)
+        across = scale * pixels.shape[1]
+        letters = max(12, int(across / 12))  # of a title in bold
+        _write(figure, size, fill(title, letters), left, _TITLE - 6, weight="bold", va="bottom")
+        left += across + _BETWEEN
     return figure
 
 
 @styled
-def image_rows(rows: Tensor, titles: Sequence[str], width: float = TWO_COLUMNS) -> Figure:
-    """One grid, a row of images per row of ``rows``, with titles over its columns.
+def image_rows(
+    rows: Tensor,
+    titles: Sequence[str] = (),
+    labels: Sequence[str] = (),
+    width: float = TWO_COLUMNS,
+) -> Figure:
+    """One grid, a row of images per row of ``rows``, with titles over columns and beside rows.
 
     Args:
         rows: uint8 (rows, columns, C, S, S).
         titles: of the columns, from the left; there may be fewer.
-        width: inches.
+        labels: of the rows, from the top; none, or one for each row.
+        width: inches, as nearly as whole pixels allow.
     """
-    pixels = tile(rows.flatten(0, 1), rows.shape[1])
-    height = width * pixels.shape[0] / pixels.shape[1] + 0.2
-    figure, (axis,) = new_figure(width=width, height=height)
-    show_pixels(axis, pixels)
-    size = rows.shape[-1]
+    pixels, step = tile(rows.flatten(0, 1), rows.shape[1]), rows.shape[-1] + _GAP
+    words = [fill(label, _LINE) for label in labels]
+    longest = max((len(line) for label in words for line in label.split("\n")), default=0)
+    margin = math.ceil(_LETTER * longest) + 12 * bool(words)
+    scale = max(1, round((width * DPI - margin) / pixels.shape[1]))
+    above = _TITLE if titles else 0
+    size = margin + scale * pixels.shape[1], above + scale * pixels.shape[0]
+    figure = _figure(size)
+    _place(figure, size, pixels, margin, scale, above)
+    middle = scale * (step - _GAP) / 2
     for index, title in enumerate(titles):
-        centre = index * (size + _GAP) + size / 2
-        axis.text(centre, -3, title, ha="center", va="bottom", fontsize=7)
+        at = margin + scale * step * index + middle
+        _write(figure, size, title, at, above - 8, ha="center", va="bottom", fontsize=7)
+    for index, label in enumerate(words):
+        at = above + scale * step * index + middle
+        _write(figure, size, label, margin - 12, at, ha="right", va="center", fontsize=6.5)
     return figure
+
+
+def _figure(size: tuple[int, int]) -> Figure:
+    """A figure of (width, height) pixels in its file."""
+    width, height = ((side + 1e-3) / DPI for side in size)  # rounding must not cost a pixel
+    return Figure(figsize=(width, height))
+
+
+def _place(
+    figure: Figure,
+    size: tuple[int, int],
+    pixels: NDArray[np.uint8],
+    left: int,
+    scale: int,
+    above: int = _TITLE,
+) -> None:
+    """Draw pixels at ``scale``, ``left`` and ``above`` pixels from the figure's upper left."""
+    height, width = (scale * side for side in pixels.shape[:2])
+    box = left / size[0], 1 - (above + height) / size[1], width / size[0], height / size[1]
+    show_pixels(figure.add_axes(box), pixels)
+
+
+def _write(
+    figure: Figure, size: tuple[int, int], text: str, x: float, y: float, **look: object
+) -> None:
+    """Text at pixels from the figure's upper left."""
+    figure.text(x / size[0], 1 - y / size[1], text, **look)  # type: ignore[arg-type]

@@ -12,45 +12,65 @@ from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import leaves_list, linkage
 from torch import Tensor
 
+from companion.analysis.latent_distributions import LatentDistributions
 from companion.analysis.samplers import LABELS
 from companion.figures.axes import legend_below
 from companion.figures.style import COLOURS, GREY, new_figure, styled
+from lbae_lib.latent.higher_order import total_variation
 from lbae_lib.latent.moments import Moments
 
 _MAX_POINTS = 20_000  # of a scatter plot
 _MAX_ROWS = 250  # of a matrix: more would not fit its pixels
+# Methods of Figure 2 and their colours in the paper.
+FIGURE_2 = {
+    "truth": "figure_2_truth",
+    "direct": "figure_2_direct",
+    "clip": "figure_2_clip",
+    "nearest": "figure_2_clip",
+}
+_LINES = {"direct": "-", "clip": "-", "nearest": ":"}
+_SHORT = {"direct": "direct", "clip": "hyperplane, clipped", "nearest": "hyperplane, nearest"}
+_PANELS = (
+    ("positive", "positive bits", "bits at +1", "share of latents"),
+    ("distances", "pairwise distances", "bits in which two latents differ", "share of pairs"),
+    ("pairs", "pair moments", r"$E[b_i b_j]$", "share of pairs of bits"),
+    ("first", "first moments", r"$E[b_i]$", "share of bits"),
+)
 
 
 @styled
-def distribution(latents: Mapping[str, Tensor], found: Mapping[str, Moments]) -> Figure:
-    """Figure 2: the training latents' distribution against samplers'.
+def distribution(found: Mapping[str, LatentDistributions]) -> Figure:
+    """Figure 2: the training latents' distributions against samplers', in the paper's colours.
 
-    Left: E[b_i] of every bit, ordered by the truth. Middle: E[b_i b_j] of every pair, ordered by
-    the truth. Right: the distribution of the number of positive bits.
+    Upper row: the number of positive bits, and the Hamming distance of two latents. Lower row:
+    E[b_i b_j] of all pairs of bits, and E[b_i] of all bits. Each panel states how far a sampler is
+    from the truth: total variation of what is drawn, and of single moments the RMS error.
 
     Args:
-        latents: (K, N) in {-1, +1} by method, "truth" among them, in drawing order.
-        found: their moments.
+        found: by method, "truth" among them; see :data:`FIGURE_2` for the others.
     """
-    figure, (left, middle, right) = new_figure(3, height=2.3)
+    figure, axes = new_figure(2, 2, height=4.9)
     truth = found["truth"]
-    bit_order, pair_order = truth.first.argsort(), truth.pairs.argsort()
-    ranks = np.arange(0, len(pair_order), max(1, len(pair_order) // 2000))
-    for method, moments in found.items():
-        is_truth = method == "truth"
-        look: Any = {"color": COLOURS[method], "zorder": 1 if is_truth else 2}
-        left.plot(moments.first[bit_order], lw=2.4 if is_truth else 0.6, **look)
-        points: Any = {"lw": 2.4} if is_truth else {"marker": ".", "ls": "", "ms": 1.2, "mew": 0}
-        middle.plot(ranks, moments.pairs[pair_order][ranks], **points, **look)
-        ones = (latents[method] > 0).sum(1)
-        shares = ones.bincount(minlength=latents[method].shape[1] + 1) / len(ones)
-        right.plot(shares, lw=2.4 if is_truth else 1.0, label=LABELS[method], **look)
-    totals = np.concatenate([(bits > 0).sum(1).numpy() for bits in latents.values()])
-    right.set_xlim(*np.quantile(totals, [0.0005, 0.9995]) + np.array([-2, 2]))
-    left.set(title="first moments", xlabel="bit, ordered by truth", ylabel=r"$E[b_i]$")
-    middle.set(title="pair moments", xlabel="pair, ordered by truth", ylabel=r"$E[b_i b_j]$")
-    right.set(title="positive bits", xlabel="bits at +1", ylabel="share of latents")
-    legend_below(figure, right, 3)
+    for axis, (name, title, unit, share) in zip(axes, _PANELS, strict=True):
+        edges = truth.edges(name)
+        distances = []
+        for method, own in found.items():
+            shares = own.shares(name, edges)
+            filled = method == "truth"
+            look: Any = {"color": COLOURS[FIGURE_2[method]], "fill": filled}
+            look |= {"alpha": 0.35, "lw": 0} if filled else {"lw": 1.1, "ls": _LINES[method]}
+            axis.stairs(shares, edges, label=LABELS[method], **look)
+            if not filled:
+                apart = total_variation(shares, truth.shares(name, edges))
+                text = f"{_SHORT[method]}: TV {apart:.3f}"
+                error = own.rms_error(name, truth)
+                distances.append(text if error is None else f"{text}, RMS {error:.4f}")
+                place = 0.97 - 0.085 * (len(distances) - 1)
+                axis.text(0.985, place, distances[-1], color=look["color"], fontsize=6, ha="right",
+                          va="top", transform=axis.transAxes)  # fmt: skip
+        axis.set(title=title, xlabel=unit, ylabel=share, ylim=(0, 1.3 * axis.get_ylim()[1]))
+        axis.set_xlim(edges[0], edges[-1])
+    legend_below(figure, axes[0], 2)
     return figure
 
 

@@ -20,6 +20,7 @@ from companion.figures.style import (
     styled,
 )
 
+_LEAST = 1.0  # bits an image: less says nothing of it, and would cost the axis a decade or two
 _MARKS = {"packed": "s", "factorised": "^", "autoregressive": "o"}
 
 
@@ -28,10 +29,11 @@ def rate_distortion(points: Sequence[Point], distance: str) -> Figure:
     """PSNR and Fréchet distance over measured bits per image.
 
     Args:
-        points: of all methods; an LBAE's are marked by coder, a line joins the others,
-            dashed for mosaics.
+        points: of all methods; an LBAE's are marked by coder, a line joins the others, dashed
+            for mosaics. Points of less than one bit an image are left out.
         distance: name of the Fréchet distance.
     """
+    points = [point for point in points if point.bits >= _LEAST]
     figure, axes = new_figure(2, width=TWO_COLUMNS, height=3.1)
     for axis, measure, label in zip(
         axes, ("psnr", "distance"), ("PSNR, dB", distance), strict=True

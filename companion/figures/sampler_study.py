@@ -55,21 +55,23 @@ def error_plane(found: Mapping[str, Sampled]) -> Figure:
 
 @styled
 def weights_and_distances(found: Mapping[str, Sampled]) -> Figure:
-    """Distributions of the number of positive bits and of the distance to training latents.
+    """Cumulative distributions of the number of positive bits and of distances to training latents.
 
     Args:
         found: by sampler.
     """
-    figure, axes = new_figure(2, width=TWO_COLUMNS, height=2.5)
+    figure, axes = new_figure(2, width=TWO_COLUMNS, height=2.5, sharey=True)
     titles = ("positive bits", "bits to the nearest training latent")
     for axis, title, name in zip(axes, titles, ("positive", "distances"), strict=True):
-        shares = {key: getattr(sampled, name).numpy() for key, sampled in found.items()}
-        there = np.flatnonzero(sum(shares.values()) > 1e-4)
-        for key, values in shares.items():
+        below = {key: getattr(sampled, name).cumsum(0).numpy() for key, sampled in found.items()}
+        for key, values in below.items():
             lines = "--" if key in ("resampled", "test") else "-"
-            axis.plot(values, lines, color=COLOURS[key], lw=1.1, label=LABELS[key])
-        axis.set(xlabel=title, xlim=(there.min(), there.max()), ylim=(0, None))
-    axes[0].set_ylabel("share of the samples")
+            axis.step(range(len(values)), values, lines, where="post", color=COLOURS[key], lw=1.1,
+                      label=LABELS[key])  # fmt: skip
+        low = min(int(np.searchsorted(values, 0.001)) for values in below.values())
+        high = max(int(np.searchsorted(values, 0.999)) for values in below.values())
+        axis.set(xlabel=title, xlim=(low - 1, high + 1), ylim=(0, 1))
+    axes[0].set_ylabel("share of samples with at most as many")
     axes[1].legend(loc="upper left", bbox_to_anchor=(1.02, 1.0))
     return figure
 

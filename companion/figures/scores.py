@@ -14,7 +14,6 @@ from companion.figures.style import (
     COLOURS,
     GREY,
     INK,
-    ONE_COLUMN,
     TWO_COLUMNS,
     new_figure,
     plain_numbers,
@@ -30,18 +29,24 @@ def precision_recall_curves(panels: Mapping[str, Mapping[str, tuple[str, Tensor]
         panels: title -> colour key (see ``COLOURS``) -> label and curve (2, angles), precision
             first.
     """
-    count = len(panels)
-    width = max(ONE_COLUMN * 1.1, TWO_COLUMNS / 3 * count)
+    alone = len(panels) == 1  # then the legend is beside the panel, else below all
+    columns = 2 if alone else len(panels)
+    side = TWO_COLUMNS / max(columns, 3)
     figure, axes = new_figure(
-        count, width=width, height=width / count + 1.1, sharex=True, sharey=True
+        columns, width=side * columns, height=side + (0.4 if alone else 1.1), sharey=True
     )
-    for axis, (title, curves) in zip(axes, panels.items(), strict=True):
+    for axis, (title, curves) in zip(axes, panels.items(), strict=False):
         for colour, (label, (precision, recall)) in curves.items():
             axis.plot(recall, precision, color=COLOURS[colour], label=label)
         axis.set(xlim=(0, 1.01), ylim=(0, 1.01), xlabel="recall", aspect="equal")
-        axis.set_title(fill(title, 24))
+        axis.set(xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
+        axis.set_title(fill(title, int(13 * side)), fontsize=7.5)
     axes[0].set_ylabel("precision")
-    legend_below(figure, axes[0], 2)
+    if alone:
+        axes[1].set_axis_off()
+        axes[1].legend(*axes[0].get_legend_handles_labels(), loc="center left")
+    else:
+        legend_below(figure, axes[0], min(3, len(axes[0].lines)))
     return figure
 
 

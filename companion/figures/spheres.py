@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from mpl_toolkits.mplot3d import Axes3D
+from matplotlib.patches import FancyArrowPatch
+from mpl_toolkits.mplot3d import Axes3D, proj3d
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -13,20 +18,44 @@ from companion.figures.style import COLOURS, GREY, INK, TWO_COLUMNS, styled
 
 _Array = NDArray[np.float64]
 _ELEVATION = 18.0  # of the view, in degrees
+_MAX_ROWS = 250  # of a matrix: more would not fit its pixels
+
+
+class Arrow(FancyArrowPatch):
+    """An arrow from the centre to a tip, (3,), whose flat head is seen from every side.
+
+    The heads of matplotlib's own 3-D arrows vanish where the arrow points at the viewer.
+    """
+
+    def __init__(self, tip: _Array, colour: str) -> None:
+        look: Any = {"arrowstyle": "-|>", "mutation_scale": 11, "shrinkA": 0, "shrinkB": 0}
+        super().__init__((0, 0), (0, 0), color=colour, lw=1.6, **look)
+        self.tip = tip
+
+    def do_3d_projection(self, renderer: object = None) -> float:
+        """Project both ends; matplotlib calls it, and draws far artists first."""
+        assert isinstance(self.axes, Axes3D)
+        xs, ys, zs = proj3d.proj_transform(*np.array([np.zeros(3), self.tip]).T, self.axes.M)
+        self.set_positions((xs[0], ys[0]), (xs[1], ys[1]))
+        return float(np.min(zs))
 
 
 @styled
-def sphere_figures(example: SphereExample, normal: Tensor) -> Figure:
-    """Left, Figure 3: bits as unit vectors. Right, Figure 4: a hyperplane gives them signs.
+def sphere_figures(example: SphereExample, normal: Tensor, gram: Tensor) -> Figure:
+    """Left, Figure 3: H, and bits as unit vectors. Right, Figure 4: a hyperplane gives them signs.
 
     Args:
         example: from :func:`companion.analysis.geometry.sphere_example`.
         normal: of the hyperplane, (3,).
+        gram: H, (N+1, N+1).
     """
-    figure = Figure(figsize=(TWO_COLUMNS, 3.3), layout="constrained")
-    left = figure.add_subplot(1, 2, 1, projection="3d")
-    right = figure.add_subplot(1, 2, 2, projection="3d")
+    figure = Figure(figsize=(TWO_COLUMNS, 2.75))
+    heat = figure.add_axes((0.01, 0.2, 0.27, 0.27 * TWO_COLUMNS / 2.75))
+    left, right = (
+        figure.add_axes((start, 0.0, 0.33, 0.89), projection="3d") for start in (0.3, 0.63)
+    )
     assert isinstance(left, Axes3D) and isinstance(right, Axes3D)
+    _heat_map(heat, figure.add_axes((0.05, 0.12, 0.19, 0.035)), gram)
     rows = example.vectors.double().numpy()
     wire_sphere(left)
     _face(left, np.vstack([rows, _unit(normal)]))
@@ -34,9 +63,23 @@ def sphere_figures(example: SphereExample, normal: Tensor) -> Figure:
     for row, name in zip(rows[:-1], example.names, strict=True):
         arrow(left, row, INK, name)
     draw_rounding(right, example, normal)
-    left.set_title("one vector per bit; angles from H")
-    right.set_title("a random hyperplane gives the signs")
+    heat.set_title("Figure 3: H, the cosines of angles", fontsize=7.5)
+    left.set_title("one unit vector per bit", fontsize=7.5, y=1.04)
+    right.set_title("Figure 4: a hyperplane gives signs", fontsize=7.5, y=1.04)
     return figure
+
+
+def _heat_map(axis: Axes, below: Axes, gram: Tensor) -> None:
+    """H and its colours; evenly spaced rows, the boundary's among them, if all would not fit."""
+    shown = np.linspace(0, len(gram) - 1, min(len(gram), _MAX_ROWS)).round().astype(int)
+    cosines = gram.cpu().numpy()[np.ix_(shown, shown)]
+    most = float(np.quantile(np.abs(cosines[np.triu_indices(len(cosines), 1)]), 0.99))
+    sns.heatmap(
+        cosines, ax=axis, cmap="vlag", vmin=-most, vmax=most, square=True, rasterized=True,
+        xticklabels=False, yticklabels=False, cbar_ax=below,
+        cbar_kws={"orientation": "horizontal", "extend": "both"},
+    )  # fmt: skip
+    below.tick_params(labelsize=6)
 
 
 def draw_rounding(
@@ -100,7 +143,7 @@ def _unit(normal: Tensor) -> _Array:
 
 def arrow(axis: Axes3D, tip: _Array, colour: str, label: str) -> None:
     """A vector from the centre, labelled on the far side of its tip."""
-    axis.quiver(0, 0, 0, *tip, color=colour, lw=1.6, arrow_length_ratio=0.1)
+    axis.add_artist(Arrow(tip, colour))
     right, up = _seen(tip[None], axis.azim)[0]
     beside = "left" if right > 0 else "right"
     above = "bottom" if up > 0 else "top"

@@ -18,6 +18,7 @@ from lbae_lib.files import replacing
 
 P = ParamSpec("P")
 
+DPI = 200  # of PNG files
 ONE_COLUMN = 3.25  # inches, of the paper's two-column layout
 TWO_COLUMNS = 6.75
 
@@ -60,10 +61,15 @@ COLOURS = {
     "restored": "#882255",
     "source": "#882255",
     "target": "#009E73",
-    "positive": "#D55E00",
+    # Of Figure 4: red, blue, yellow, green.
+    "positive": "#CC3311",
     "negative": "#0072B2",
-    "boundary": "#B8860B",
+    "boundary": "#E0A800",
     "normal": "#009E73",
+    # Of Figure 2: blue, green, red.
+    "figure_2_truth": "#0072B2",
+    "figure_2_direct": "#009E73",
+    "figure_2_clip": "#CC3311",
     "lbae": "#0072B2",
     "vae": "#D55E00",
     "control": GREY,
@@ -91,7 +97,7 @@ _RC: Any = {
     "legend.frameon": False,
     "lines.linewidth": 1.3,
     "figure.dpi": 110,
-    "savefig.dpi": 200,
+    "savefig.dpi": DPI,
     "savefig.facecolor": "white",
     "svg.fonttype": "none",
     "svg.hashsalt": "lbae",

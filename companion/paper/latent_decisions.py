@@ -151,3 +151,28 @@ def at_once(distances: Tensor) -> tuple[str, Decision]:
     steps = distances.shape[1] - 1
     evidence = f"{share:.1%} of {len(distances):,} paths flip all differing bits in one of {steps}"
     return f"{evidence} steps", judge("at_once", share, 0.0)
+
+
+def no_abrupt_changes(pixels: float, features: float, paths: int) -> Decision:
+    """Whether paths change without a jump, in intensities and in content; both have to agree.
+
+    Args:
+        pixels: share of paths with an abrupt step, measured in pixels.
+        features: the same in the features of a classifier.
+        paths: number of paths.
+    """
+    both = [judge("abrupt", share, share_error(share, paths)) for share in (pixels, features)]
+    if both[0].outcome is both[1].outcome:
+        return both[0]
+    return undecided("pixels and features disagree", both[0].rule)
+
+
+def far_away(distance: float, test: float) -> tuple[str, Decision]:
+    """Whether latents on a path are far from the training latents: evidence and decision.
+
+    Args:
+        distance: mean number of bits to the nearest training latent, between the ends of paths.
+        test: the same for test latents.
+    """
+    evidence = f"{distance:.1f} bits from the nearest training latent; test latents {test:.1f}"
+    return evidence, judge("far", distance / test if test else None, 0.0)

@@ -77,6 +77,18 @@ LIMITS: Mapping[str, Limit] = {
         0.99, "at least", "The claim holds if 99% of the paths flip at once.",
         "The paper says that all do.",
     ),
+    "abrupt": Limit(
+        0.1, "at most",
+        "A path changes abruptly if one of its steps is more than three mean steps. The claim "
+        "holds if at most one path in ten does, in pixels and in features.",
+        "A path of ten steps that jumps at once has a step of ten mean steps.",
+    ),
+    "far": Limit(
+        2.0, "at least",
+        "We call latents far from the training latents if they are twice as many bits from the "
+        "nearest one as test latents are.",
+        "Test latents are as far as new latents of the distribution are.",
+    ),
     "novel": Limit(
         0.01, "at most", "We call samples novel if at most 1% are copies of training latents.",
         "A few copies do not make a sampler that copies.",

@@ -89,3 +89,17 @@ def threshold_for(direction: Tensor, bits: int) -> float:
     if bits >= len(ordered):
         return 0.0
     return float(ordered[bits])
+
+
+def threshold_changing(latents: Tensor, direction: Tensor, share: float) -> float:
+    """The lowest threshold D at which Eq. 17 changes at most a share of these latents' bits.
+
+    Args:
+        latents: b, (K, N) in {-1, +1}.
+        direction: p, (N,).
+        share: of all bits, on average over the latents, in [0, 1].
+    """
+    changes = (latents != torch.sign(direction).to(latents)).double().mean(0)  # of each bit
+    largest_first = direction.to(latents.device).abs().argsort(descending=True)
+    changed = changes[largest_first].cumsum(0) / len(direction)
+    return threshold_for(direction, int((changed <= share).sum()))

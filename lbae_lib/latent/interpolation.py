@@ -77,8 +77,7 @@ def interpolate_bits(
 
 def _weights(a: Tensor, b: Tensor, steps: int) -> tuple[Tensor, Tensor]:
     """The weights of both ends in each point, twice (K, T), for unit vectors (K, R)."""
-    if steps < 2:
-        raise ValueError(f"steps is {steps}, but must be at least 2: a path contains its ends")
+    _check_steps(steps)
     # atan2 of chord lengths keeps its precision where acos of a dot product loses it.
     angle = 2 * torch.atan2((a - b).norm(dim=-1), (a + b).norm(dim=-1))  # (K,)
     sine = torch.sin(angle)
@@ -92,20 +91,55 @@ def _weights(a: Tensor, b: Tensor, steps: int) -> tuple[Tensor, Tensor]:
     return weight_a, weight_b
 
 
-def hamming_path(path: Tensor) -> tuple[Tensor, Tensor]:
+def _check_steps(steps: int) -> None:
+    if steps < 2:
+        raise ValueError(f"steps is {steps}, but must be at least 2: a path contains its ends")
+
+
+def flip_path(source: Tensor, target: Tensor, steps: int, order: Tensor) -> Tensor:
+    """Paths on which the differing bits flip one after another, as many in each step as in others.
+
+    A baseline for paths of hyperplanes: it needs no sampler, and its ends are exact.
+
+    Args:
+        source: (K, N) in {-1, +1}.
+        target: (K, N) in {-1, +1}.
+        steps: T >= 2, the number of points, both ends included.
+        order: (K, N); bits with lower values flip first. Values of equal bits play no part.
+
+    Returns:
+        float32 (K, T, N) in {-1, +1}.
+
+    Raises:
+        ValueError: if steps is below 2.
+    """
+    _check_steps(steps)
+    differs = source != target
+    place = order.masked_fill(~differs, torch.inf).argsort(1).argsort(1)  # 0 for the first to flip
+    number = differs.sum(1, keepdim=True)
+    due = (number * torch.linspace(0, 1, steps, device=number.device)).round()  # (K, T)
+    flipped = (place[:, None] < due[..., None]) & differs[:, None]
+    return torch.where(flipped, target[:, None], source[:, None]).float()
+
+
+def hamming_path(path: Tensor, ends: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
     """Hamming distances (Eq. 16) along a path, relative to that between its ends (Figure 9).
 
     Args:
         path: bits, (K, T, N) in {-1, +1}; paths whose ends are equal are left out.
+        ends: source and target from which distances are measured, (K, N) each: the true latents,
+            as the paper's text says. By default the path's own first and last points, as in the
+            authors' code, where the bits that an inversion gets wrong do not show.
 
     Returns:
-        The distances of each point from the first and from the last, float64 (K', T) each.
+        The distances of each point from the source and from the target, float64 (K', T) each.
     """
-    length = hamming_distance(path[:, 0], path[:, -1]).double()
-    kept = path[length > 0]
-    length = length[length > 0][:, None]
-    source = hamming_distance(kept, kept[:, :1]) / length
-    target = hamming_distance(kept, kept[:, -1:]) / length
+    first, last = (path[:, 0], path[:, -1]) if ends is None else (end.to(path) for end in ends)
+    length = hamming_distance(first, last).double()
+    kept = length > 0
+    path, first, last, length = path[kept], first[kept], last[kept], length[kept][:, None]
+    source = hamming_distance(path, first[:, None]) / length
+    target = hamming_distance(path, last[:, None]) / length
     return source, target
 
 

@@ -1,0 +1,218 @@
+"""Images on paths between latents: simple baselines, and how smoothly any path changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from companion.experiments.trained import Trained
+from lbae_lib.latent.interpolation import flip_path
+from lbae_lib.metrics.classifier import ClassifierFeatures, logits_of
+from lbae_lib.metrics.features import extract
+from lbae_lib.metrics.frechet import feature_statistics, frechet_distance
+from lbae_lib.models.encoding import BATCH_SIZE, decode, to_uint8, to_unit_range
+
+ABRUPT = 3.0  # a step this many times as large as the path's mean step is abrupt
+
+
+@dataclass(frozen=True)
+class PathEnds:
+    """Pairs of test images between which paths run.
+
+    Attributes:
+        trained: the model with its images and latents.
+        source: indices of test images, int64 (K,).
+        target: indices of test images, int64 (K,).
+    """
+
+    trained: Trained
+    source: Tensor
+    target: Tensor
+
+    def bits(self) -> tuple[Tensor, Tensor]:
+        """The latents of both ends, (K, N) each."""
+        latents = self.trained.bits("test")
+        return latents[self.source], latents[self.target]
+
+    @cached_property
+    def images(self) -> tuple[Tensor, Tensor]:
+        """The reconstructions of both ends, uint8 (K, C, S, S) each."""
+        source, target = (decode(self.trained.model, bits) for bits in self.bits())
+        return source, target
+
+    def closed(self, images: Tensor) -> Tensor:
+        """A path (K, T, C, S, S) with the reconstructions of the true latents as its two ends."""
+        source, target = self.images
+        return torch.cat([source[:, None], images[:, 1:-1], target[:, None]], dim=1)
+
+
+Draw = Callable[[PathEnds, int, torch.Generator], Tensor]  # to uint8 (K, T, C, S, S)
+
+
+def _random_order(ends: PathEnds, steps: int, generator: torch.Generator) -> Tensor:
+    source, _ = ends.bits()
+    return _decoded_bits(ends, steps, torch.rand(source.shape, generator=generator))
+
+
+def _logit_order(ends: PathEnds, steps: int, _: torch.Generator) -> Tensor:
+    """In the order in which the bits flip if the encoder's logits move on straight lines."""
+    source, target = (_logits(ends.trained, chosen).abs() for chosen in (ends.source, ends.target))
+    return _decoded_bits(ends, steps, source / (source + target).clamp(min=1e-12))
+
+
+def _first_layer(ends: PathEnds, steps: int, _: torch.Generator) -> Tensor:
+    """The first layer is linear: its output moves straight if the input does."""
+    source, target = ends.bits()
+    t = torch.linspace(0, 1, steps)[:, None]
+    latents = torch.lerp(source[:, None], target[:, None], t)
+    return _decoded(ends.trained, latents.flatten(0, 1)).unflatten(0, (-1, steps))
+
+
+def _pixel_blend(ends: PathEnds, steps: int, _: torch.Generator) -> Tensor:
+    source, target = (to_unit_range(images)[:, None] for images in ends.images)
+    t = torch.linspace(0, 1, steps)[:, None, None, None]
+    return to_uint8(torch.lerp(source, target, t))
+
+
+@dataclass(frozen=True)
+class PathBaseline:
+    """A way from image to image without hyperplanes.
+
+    Attributes:
+        label: for tables and figures.
+        draw: ends, number of points and generator to uint8 images (K, T, C, S, S).
+    """
+
+    label: str
+    draw: Draw
+
+
+BASELINES: Mapping[str, PathBaseline] = {
+    "random_order": PathBaseline("bits flipped in random order", _random_order),
+    "logit_order": PathBaseline("bits flipped by |logit|", _logit_order),
+    "first_layer": PathBaseline("linear in the decoder's first layer", _first_layer),
+    "pixel_blend": PathBaseline("pixel blend", _pixel_blend),
+}
+
+
+def path_images(ends: PathEnds, bits: Tensor) -> Tensor:
+    """Decoded paths between true latents: all points but the first and last are the path's.
+
+    Args:
+        ends: of the paths.
+        bits: (K, T, N) in {-1, +1}.
+
+    Returns:
+        uint8 (K, T, C, S, S).
+    """
+    return ends.closed(decode(ends.trained.model, bits.flatten(0, 1)).unflatten(0, bits.shape[:2]))
+
+
+@dataclass(frozen=True)
+class PathScores:
+    """How images change along paths; first and last image are those of the true latents.
+
+    Attributes:
+        distance: Fréchet distance of the images between the ends from the reference.
+        pixels: largest step over mean step of each path that changes, in RMS of the pixels, (K',).
+        features: the same in the distance of the extractor's features.
+        third_class: share of images between the ends in a class that neither end has; None
+            without classes.
+        one_change: share of paths on which the class changes at most once; None without classes.
+    """
+
+    distance: float
+    pixels: Tensor
+    features: Tensor
+    third_class: float | None
+    one_change: float | None
+
+    def abrupt(self) -> tuple[float, float]:
+        """Share of paths with a step of more than ``ABRUPT`` mean steps: pixels, features."""
+        pixels, features = (
+            int((ratio > ABRUPT).sum()) / max(1, len(ratio))
+            for ratio in (self.pixels, self.features)
+        )
+        return pixels, features
+
+    def numbers(self) -> dict[str, float | None]:
+        """Means over the paths, for tables and records; None where no path changes."""
+        pixels, features = self.abrupt()
+        return {
+            "distance": self.distance,
+            "pixels": float(self.pixels.mean()) if len(self.pixels) else None,
+            "features": float(self.features.mean()) if len(self.features) else None,
+            "abrupt_pixels": pixels,
+            "abrupt_features": features,
+            "third_class": self.third_class,
+            "one_change": self.one_change,
+        }
+
+
+class PathMeter:
+    """Scores paths of images by the features of an in-domain classifier.
+
+    Args:
+        extractor: the classifier.
+        reference: test images, uint8 (K, C, S, S).
+    """
+
+    def __init__(self, extractor: ClassifierFeatures, reference: Tensor) -> None:
+        self.extractor = extractor
+        self.reference = feature_statistics(extract(extractor, reference))
+
+    def measure(self, images: Tensor) -> PathScores:
+        """Score paths.
+
+        Args:
+            images: uint8 (K, T, C, S, S) with T >= 3.
+        """
+        count, steps = images.shape[:2]
+        features = extract(self.extractor, images.flatten(0, 1)).unflatten(0, (count, steps))
+        pixels = torch.cat([part.float().diff(dim=1).flatten(2).norm(dim=2) for part in
+                            images.split(100)])  # fmt: skip
+        third = one = None
+        if not self.extractor.model.several:
+            classes = logits_of(self.extractor.model, images.flatten(0, 1)).argmax(1)
+            classes = classes.unflatten(0, (count, steps))
+            inner = classes[:, 1:-1]
+            third = float(((inner != classes[:, :1]) & (inner != classes[:, -1:])).double().mean())
+            one = float(((classes.diff(dim=1) != 0).sum(1) <= 1).double().mean())
+        return PathScores(
+            frechet_distance(feature_statistics(features[:, 1:-1].flatten(0, 1)), self.reference),
+            _largest_over_mean(pixels),
+            _largest_over_mean(features.diff(dim=1).norm(dim=2)),
+            third,
+            one,
+        )
+
+
+def _largest_over_mean(steps: Tensor) -> Tensor:
+    """Of each path (K, T-1) that changes at all."""
+    steps = steps[steps.sum(1) > 0].double()
+    return steps.amax(1) / steps.mean(1)
+
+
+def _decoded_bits(ends: PathEnds, steps: int, order: Tensor) -> Tensor:
+    return path_images(ends, flip_path(*ends.bits(), steps, order))
+
+
+@torch.inference_mode()
+def _decoded(trained: Trained, latents: Tensor) -> Tensor:
+    """Images of real numbers in the place of bits."""
+    device = next(trained.model.parameters()).device
+    parts = (trained.model.decode(part.to(device)) for part in latents.split(BATCH_SIZE))
+    return torch.cat([to_uint8(part).cpu() for part in parts])
+
+
+@torch.inference_mode()
+def _logits(trained: Trained, chosen: Tensor) -> Tensor:
+    """What the encoder rounds to bits, (K, N), of test images."""
+    model, images = trained.model, trained.images["test"].images[chosen]
+    device = next(model.parameters()).device
+    parts = (to_unit_range(part).to(device) for part in images.split(BATCH_SIZE))
+    return torch.cat([model.head(model.trunk(part)).cpu() for part in parts])
