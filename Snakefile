@@ -2,7 +2,8 @@
 # Run it with `lbae report`, or directly:
 #   snakemake --workflow-profile profiles/default --config profile=quick datasets=digits
 # On a machine with two GPUs, LBAE_GPUS=0,1 and --resources gpu=2 give each step one of its own.
-from companion.experiments.artifacts import EXTRACTOR, LATENTS, MODEL, PRIOR
+from companion.experiments.artifacts import EXTRACTOR, LATENTS, MODEL, PRIOR, ROLES
+from companion.experiments.profiles import STUDIES
 from companion.experiments.records import TABLES
 from companion.workflow.plan import BOOK_INDEX, Plan
 
@@ -75,6 +76,20 @@ rule prior:
     output: plan.outputs(PRIOR)
     params:
         command=lambda w: plan.command("prior", w.slug),
+    resources: **plan.gpu
+    threads: many
+    priority: 2
+    shell: COMPUTE
+
+
+# What was trained before a study was stopped is no output either.
+rule study:
+    wildcard_constraints: study="|".join(STUDIES)
+    input: lambda w: plan.inputs(ROLES[w.study][0], w.slug)
+    output: FOLDER + "/{study}/record.json"
+    params:
+        command=lambda w: plan.command("study " + w.study, w.slug),
+        options=lambda w: plan.study_options(w.slug, w.study),
     resources: **plan.gpu
     threads: many
     priority: 2

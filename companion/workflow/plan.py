@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from companion.experiments.artifacts import MODEL, Artifact, needed_artifacts
-from companion.experiments.profiles import Experiment, load_experiment
+from companion.experiments.profiles import STUDIES, Experiment, StudyName, load_experiment
 from companion.experiments.records import IMPORTED, SCORES, TABLES, comparable, is_imported
 from companion.experiments.sources import module_sources, notebook_sources
 from companion.project import project_root
@@ -120,6 +120,11 @@ class Plan:
         entry = self._experiments[slug].entry
         return json.dumps([entry.extractor_epochs, entry.validation_images])
 
+    def study_options(self, slug: str, study: StudyName) -> str:
+        """What a study depends on in the configuration, as one string."""
+        entry = self._experiments[slug].entry
+        return json.dumps([entry.studies[study].model_dump(), entry.validation_images])
+
     def notebook_options(self, slug: str, notebook: str) -> str:
         """The parameters a notebook is run with, as one string."""
         return json.dumps(self._experiments[slug].entry.notebooks.get(notebook, {}), sort_keys=True)
@@ -194,7 +199,8 @@ def parse_duration(text: str) -> float:
 def _suits(experiment: Experiment, needs: list[str]) -> bool:
     """Whether the data set and its profile have what a notebook needs."""
     baseline = "vae" not in needs or experiment.entry.vae
-    return bool(baseline) and ("attributes" not in needs or experiment.dataset.named)
+    studied = all(study in experiment.entry.studies for study in STUDIES if study in needs)
+    return bool(baseline and studied) and ("attributes" not in needs or experiment.dataset.named)
 
 
 def _relative(files: list[Path]) -> list[str]:
