@@ -81,7 +81,8 @@ def run(variant: str, task: Task, images: Images, experiment: Experiment) -> dic
         used, perplexity: share of the indices that occur among training images, and perplexity of
         their distribution as a share of their number; all tokens together.
         independent_bits, prior_bits: cross-entropy of test latents. uniform_distance,
-        prior_distance: of samples. None for the last three of the supplement's VQ-VAE.
+        hyperplane_distance, prior_distance: of samples. The supplement's VQ-VAE has uniform samples
+        alone; the other four are None.
         paths: by kind, "linear" and, for the LBAE, "hyperplane"; see :func:`_measured_path`.
         pictures: PNG of test images, reconstructions, samples and paths; of the first seed alone.
     """
@@ -103,9 +104,9 @@ def run(variant: str, task: Task, images: Images, experiment: Experiment) -> dic
         "distance": scores.distance(decoded),
         **_code_use(bits["train"], token),
         "uniform_distance": scores.distance(model.decode(uniform)),
-        "independent_bits": None,
-        "prior_bits": None,
-        "prior_distance": None,
+        **dict.fromkeys(
+            ("independent_bits", "prior_bits", "hyperplane_distance", "prior_distance")
+        ),
     }
     rows = [test[:SHOWN], decoded[:SHOWN]]
     if variant != "vq_supplement":
@@ -138,8 +139,11 @@ def _under_prior(
     fitted = fit_autoregressive(
         bits["train"], bits["validation"], hidden=HIDDEN, show_progress=False
     ).model
-    drawn = model.decode(fitted.sample(len(bits["test"]), generator))
-    found["independent_bits"] = entropy(Factorised.fit(moments(bits["train"])), bits["test"])
+    count, truth = len(bits["test"]), moments(bits["train"])
+    drawn = model.decode(fitted.sample(count, generator))
+    rounded = model.decode(hyperplane_sampler(truth)[0].sample(count, generator))
+    found["hyperplane_distance"] = scores.distance(rounded)
+    found["independent_bits"] = entropy(Factorised.fit(truth), bits["test"])
     found["prior_bits"] = entropy(fitted, bits["test"])
     found["prior_distance"] = scores.distance(drawn)
     return drawn

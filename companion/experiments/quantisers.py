@@ -15,6 +15,9 @@ from lbae_lib.errors import ConfigError, extra
 
 VECTOR = 4  # numbers of a codeword of a VQ-VAE
 LEVELS = 4  # of each number of an FSQ: two bits
+# Inverse, of the entropies of LFQ and BSQ. At the usual 100 all images start with one code, where
+# the entropies have no gradient, and stay there.
+TEMPERATURE = 1.0
 
 
 def indices_of_bits(bits: Tensor, token: int) -> Tensor:
@@ -154,14 +157,14 @@ class LookupFreeQuantiser(_Tokens):
         self.scale = token**-0.5 if spherical else 1.0
         self.signs = LFQ(
             codebook_size=2**token, num_codebooks=self.tokens, entropy_loss_weight=0.1,
-            commitment_loss_weight=0.25, spherical=spherical,
+            spherical=spherical,
         )  # fmt: skip
 
     def forward(
         self, numbers: Tensor, progress: float, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """Signs, scaled, with a straight-through gradient, and entropy and commitment losses."""
-        values, _, loss = self.signs(numbers[:, None])
+        """Signs, scaled, with a straight-through gradient, and the entropy loss."""
+        values, _, loss = self.signs(numbers[:, None], inv_temperature=TEMPERATURE)
         return values[:, 0], loss
 
     def code(self, numbers: Tensor) -> Tensor:

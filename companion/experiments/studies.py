@@ -10,12 +10,12 @@ import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from companion.experiments import bottleneck_study, quantiser_study
 from companion.experiments.artifacts import BOTTLENECKS, QUANTISERS, Artifact
 from companion.experiments.images import Images, load_images
-from companion.experiments.profiles import STUDIES, Experiment, Study
+from companion.experiments.profiles import STUDIES, Experiment, Study, StudyName
 from companion.experiments.records import recorded_run
 from companion.experiments.study_training import Task
 from lbae_lib.errors import CheckpointError, ConfigError, unknown
@@ -69,7 +69,7 @@ def run_study(name: str, experiment: Experiment, data_root: Path, device: str = 
     if name not in KINDS:
         raise ConfigError(unknown("study", name, STUDIES))
     kind, device = KINDS[name], choose_device(device)
-    study = experiment.entry.studies.get(kind.artifact.files[0].split("/")[0])  # type: ignore[call-overload]
+    study = experiment.entry.studies.get(cast(StudyName, name))
     if study is None:
         raise ConfigError(
             f"config/{experiment.profile}.yaml has no study {name!r} of {experiment.dataset.name}: "
