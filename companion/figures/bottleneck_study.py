@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from companion.figures.axes import legend_below
-from companion.figures.style import GREY, INK, TWO_COLUMNS, new_figure, plain_numbers, styled
+from companion.figures.style import GREY, INK, new_figure, plain_numbers, styled
 from lbae_lib.models.bottlenecks import KINDS
 
 # Of the variants in their order; the first is the paper's.

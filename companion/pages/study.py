@@ -56,10 +56,10 @@ class StudyPage(Page):
         """A curve's mean over the epochs, for each seed."""
         return [fmean(curve) for curve in self.curves(variant, name)]
 
-    def interval(self, variant: str, name: str) -> Interval | None:
-        """Mean and interval of a number; None where it was not measured."""
-        values = self.values(variant, name)
-        return None if None in values else Interval.of(values)
+    def shown(self, variant: str, *names: str, kind: str = "") -> list[str | None]:
+        """Cells of a table: means with intervals, None where a number was not measured."""
+        found = [self.values(variant, name, kind) for name in names]
+        return [None if None in values else str(Interval.of(values)) for values in found]
 
     def _options(self) -> dict[str, Any]:
         return {"dataset": self.experiment.dataset.name} | super()._options()
