@@ -125,8 +125,8 @@ def test_keys_labels_and_colours_are_those_of_the_registry():
 
 
 def test_the_keys_are_those_of_samplers_that_can_be_fitted(fitted, latents):
-    assert fitted.keys() == list(SAMPLERS)
-    lacking = set(SAMPLERS) - set(FittedSamplers(latents).keys())
+    assert fitted.available() == list(SAMPLERS)
+    lacking = set(SAMPLERS) - set(FittedSamplers(latents).available())
     assert lacking == {"logistic", "autoregressive", "classes"}
 
 

@@ -55,7 +55,7 @@ class FittedSamplers:
         found = self._fitted(key)
         return HyperplaneSampler(found.vectors) if isinstance(found, HyperplaneFit) else found
 
-    def keys(self) -> list[str]:
+    def available(self) -> list[str]:
         """The samplers that can be fitted with what was given, in the order of the registry."""
         given = {
             name for name in ("validation", "prior", "labels") if getattr(self, name) is not None
