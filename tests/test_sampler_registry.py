@@ -30,7 +30,8 @@ def fitted(request):
     """Samplers of a few correlated bits, so that a bit model's moments can be summed exactly."""
     generator = torch.Generator().manual_seed(3)
     classes = torch.where(torch.randn(5, WIDTH, generator=generator) > -0.3, 1.0, -1.0)
-    chosen = classes[torch.randint(5, (3000,), generator=generator)]
+    labels = torch.randint(5, (3000,), generator=generator)
+    chosen = classes[labels]
     flipped = torch.rand(3000, WIDTH, generator=generator) < 0.1
     bits = torch.where(flipped, -chosen, chosen)
     train, validation = bits[:2500], bits[2500:]
@@ -38,7 +39,7 @@ def fitted(request):
     place = request.param
     return FittedSamplers(
         train.to(place), validation.to(place), prior.model, components=3,
-        labels=chosen[: len(train)].to(place),
+        labels=labels[: len(train)].to(place),
     )  # fmt: skip
 
 

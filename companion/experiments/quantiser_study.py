@@ -162,15 +162,17 @@ def _paths(
     chosen = draw_permutation(count, generator, "cpu")[: 2 * pairs]
     first, last = bits["test"][chosen].chunk(2)
     device = model.head.weight.device
-    ends = [model.bottleneck.values(end.to(device)) for end in (first, last)]
+    start, end = (model.bottleneck.values(part.to(device)) for part in (first, last))
     weights = torch.linspace(0, 1, STEPS, device=device)
     with torch.no_grad():
-        points = [model.bottleneck.nearest(torch.lerp(*ends, weight)).cpu() for weight in weights]
+        points = [
+            model.bottleneck.nearest(torch.lerp(start, end, weight)).cpu() for weight in weights
+        ]
     paths = {"linear": torch.stack(points, dim=1).float()}
     if variant == "lbae":
         sampler = full_rank(hyperplane_sampler(moments(bits["train"]))[0])
-        normals = [exact(end, sampler, generator).normals for end in (first, last)]
-        paths["hyperplane"] = interpolate_bits(sampler, *normals, STEPS)
+        source, target = (exact(part, sampler, generator).normals for part in (first, last))
+        paths["hyperplane"] = interpolate_bits(sampler, source, target, STEPS)
     return paths
 
 

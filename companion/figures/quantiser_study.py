@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -17,23 +18,22 @@ from companion.figures.style import TWO_COLUMNS, new_figure, plain_numbers, styl
 
 @styled
 def rates(
-    points: Mapping[str, Sequence[tuple[float, float | None, float, float]]],
+    points: Mapping[str, Sequence[Mapping[str, Any]]],
     labels: Mapping[str, str],
     titles: tuple[str, str],
 ) -> Figure:
     """Distortion over bits per image, a point for each seed: raw bits open, under the prior filled.
 
     Args:
-        points: by variant, for each seed: raw bits, bits under the prior or None, distortion, and
-            Fréchet distance of the reconstructions.
+        points: by variant, for each seed what :func:`companion.experiments.quantiser_study.run`
+            returns.
         labels: of the variants.
-        titles: of the two vertical axes.
+        titles: of the vertical axes: mean squared error, and Fréchet distance.
     """
     figure, axes = new_figure(2, height=3.1)
-    for place, (axis, title) in enumerate(zip(axes, titles, strict=True), start=2):
+    for axis, title, name in zip(axes, titles, ("error", "distance"), strict=True):
         for (key, seeds), colour in zip(points.items(), PALETTE, strict=False):
-            raw, prior = [p[0] for p in seeds], [p[1] for p in seeds]
-            values = [p[place] for p in seeds]
+            raw, prior, values = ([p[k] for p in seeds] for k in ("bits", "prior_bits", name))
             axis.plot(raw, values, "o", mfc="none", color=colour, ms=4.5, label=labels[key])
             if None not in prior:
                 axis.plot(prior, values, "o", color=colour, ms=4.5)
