@@ -40,6 +40,10 @@ use rule encode as extractor with:
     wildcard_constraints: step=plan.pattern("extractor")
 
 
+use rule encode as study with:
+    wildcard_constraints: step=plan.pattern("study")
+
+
 use rule encode as explorer with:
     wildcard_constraints: step=plan.pattern("explorer")
 

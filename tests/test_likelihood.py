@@ -43,6 +43,23 @@ def test_two_bits_have_the_closed_form(generator):
         )
 
 
+def test_ten_bits_have_the_exact_sum_of_a_mixture_of_independent_bits(generator):
+    """One common factor: given it, the bits are independent, and p(s) is a sum over a grid."""
+    size, loading = 10, 0.6
+    gram = torch.full((size + 1, size + 1), loading**2, dtype=torch.float64).fill_diagonal_(1)
+    sampler = HyperplaneSampler(torch.linalg.cholesky(gram))
+    latents = all_latents(size)[:: 2**size // 16]
+    found = likelihood(latents, sampler, generator, particles=1000, repetitions=6)
+    factor = torch.linspace(-8, 8, 4001, dtype=torch.float64)
+    density = torch.exp(-(factor**2) / 2) / math.sqrt(2 * math.pi) * (factor[1] - factor[0])
+    positive = torch.special.ndtr(loading * factor / math.sqrt(1 - loading**2))
+    for latent, bits, error in zip(latents, found.bits, found.standard_error, strict=True):
+        ones = int((latent > 0).sum())
+        p = 2 * float((positive ** (ones + 1) * (1 - positive) ** (size - ones) * density).sum())
+        assert abs(float(bits) + math.log2(p)) < 5 * float(error) + 0.01
+        assert float(error) < 0.1
+
+
 def test_probabilities_of_all_latents_sum_to_one_and_have_the_samplers_moments(sampler, generator):
     latents = all_latents(sampler.latent_size)
     found = likelihood(latents, sampler, generator, particles=150, repetitions=4)

@@ -45,6 +45,7 @@ def report(smoke_report):
 PAGES = (
     "01_training", "02_latent_distribution", "03_sampling", "04_interpolation", "05_metrics",
     "07_attributes", "08_sampler_laboratory", "09_compression", "11_gallery",
+    "12_bottlenecks", "13_quantisers",
 )  # fmt: skip
 
 
@@ -52,7 +53,7 @@ PAGES = (
 def test_every_step_leaves_a_whole_record(report):
     folder = results(report)
     records = sorted(folder.glob("*/record.json"))
-    made = ("extractor", "lbae", "lbae-12", "prior", "vae")
+    made = ("bottlenecks", "extractor", "lbae", "lbae-12", "prior", "quantisers", "vae")
     assert [r.parent.name for r in records] == [*PAGES, *made]
     for path in [*records, folder.parent / "06_tables/record.json"]:
         record = json.loads(path.read_text())

@@ -30,13 +30,17 @@ def fitted(request):
     """Samplers of a few correlated bits, so that a bit model's moments can be summed exactly."""
     generator = torch.Generator().manual_seed(3)
     classes = torch.where(torch.randn(5, WIDTH, generator=generator) > -0.3, 1.0, -1.0)
-    chosen = classes[torch.randint(5, (3000,), generator=generator)]
+    labels = torch.randint(5, (3000,), generator=generator)
+    chosen = classes[labels]
     flipped = torch.rand(3000, WIDTH, generator=generator) < 0.1
     bits = torch.where(flipped, -chosen, chosen)
     train, validation = bits[:2500], bits[2500:]
     prior = fit_autoregressive(train, validation, hidden=(16,), epochs=2, show_progress=False)
     place = request.param
-    return FittedSamplers(train.to(place), validation.to(place), prior.model, components=3)
+    return FittedSamplers(
+        train.to(place), validation.to(place), prior.model, components=3,
+        labels=labels[: len(train)].to(place),
+    )  # fmt: skip
 
 
 def gaussian_signs(mean, covariance):
@@ -66,6 +70,12 @@ def model_moments(model):
     return extended.T @ (weights[:, None] * extended)
 
 
+def mixed_moments(mixture):
+    """Moments of a mixture of hyperplane samplers."""
+    own = [rounding_moments(component.vectors).cpu() for component in mixture.components]
+    return sum(weight * matrix for weight, matrix in zip(mixture.weights, own, strict=True))
+
+
 def promised(fitted, key):
     """The moments that a sampler promises, float64 (N+1, N+1)."""
     sampler, truth = fitted[key], fitted.moments
@@ -86,6 +96,8 @@ def promised(fitted, key):
                 fitted.mixture.weights, fitted.mixture.means, fitted.mixture.roots, strict=True
             )
         ),
+        "clusters": lambda: mixed_moments(sampler),
+        "classes": lambda: mixed_moments(sampler),
         "logistic": lambda: model_moments(sampler),
         "autoregressive": lambda: model_moments(sampler),
     }[key]()
@@ -111,6 +123,12 @@ def test_every_sampler_keeps_its_promise(fitted, key):
 def test_keys_labels_and_colours_are_those_of_the_registry():
     assert set(SAMPLERS) | set(INVERSIONS) <= set(COLOURS)
     assert len(set(LABELS.values())) == len(LABELS)
+
+
+def test_the_keys_are_those_of_samplers_that_can_be_fitted(fitted, latents):
+    assert fitted.available() == list(SAMPLERS)
+    lacking = set(SAMPLERS) - set(FittedSamplers(latents).available())
+    assert lacking == {"logistic", "autoregressive", "classes"}
 
 
 def test_a_sampler_is_fitted_once_and_says_what_it_lacks(latents):

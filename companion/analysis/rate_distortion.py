@@ -26,6 +26,9 @@ from lbae_lib.coding.quantised import decode_quantised, encode_quantised
 from lbae_lib.latent.autoregressive import fit_autoregressive
 from lbae_lib.latent.bit_models import BitModel, Factorised, entropy
 from lbae_lib.latent.chow_liu import tree_code_length
+from lbae_lib.latent.hyperplane import HyperplaneSampler
+from lbae_lib.latent.inversion import full_rank
+from lbae_lib.latent.likelihood import likelihood
 from lbae_lib.latent.moments import moments
 from lbae_lib.metrics.frechet import Statistics, feature_statistics, frechet_distance
 from lbae_lib.metrics.image_formats import file_round_trip
@@ -47,7 +50,7 @@ LABELS = {"lbae": "LBAE", "vae": "VAE, quantised"}
 LABELS |= {key: name for key, (name, _) in FORMATS.items()}
 LABELS |= {key + MOSAIC: f"{name}, one mosaic" for key, (name, _) in FORMATS.items()}
 LABELS |= {"packed": "packed bits", "factorised": "independent bits", "tree": "Chow-Liu tree"}
-LABELS |= {key: SAMPLER_LABELS[key] for key in ("logistic", "autoregressive")}
+LABELS |= {key: SAMPLER_LABELS[key] for key in ("logistic", "autoregressive", "nearest")}
 
 
 def ladder(
@@ -70,6 +73,31 @@ def ladder(
     return {
         name: {split: score(bits.to(place)) for split, bits in latents.items()}
         for name, (place, score) in models.items()
+    }
+
+
+def hyperplane_ladder(
+    codec: Codec, samplers: FittedSamplers, latents: Tensor, generator: torch.Generator
+) -> dict[str, tuple[float, float | None]]:
+    """Cross-entropy of a few latents under random hyperplanes, between a worse and a better model.
+
+    Args:
+        codec: gives the factorised and the autoregressive model.
+        samplers: give the hyperplane sampler "nearest", which is blended to full rank.
+        latents: (K, N) in {-1, +1}; each takes seconds.
+        generator: of the estimate.
+
+    Returns:
+        Bits per latent, and the standard error of the estimate where it is one.
+    """
+    found = likelihood(
+        latents, full_rank(HyperplaneSampler(samplers.hyperplane_fit("nearest").vectors)), generator
+    )
+    error = float(found.standard_error.square().sum().sqrt()) / len(latents)
+    return {
+        "factorised": (entropy(codec.factorised, latents), None),
+        "nearest": (found.mean, error),
+        "autoregressive": (entropy(codec.autoregressive, latents), None),
     }
 
 

@@ -16,6 +16,7 @@ from lbae_lib.latent.baselines import DirectRounding, IndependentBits, Resamplin
 from lbae_lib.latent.dichotomized import DichotomizedGaussian
 from lbae_lib.latent.gaussians import GaussianMixture, SignedSampler
 from lbae_lib.latent.hyperplane import HyperplaneSampler
+from lbae_lib.latent.mixture_of_hyperplanes import MixtureOfHyperplanes, clusters
 from lbae_lib.latent.moments import Moments, moments
 from lbae_lib.latent.sampler import Sampler
 
@@ -34,7 +35,8 @@ class FittedSamplers:
         latents: of the training images, (K, N) in {-1, +1}.
         validation: latents that stop the fit of "logistic"; only that sampler needs them.
         prior: the autoregressive prior; only the sampler "autoregressive" needs it.
-        components: number of Gaussians in the mixture.
+        components: number of Gaussians in the mixture, and of clusters.
+        labels: classes of the training images, int64 (K,); only the sampler "classes" needs them.
     """
 
     def __init__(
@@ -43,14 +45,22 @@ class FittedSamplers:
         validation: Tensor | None = None,
         prior: Sampler | None = None,
         components: int = 10,
+        labels: Tensor | None = None,
     ) -> None:
         self.latents, self.validation, self.prior = latents, validation, prior
-        self.components = components
+        self.components, self.labels = components, labels
         self._found: dict[str, Sampler | HyperplaneFit] = {}
 
     def __getitem__(self, key: str) -> Sampler:
         found = self._fitted(key)
         return HyperplaneSampler(found.vectors) if isinstance(found, HyperplaneFit) else found
+
+    def available(self) -> list[str]:
+        """The samplers that can be fitted with what was given, in the order of the registry."""
+        given = {
+            name for name in ("validation", "prior", "labels") if getattr(self, name) is not None
+        }
+        return [key for key, kind in SAMPLERS.items() if given.issuperset(kind.needs)]
 
     def draw(self, key: str, count: int, generator: torch.Generator) -> Tensor:
         """Random latents of a sampler, (count, N), on the device of the training latents."""
@@ -101,17 +111,16 @@ class SamplerKind(NamedTuple):
     Attributes:
         label: for tables and figures.
         fit: gives the sampler, or the vectors of random hyperplanes.
+        needs: what it needs beside training latents, by the names of :class:`FittedSamplers`.
     """
 
     label: str
     fit: Callable[[FittedSamplers], Sampler | HyperplaneFit]
+    needs: tuple[str, ...] = ()
 
 
 SAMPLERS: Mapping[str, SamplerKind] = {
     "resampled": SamplerKind("resampled training latents", lambda own: Resampling(own.latents)),
-    "uniform": SamplerKind(
-        "uniform bits", lambda own: UniformBits(own.latents.shape[1], own.latents.device)
-    ),
     "independent": SamplerKind("independent bits", lambda own: IndependentBits(own.moments.first)),
     "direct": SamplerKind("direct rounding (Eq. 3)", lambda own: DirectRounding.fit(own.moments)),
     "clip": SamplerKind(
@@ -140,8 +149,25 @@ SAMPLERS: Mapping[str, SamplerKind] = {
         "dichotomized Gaussian", lambda own: DichotomizedGaussian.fit(own.moments)[0]
     ),
     "mixture": SamplerKind("signs of a Gaussian mixture", lambda own: SignedSampler(own.mixture)),
-    "logistic": SamplerKind("autoregressive, logistic", lambda own: own.logistic.model),
-    "autoregressive": SamplerKind("autoregressive prior", lambda own: _given(own.prior, "prior")),
+    "logistic": SamplerKind(
+        "autoregressive, logistic", lambda own: own.logistic.model, ("validation",)
+    ),
+    "autoregressive": SamplerKind(
+        "autoregressive prior", lambda own: _given(own.prior, "prior"), ("prior",)
+    ),
+    # Page 08 scores samplers in this order, which is that of the seeds of their samples.
+    "uniform": SamplerKind(
+        "uniform bits", lambda own: UniformBits(own.latents.shape[1], own.latents.device)
+    ),
+    "clusters": SamplerKind(
+        "hyperplanes, one mixture component per cluster",
+        lambda own: MixtureOfHyperplanes.fit(own.latents, clusters(own.latents, own.components)),
+    ),
+    "classes": SamplerKind(
+        "hyperplanes, one mixture component per class",
+        lambda own: MixtureOfHyperplanes.fit(own.latents, _given(own.labels, "labels")),
+        ("labels",),
+    ),
 }
 # Of the samplers, and of the latents that they are compared with.
 LABELS = {key: kind.label for key, kind in SAMPLERS.items()}

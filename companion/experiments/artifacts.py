@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from companion.experiments.profiles import LATENT_SIZE, Experiment
+from companion.experiments.profiles import LATENT_SIZE, STUDIES, Experiment
 from companion.experiments.records import RECORD_FILE
 from companion.project import in_force, is_published
 from lbae_lib.errors import CheckpointError
@@ -109,6 +109,18 @@ EXPLORER = Artifact(
     files=("explorer.json",),
     made_of=(LATENTS,),
 )
+BOTTLENECKS = Artifact(
+    command="study bottlenecks",
+    task="training with each bottleneck",
+    files=("bottlenecks/record.json",),
+    made_of=(),
+)
+QUANTISERS = Artifact(
+    command="study quantisers",
+    task="training with each quantiser",
+    files=("quantisers/record.json",),
+    made_of=(EXTRACTOR,),
+)
 
 # Inputs in the record of a page -> the artefact, and of which model.
 ROLES = {
@@ -117,9 +129,11 @@ ROLES = {
     "baseline": (MODEL, "vae"),
     "extractor": (EXTRACTOR, "lbae"),
     "prior": (PRIOR, "lbae"),
+    "bottlenecks": (BOTTLENECKS, "lbae"),
+    "quantisers": (QUANTISERS, "lbae"),
 }
 # What a notebook's metadata may name; all need the LBAE's latents.
-NEEDS = ("vae", "latent_sizes", "extractor", "prior", "attributes")
+NEEDS = ("vae", "latent_sizes", "extractor", "prior", "attributes", *STUDIES)
 
 
 def needed_artifacts(experiment: Experiment, needs: Collection[str]) -> list[tuple[Artifact, str]]:
@@ -127,5 +141,5 @@ def needed_artifacts(experiment: Experiment, needs: Collection[str]) -> list[tup
     models = ["lbae", *(["vae"] if "vae" in needs else [])]
     if "latent_sizes" in needs:
         models += [f"{LATENT_SIZE}{size}" for size in experiment.entry.latent_sizes]
-    others = [(ROLES[need]) for need in ("extractor", "prior") if need in needs]
+    others = [(ROLES[need]) for need in ("extractor", "prior", *STUDIES) if need in needs]
     return [*((LATENTS, model) for model in models), *others]

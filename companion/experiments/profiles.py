@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -59,6 +59,24 @@ class Schedule(_Keys):
     kl_weight: float = Field(0.0, ge=0, le=_MANY, description="of a VAE's KL term")
 
 
+class Study(_Keys):
+    """A study that trains one small network with several bottlenecks or quantisers."""
+
+    latent_size: _Size = Field(description="bits of a latent")
+    epochs: _Count = Field(description="passes over the training images")
+    width: _Size = Field(8, description="channels of the first layer")
+    batch_size: int = Field(32, ge=2, le=_MANY, description="images a step")
+    learning_rate: float = Field(1e-3, gt=0, le=_MANY, description="Adam's")
+    cooldown_epochs: int = Field(0, ge=0, le=_MANY, description="final epochs of a falling rate")
+    seeds: int = Field(3, ge=2, le=100, description="trainings of each variant")
+    images: _Count = Field(_MANY, description="training images, at most")
+    token_bits: int = Field(8, ge=2, le=12, description="bits of an index of a quantiser")
+
+
+StudyName = Literal["bottlenecks", "quantisers"]
+STUDIES: tuple[StudyName, ...] = get_args(StudyName)
+
+
 class Entry(Schedule):
     """What a profile says of one data set."""
 
@@ -71,6 +89,7 @@ class Entry(Schedule):
     vae: Schedule | None = Field(None, description="the baseline, where it differs from the LBAE")
     latent_sizes: list[_Size] = Field([], description="other latent sizes of the LBAE")
     notebooks: dict[str, _Parameters] = Field({}, description="parameters by notebook")
+    studies: dict[StudyName, Study] = Field({}, description="studies by name")
     # Of image folders alone; the other data sets are what they are.
     image_size: Annotated[Literal[32, 64], BeforeValidator(_whole)] = Field(
         64, description="folders: side in pixels"
@@ -198,7 +217,8 @@ def _first_mistake(error: ValidationError, file: str) -> str:
     *path, key = (file, *map(str, found["loc"]))
     place = ", ".join(path)
     if found["type"] == "extra_forbidden":
-        model = Profile if len(path) == 1 else Schedule if path[-1] == "vae" else Entry
+        kinds = {"vae": Schedule} | dict.fromkeys(STUDIES, Study)
+        model = Profile if len(path) == 1 else kinds.get(path[-1], Entry)
         return f"{place}: {unknown('key', key, model.model_fields)}"
     if found["type"] == "missing":
         return f"{place} has no {key}: add it"

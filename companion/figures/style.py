@@ -43,6 +43,8 @@ COLOURS = {
     "autoregressive": "#882255",
     "logistic": "#B58AD0",
     "mixture": "#B8860B",
+    "clusters": "#117733",
+    "classes": "#44AA99",
     "tree": "#009E73",
     "factorised": "#E69F00",
     "packed": GREY,

@@ -83,6 +83,20 @@ def all_hold(*parts: Decision) -> Decision:
     return Decision(outcome, " ".join(rules), "; ".join(whys))
 
 
+def by_intervals(*answers: bool | None, rule: str) -> Decision:
+    """The decision on a claim that needs all its parts.
+
+    Args:
+        *answers: of each part; None if its interval over the training seeds contains the limit.
+        rule: when the claim holds.
+    """
+    if any(answer is False for answer in answers):
+        return Decision(Outcome.FAILS, rule)
+    if None in answers:
+        return undecided("an interval over the seeds contains the limit: train more seeds", rule)
+    return Decision(Outcome.HOLDS, rule)
+
+
 def only_if(decision: Decision, condition: Decision) -> Decision:
     """A decision that means something only if a condition holds; else it is undecided."""
     if condition.outcome is Outcome.HOLDS:

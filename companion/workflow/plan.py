@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from companion.experiments.artifacts import EXPLORER, LATENTS, Artifact, needed_artifacts
-from companion.experiments.profiles import Experiment, load_experiment
+from companion.experiments.profiles import STUDIES, Experiment, load_experiment
 from companion.experiments.records import SCORES, TABLES
 from companion.project import in_force
 from companion.workflow.book_state import book_reasons
@@ -97,7 +97,8 @@ def _pages(experiment: Experiment) -> list[str]:
 def _suits(experiment: Experiment, needs: list[str]) -> bool:
     """Whether the data set and its profile have what a notebook needs."""
     baseline = "vae" not in needs or experiment.entry.vae
-    return bool(baseline) and ("attributes" not in needs or experiment.dataset.named)
+    studied = all(study in experiment.entry.studies for study in STUDIES if study in needs)
+    return bool(baseline and studied) and ("attributes" not in needs or experiment.dataset.named)
 
 
 def _plan_page(steps: dict[str, Step], experiment: Experiment, name: str) -> None:
@@ -143,7 +144,8 @@ def _plan_artifact(
     """
     slug = experiment.folder.name
     single = "{model}" not in artifact.files[0]
-    key = f"{slug}/{artifact.command}" if single else f"{slug}/{model}/{artifact.command}"
+    command = artifact.command.split()
+    key = f"{slug}/{command[-1]}" if single else f"{slug}/{model}/{command[0]}"
     if key in steps:
         # Latents that were only missing change nothing for what was made of them.
         same = lazily and artifact is LATENTS and not steps[key].waits_for
@@ -156,10 +158,10 @@ def _plan_artifact(
     )
     if not before and (not reasons or (lazily and artifact is LATENTS)):
         return ()
-    words = (artifact.command, "-d", experiment.dataset.name, *(() if single else ("-m", model)))
+    words = (*command, "-d", experiment.dataset.name, *(() if single else ("-m", model)))
     reasons = reasons or [f"{steps[before[0]].title} comes first"]
     title = f"{slug}: {artifact.doing(model)}"
-    steps[key] = Step(key, title, artifact.command, words, tuple(reasons), before)
+    steps[key] = Step(key, title, command[0], words, tuple(reasons), before)
     return (key,)
 
 

@@ -5,22 +5,25 @@ Quick to import: neither torch nor numpy.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from companion.experiments.artifacts import (
+    BOTTLENECKS,
     EXPLORER,
     EXTRACTOR,
     LATENTS,
     MODEL,
     PRIOR,
+    QUANTISERS,
     ROLES,
     Artifact,
     needed_artifacts,
 )
-from companion.experiments.profiles import Experiment, load_experiment
+from companion.experiments.profiles import Experiment, StudyName, load_experiment
 from companion.experiments.records import (
     RECORD_FILE,
     SCORES,
@@ -75,6 +78,15 @@ def _changes(
     if artifact is MODEL:
         own = load_experiment(experiment.profile, experiment.dataset.name, model).options()
         yield "its options have changed", any(options.get(key) != own[key] for key in own)
+    if artifact in (BOTTLENECKS, QUANTISERS):
+        name = cast(StudyName, artifact.command.split()[-1])
+        own = experiment.entry.studies[name].model_dump()
+        yield "its options have changed", options.get("study") != json.loads(json.dumps(own))
+    if artifact is QUANTISERS:
+        extractor = EXTRACTOR.path(experiment)
+        known = extractor.exists() and EXTRACTOR.command in inputs
+        changed = known and inputs[EXTRACTOR.command] != _digest(extractor)
+        yield "the feature extractor has changed", changed
     if artifact is EXTRACTOR:
         epochs = experiment.entry.extractor_epochs
         yield "its options have changed", options.get("epochs") != epochs

@@ -1,0 +1,50 @@
+"""Differences between two methods over the same seeds, with 95% confidence intervals."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scipy.stats import t
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and its confidence interval by Student's distribution.
+
+    Attributes:
+        mean: of the values.
+        half: half of the interval's length.
+    """
+
+    mean: float
+    half: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Interval:
+        """The interval of the mean of at least two values, one for each seed."""
+        if len(values) < 2:
+            raise ValueError(f"{len(values)} values have no interval: give at least 2")
+        error = statistics.stdev(values) / math.sqrt(len(values))
+        quantile = float(t.ppf((1 + LEVEL) / 2, len(values) - 1))
+        return cls(statistics.fmean(values), quantile * error)
+
+    @classmethod
+    def difference(cls, a: Sequence[float], b: Sequence[float]) -> Interval:
+        """Of a - b, paired by seed."""
+        return cls.of([x - y for x, y in zip(a, b, strict=True)])
+
+    def below(self, bound: float = 0.0) -> bool | None:
+        """Whether the mean is below a bound; None if the interval contains the bound."""
+        if abs(self.mean - bound) <= self.half:
+            return None
+        return self.mean < bound
+
+    def __str__(self) -> str:
+        """The mean with the interval in brackets: "-3.1 (-4.2 to -2)"."""
+        low, high = self.mean - self.half, self.mean + self.half
+        return f"{self.mean:.3g} ({low:.3g} to {high:.3g})"

@@ -1,0 +1,202 @@
+"""Section 5 as a study: the LBAE and other quantisers with equal networks and equal bits."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from companion.experiments.extractor import load_extractor
+from companion.experiments.images import Images
+from companion.experiments.profiles import Experiment
+from companion.experiments.quantisers import (
+    FiniteScalarQuantiser,
+    LookupFreeQuantiser,
+    VectorQuantiser,
+    indices_of_bits,
+)
+from companion.experiments.study_training import StudyAutoencoder, Task, train_study
+from lbae_lib.latent.autoregressive import fit_autoregressive
+from lbae_lib.latent.bit_models import Factorised, entropy
+from lbae_lib.latent.draws import draw_permutation
+from lbae_lib.latent.hyperplane import hyperplane_sampler
+from lbae_lib.latent.interpolation import interpolate_bits
+from lbae_lib.latent.inversion import exact, full_rank
+from lbae_lib.latent.moments import moments
+from lbae_lib.metrics.features import FeatureExtractor, extract
+from lbae_lib.metrics.frechet import Statistics, feature_statistics, frechet_distance
+from lbae_lib.models.bottlenecks import BinaryBottleneck
+
+STEPS = 10  # of an interpolation, as in the paper's Figure 10
+HIDDEN = (256, 256)  # units of the prior
+SHOWN = 10  # images in each row of the pictures
+# Appendix B: 8×8×10 indices of 9 bits. Its prior is left out: it would have 5,760 factors.
+SUPPLEMENT_BITS, SUPPLEMENT_TOKEN = 5760, 9
+LABELS: Mapping[str, str] = {
+    "lbae": "LBAE",
+    "vq": "VQ-VAE",
+    "fsq": "FSQ",
+    "lfq": "LFQ, entropy term",
+    "bsq": "BSQ",
+    "vq_supplement": f"VQ-VAE, {SUPPLEMENT_BITS:,} bits (Appendix B)",
+}
+_MAKE: Mapping[str, Callable[[int, int], nn.Module]] = {
+    "lbae": lambda size, _token: BinaryBottleneck("tanh", size),
+    "vq": VectorQuantiser,
+    "fsq": FiniteScalarQuantiser,
+    "lfq": LookupFreeQuantiser,
+    "bsq": partial(LookupFreeQuantiser, spherical=True),
+    "vq_supplement": lambda _size, _token: VectorQuantiser(SUPPLEMENT_BITS, SUPPLEMENT_TOKEN),
+}
+
+
+class _Scores:
+    """Fréchet distances to test images in the in-domain classifier's features."""
+
+    def __init__(self, extractor: FeatureExtractor, images: Tensor) -> None:
+        self._extractor = extractor
+        self._reference = self._statistics(images)
+
+    def distance(self, images: Tensor) -> float:
+        return frechet_distance(self._statistics(images), self._reference)
+
+    def _statistics(self, images: Tensor) -> Statistics:
+        return feature_statistics(extract(self._extractor, images), "images")
+
+
+def run(variant: str, task: Task, images: Images, experiment: Experiment) -> dict[str, Any]:
+    """Train a variant, and measure rate, distortion, codes, samples and interpolation.
+
+    Returns:
+        curves: see :func:`companion.experiments.study_training.train_study`.
+        bits, test_loss, error (mean squared, of a pixel in [0, 255]), distance (of reconstructions
+        to test images).
+        used, perplexity: share of the indices that occur among training images, and perplexity of
+        their distribution as a share of their number; all tokens together.
+        independent_bits, prior_bits: cross-entropy of test latents. uniform_distance,
+        hyperplane_distance, prior_distance: of samples. The supplement's VQ-VAE has uniform samples
+        alone; the other four are None.
+        paths: by kind, "linear" and, for the LBAE, "hyperplane"; see :func:`_measured_path`.
+        pictures: PNG of test images, reconstructions, samples and paths; of the first seed alone.
+    """
+    token = SUPPLEMENT_TOKEN if variant == "vq_supplement" else task.study.token_bits
+    model, curves = train_study(task, partial(_MAKE[variant], task.study.latent_size, token))
+    test = images.splits["test"].images
+    parts = {"train": task.train, "validation": task.validation, "test": test}
+    bits = {name: model.encode(part) for name, part in parts.items()}
+    extractor = load_extractor(experiment)
+    extractor.model.to(task.device)
+    scores, generator = _Scores(extractor, test), torch.Generator().manual_seed(task.seed)
+    decoded = model.decode(bits["test"])
+    uniform = torch.randint(2, bits["test"].shape, generator=generator) * 2.0 - 1
+    found: dict[str, Any] = {
+        "curves": curves,
+        "bits": bits["test"].shape[1],
+        "test_loss": float(model.losses(test, task.loss).mean()),
+        "error": float((decoded.double() - test.double()).square().mean()),
+        "distance": scores.distance(decoded),
+        **_code_use(bits["train"], token),
+        "uniform_distance": scores.distance(model.decode(uniform)),
+        **dict.fromkeys(
+            ("independent_bits", "prior_bits", "hyperplane_distance", "prior_distance")
+        ),
+    }
+    rows = [test[:SHOWN], decoded[:SHOWN]]
+    if variant != "vq_supplement":
+        drawn = _under_prior(model, bits, scores, generator, found)
+        rows.append(drawn[:SHOWN])
+    paths = _paths(model, variant, bits, generator)
+    found["paths"] = {key: _measured_path(model, path, scores) for key, path in paths.items()}
+    if task.seed == 0:
+        rows += [model.decode(path[0]) for path in paths.values()]
+        found["pictures"] = png_of_rows(torch.stack(rows))
+    return found
+
+
+def _code_use(bits: Tensor, token: int) -> dict[str, float]:
+    indices = indices_of_bits(bits, token)
+    counts = torch.bincount(indices.flatten(), minlength=2**token).double()
+    share = counts / counts.sum()
+    perplexity = math.exp(-float(torch.xlogy(share, share).sum()))
+    return {"used": float((counts > 0).double().mean()), "perplexity": perplexity / 2**token}
+
+
+def _under_prior(
+    model: StudyAutoencoder,
+    bits: Mapping[str, Tensor],
+    scores: _Scores,
+    generator: torch.Generator,
+    found: dict[str, Any],
+) -> Tensor:
+    """Fit the distributions of the bits, add what they give to ``found``; the prior's samples."""
+    fitted = fit_autoregressive(
+        bits["train"], bits["validation"], hidden=HIDDEN, show_progress=False
+    ).model
+    count, truth = len(bits["test"]), moments(bits["train"])
+    drawn = model.decode(fitted.sample(count, generator))
+    rounded = model.decode(hyperplane_sampler(truth)[0].sample(count, generator))
+    found["hyperplane_distance"] = scores.distance(rounded)
+    found["independent_bits"] = entropy(Factorised.fit(truth), bits["test"])
+    found["prior_bits"] = entropy(fitted, bits["test"])
+    found["prior_distance"] = scores.distance(drawn)
+    return drawn
+
+
+def _paths(
+    model: StudyAutoencoder, variant: str, bits: Mapping[str, Tensor], generator: torch.Generator
+) -> dict[str, Tensor]:
+    """Paths between random pairs of test latents, (P, STEPS, N) by kind.
+
+    A linear path joins what the decoder gets for both ends; each point is rounded to the nearest
+    code. As many images lie between the ends as there are test images.
+    """
+    count = len(bits["test"])
+    pairs = min(-(-count // (STEPS - 2)), count // 2)
+    chosen = draw_permutation(count, generator, "cpu")[: 2 * pairs]
+    first, last = bits["test"][chosen].chunk(2)
+    device = model.head.weight.device
+    start, end = (model.bottleneck.values(part.to(device)) for part in (first, last))
+    weights = torch.linspace(0, 1, STEPS, device=device)
+    with torch.no_grad():
+        points = [
+            model.bottleneck.nearest(torch.lerp(start, end, weight)).cpu() for weight in weights
+        ]
+    paths = {"linear": torch.stack(points, dim=1).float()}
+    if variant == "lbae":
+        sampler = full_rank(hyperplane_sampler(moments(bits["train"]))[0])
+        source, target = (exact(part, sampler, generator).normals for part in (first, last))
+        paths["hyperplane"] = interpolate_bits(sampler, source, target, STEPS)
+    return paths
+
+
+def _measured_path(model: StudyAutoencoder, path: Tensor, scores: _Scores) -> dict[str, float]:
+    """How a path goes.
+
+    Returns:
+        distance: Fréchet, of the images between the ends. jump: largest change of the image in one
+        step as a share of all changes, mean over paths; 1/9 if all nine steps are equal.
+        bits_jump: the same for the bits.
+    """
+    decoded = model.decode(path.flatten(0, 1)).unflatten(0, path.shape[:2])
+    changes = decoded.double().flatten(2).diff(dim=1).norm(dim=2)  # (P, STEPS-1)
+    flips = (path.diff(dim=1) != 0).double().sum(2)
+    return {
+        "distance": scores.distance(decoded[:, 1:-1].flatten(0, 1)),
+        "jump": float((changes.amax(1) / changes.sum(1).clamp(min=1e-9)).mean()),
+        "bits_jump": float((flips.amax(1) / flips.sum(1).clamp(min=1)).mean()),
+    }
+
+
+def png_of_rows(rows: Tensor) -> str:
+    """Rows of images, uint8 (R, K, C, S, S), as a PNG file in base 64."""
+    pixels = rows.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)  # (R·S, K·S, C)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels.squeeze(2).numpy()).save(buffer, format="png", optimize=True)
+    return base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,149 @@
+"""Running a study: every variant with every seed, each kept in a file of its own.
+
+A study that was stopped is resumed by running it again: a training is repeated only if its
+options, its images or the version of its code have changed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from companion.experiments import bottleneck_study, quantiser_study
+from companion.experiments.artifacts import BOTTLENECKS, QUANTISERS, Artifact
+from companion.experiments.images import Images, load_images
+from companion.experiments.profiles import STUDIES, Experiment, Study, StudyName
+from companion.experiments.records import recorded_run
+from companion.experiments.study_training import Task
+from lbae_lib.errors import CheckpointError, ConfigError, unknown
+from lbae_lib.files import read_json, sha256_file, write_text
+from lbae_lib.models.config import NetworkConfig
+from lbae_lib.models.hardware import choose_device
+from lbae_lib.progress import progress_bar
+
+
+class StudyKind(NamedTuple):
+    """How a study is run.
+
+    Attributes:
+        artifact: its record.
+        variants: label by key.
+        run: trains and measures a variant; JSON values.
+    """
+
+    artifact: Artifact
+    variants: Mapping[str, str]
+    run: Callable[[str, Task, Images, Experiment], dict[str, Any]]
+
+
+KINDS: Mapping[str, StudyKind] = {
+    "bottlenecks": StudyKind(BOTTLENECKS, bottleneck_study.LABELS, bottleneck_study.run),
+    "quantisers": StudyKind(QUANTISERS, quantiser_study.LABELS, quantiser_study.run),
+}
+
+
+def run_study(name: str, experiment: Experiment, data_root: Path, device: str = "auto") -> Path:
+    """Train and measure what is missing, and write the study's record.
+
+    Args:
+        name: "bottlenecks" or "quantisers".
+        experiment: the data set, and the profile that has the study's options.
+        data_root: where torchvision's data sets are.
+        device: "auto", "cpu" or "cuda".
+
+    Returns:
+        ``runs/<profile>/<data set>/<name>/record.json``.
+
+    Raises:
+        ConfigError: if there is no such study, or the profile has none for the data set.
+        CheckpointError: if something that it is made of is missing.
+        WriteError: if another run is using the study's folder.
+    """
+    if name not in KINDS:
+        raise ConfigError(unknown("study", name, STUDIES))
+    kind, device = KINDS[name], choose_device(device)
+    study = experiment.entry.studies.get(cast(StudyName, name))
+    if study is None:
+        raise ConfigError(
+            f"config/{experiment.profile}.yaml has no study {name!r} of {experiment.dataset.name}: "
+            "add it to the data set's studies"
+        )
+    path = kind.artifact.target(experiment)
+    made_of = {a.command: sha256_file(a.required(experiment)) for a in kind.artifact.made_of}
+    with recorded_run(f"study {name}", path.parent, device) as write:
+        images = load_images(experiment, data_root)
+        inputs = images.hashes | made_of
+        shared = {
+            "study": study.model_dump(),
+            "loss": experiment.training.loss,
+            "inputs": inputs,
+            "version": kind.artifact.version,
+        }
+        base = _task(experiment, study, images, device)
+        runs: dict[str, list[dict[str, Any]]] = {variant: [] for variant in kind.variants}
+        total = study.seeds * len(runs)
+        with progress_bar(total, f"{experiment.dataset.title}, {name}", "training") as bar:
+            for variant, seed in ((v, s) for v in runs for s in range(study.seeds)):
+                file = path.parent / "runs" / f"{variant}-{seed}.json"
+                options = shared | {"variant": variant, "seed": seed}
+                found = _kept(file, options)
+                if found is None:
+                    task = dataclasses.replace(base, seed=seed)
+                    found = _rounded(kind.run(variant, task, images, experiment))
+                    write_text(file, json.dumps({"options": options, "found": found}))
+                runs[variant].append(found)
+                bar.update()
+        write(
+            options={
+                "profile": experiment.profile,
+                "dataset": experiment.dataset.name,
+                "study": study.model_dump(),
+                "version": kind.artifact.version,
+            },
+            inputs=inputs,
+            results={
+                "images": {
+                    "train": len(base.train),
+                    "validation": len(base.validation),
+                    "test": len(images.splits["test"]),
+                },
+                "runs": runs,
+            },
+        )
+    return path
+
+
+def _task(experiment: Experiment, study: Study, images: Images, device: str) -> Task:
+    """What all trainings have in common; the seed is that of the first one."""
+    info = experiment.dataset
+    network = NetworkConfig(info.image_size, info.channels, study.latent_size, study.width)
+    train, validation = (images.splits[part].images for part in ("train", "validation"))
+    if len(train) < study.batch_size:
+        raise ConfigError(
+            f"{len(train)} training images do not fill a batch of {study.batch_size}: lower the "
+            "study's batch_size"
+        )
+    train = train[: study.images]
+    return Task(network, study, experiment.training.loss, train, validation, 0, device)
+
+
+def _kept(file: Path, options: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What an earlier run of the same options found; None if there is none, or it is damaged."""
+    try:
+        content = read_json(file, "run of a study")
+    except CheckpointError:
+        return None
+    same = content.get("options") == json.loads(json.dumps(options))
+    return content.get("found") if same else None
+
+
+def _rounded(value: Any) -> Any:
+    """Numbers with six significant digits, so that records of many curves stay small."""
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    if isinstance(value, dict):
+        return {key: _rounded(part) for key, part in value.items()}
+    return [_rounded(part) for part in value] if isinstance(value, list) else value

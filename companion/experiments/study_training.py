@@ -1,0 +1,233 @@
+"""Training of a study's small autoencoders: one trunk, decoder and schedule for all bottlenecks.
+
+It is a plain loop, for networks that train in seconds: no checkpoint, one device. The order of the
+images depends on seed and epoch alone, and so do the initial weights of trunk and decoder, so that
+two bottlenecks with one seed can be compared as a pair.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from companion.experiments.profiles import Study
+from lbae_lib.latent.moments import marginal_entropy
+from lbae_lib.models.autoencoders import reconstruction_loss
+from lbae_lib.models.config import Loss, NetworkConfig
+from lbae_lib.models.encoding import to_uint8, to_unit_range
+from lbae_lib.models.networks import Decoder, EncoderTrunk
+
+PROBE_EVERY = 5  # steps between measurements of bits and gradients
+_BATCH = 256  # images at a time where nothing is trained
+
+
+class Bottleneck(Protocol):
+    """See :class:`lbae_lib.models.bottlenecks.BinaryBottleneck`."""
+
+    inputs: int
+    outputs: int
+
+    def __call__(
+        self, numbers: Tensor, progress: float, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """What the decoder gets in a training step, (B, outputs), and an additional loss."""
+        ...
+
+    def code(self, numbers: Tensor) -> Tensor:
+        """Bits (B, N) of encoder outputs (B, inputs)."""
+        ...
+
+    def values(self, bits: Tensor) -> Tensor:
+        """What the decoder gets for bits."""
+        ...
+
+    def nearest(self, values: Tensor) -> Tensor:
+        """The bits whose values are nearest."""
+        ...
+
+
+class StudyAutoencoder(nn.Module):
+    """The paper's trunk and decoder around any bottleneck."""
+
+    bottleneck: Bottleneck
+
+    def __init__(self, config: NetworkConfig, make: Callable[[], nn.Module]) -> None:
+        super().__init__()
+        self.trunk = EncoderTrunk(config)
+        bottleneck = make()
+        self.add_module("bottleneck", bottleneck)
+        own = dataclasses.replace(config, latent_size=self.bottleneck.outputs)
+        self.decoder = Decoder(own)
+        self.head = nn.Linear(self.trunk.features, self.bottleneck.inputs)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (B, C, S, S) in [0, 1] to what the bottleneck gets, (B, inputs)."""
+        return self.head(self.trunk(images))
+
+    @torch.no_grad()
+    def encode(self, images: Tensor) -> Tensor:
+        """uint8 images (K, C, S, S) to bits, float32 (K, N) on the processor; in eval mode."""
+        device = self.head.weight.device
+        parts = (to_unit_range(part.to(device)) for part in images.split(_BATCH))
+        return torch.cat([self.bottleneck.code(self(part)).float().cpu() for part in parts])
+
+    @torch.no_grad()
+    def decode(self, bits: Tensor) -> Tensor:
+        """Bits (K, N) to uint8 images (K, C, S, S) on the processor; in eval mode."""
+        device = self.head.weight.device
+        parts = (self.bottleneck.values(part.to(device)) for part in bits.split(_BATCH))
+        return torch.cat([to_uint8(self.decoder(part)).cpu() for part in parts])
+
+    @torch.no_grad()
+    def losses(self, images: Tensor, loss: Loss) -> Tensor:
+        """Reconstruction error of each uint8 image, float64 (K,) on the processor."""
+        device, found = self.head.weight.device, []
+        for part in images.split(_BATCH):
+            unit = to_unit_range(part.to(device))
+            logits = self.decoder.logits(self.bottleneck.values(self.bottleneck.code(self(unit))))
+            found.append(reconstruction_loss(logits, unit, loss).double().cpu())
+        return torch.cat(found)
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """What one model of a study is trained on, and how.
+
+    Attributes:
+        network: shape of trunk and decoder.
+        study: the schedule.
+        loss: of the reconstruction.
+        train: uint8 images.
+        validation: uint8 images.
+        seed: of weights, order of images, and noise.
+        device: that computes.
+        rate: factor of the learning rate.
+    """
+
+    network: NetworkConfig
+    study: Study
+    loss: Loss
+    train: Tensor
+    validation: Tensor
+    seed: int
+    device: str
+    rate: float = 1.0
+
+
+class _Epoch:
+    """Sums over the steps of one epoch."""
+
+    def __init__(self) -> None:
+        self.images = self.probes = 0
+        self.loss = self.flips = self.gradient = self.incoming = 0.0
+        self.positive: Tensor | int = 0
+
+    def curves(self, validation: Tensor) -> dict[str, float]:
+        mean = 2 * torch.as_tensor(self.positive).double() / self.images - 1
+        return {
+            "train_loss": self.loss / self.images,
+            "validation_loss": float(validation.mean()),
+            "constant_bits": float((mean.abs() == 1).double().mean()),
+            "entropy": float(marginal_entropy(mean).mean()),
+            "flips": self.flips / self.probes,
+            "gradient": self.gradient / self.probes,
+            "incoming_gradient": self.incoming / self.probes,
+        }
+
+
+def train_study(
+    task: Task, make: Callable[[], nn.Module]
+) -> tuple[StudyAutoencoder, dict[str, list[float]]]:
+    """Train one model.
+
+    The bits of an epoch are those that the weights of each step give to its images. A bit is
+    constant if it is the same for all images of the epoch. Every fifth step measures the share of
+    bits of its images that the step flips, and the norm of the gradient of an image's loss before
+    and behind the bottleneck.
+
+    Args:
+        task: data and schedule.
+        make: makes the bottleneck.
+
+    Returns:
+        The model in eval mode, and by epoch: train_loss and validation_loss per image;
+        constant_bits, entropy (in bits) and flips, shares of the bits; gradient, which reaches the
+        encoder, and incoming_gradient, which leaves the decoder.
+    """
+    with torch.random.fork_rng():  # gives the global generator back
+        torch.manual_seed(task.seed)
+        model = StudyAutoencoder(task.network, make).to(
+            task.device, memory_format=torch.channels_last
+        )  # type: ignore[call-overload]
+        return model.eval(), _train(task, model)
+
+
+def _train(task: Task, model: StudyAutoencoder) -> dict[str, list[float]]:
+    study, images = task.study, task.train.to(task.device)
+    rate = study.learning_rate * task.rate
+    optimizer = torch.optim.Adam(model.parameters(), lr=rate)
+    noise = torch.Generator().manual_seed(task.seed)
+    steps = len(images) // study.batch_size
+    total, cooldown = study.epochs * steps, study.cooldown_epochs * steps
+    curves: dict[str, list[float]] = {}
+    for epoch in range(study.epochs):
+        order = torch.Generator().manual_seed(task.seed * 1_000_003 + epoch)
+        shuffled = torch.randperm(len(images), generator=order).to(task.device)
+        sums = _Epoch()
+        model.train()
+        for step in range(steps):
+            done = epoch * steps + step
+            for group in optimizer.param_groups:
+                group["lr"] = rate * min(1.0, (total - done) / cooldown if cooldown else 1.0)
+            chosen = shuffled[step * study.batch_size :][: study.batch_size]
+            batch = to_unit_range(images[chosen])
+            _step(task, model, optimizer, batch, done / total, noise, sums, done % PROBE_EVERY == 0)
+        model.eval()
+        for name, value in sums.curves(model.losses(task.validation, task.loss)).items():
+            curves.setdefault(name, []).append(value)
+    return curves
+
+
+def _step(
+    task: Task,
+    model: StudyAutoencoder,
+    optimizer: torch.optim.Optimizer,
+    batch: Tensor,
+    progress: float,
+    noise: torch.Generator,
+    sums: _Epoch,
+    probe: bool,
+) -> None:
+    numbers = model(batch)
+    values, additional = model.bottleneck(numbers, progress, noise)
+    losses = reconstruction_loss(model.decoder.logits(values), batch, task.loss)
+    if probe:
+        numbers.retain_grad()
+        values.retain_grad()
+    optimizer.zero_grad()
+    # The additional losses were published beside errors that are averaged over pixels.
+    (losses.mean() + batch[0].numel() * additional).backward()
+    optimizer.step()
+    with torch.no_grad():
+        code = model.bottleneck.code(numbers)
+        sums.images += len(batch)
+        sums.loss += float(losses.sum())
+        sums.positive = sums.positive + (code > 0).sum(0).cpu()
+        if probe:
+            # With buffers of its own: the running statistics of the model are not touched.
+            state = {name: b.clone() for name, b in model.trunk.named_buffers()}
+            again = model.head(functional_call(model.trunk, state, (batch,)))
+            sums.probes += 1
+            sums.flips += float((model.bottleneck.code(again) != code).double().mean())
+            sums.gradient += _norm(numbers.grad) * len(batch)
+            sums.incoming += _norm(values.grad) * len(batch)
+
+
+def _norm(gradient: Tensor | None) -> float:
+    """Mean over the batch of the gradient's norm; 0 without one."""
+    return 0.0 if gradient is None else float(gradient.norm(dim=1).mean())

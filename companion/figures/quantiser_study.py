@@ -1,0 +1,70 @@
+"""Rate and distortion of quantisers, and the pictures that a study keeps."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from companion.figures.axes import legend_below, show_pixels
+from companion.figures.bottleneck_study import PALETTE
+from companion.figures.style import TWO_COLUMNS, new_figure, plain_numbers, styled
+
+
+@styled
+def rates(
+    points: Mapping[str, Sequence[Mapping[str, Any]]],
+    labels: Mapping[str, str],
+    titles: tuple[str, str],
+) -> Figure:
+    """Distortion over bits per image, a point for each seed: raw bits open, under the prior filled.
+
+    Args:
+        points: by variant, for each seed what :func:`companion.experiments.quantiser_study.run`
+            returns.
+        labels: of the variants.
+        titles: of the vertical axes: mean squared error, and Fréchet distance.
+    """
+    figure, axes = new_figure(2, height=3.1)
+    for axis, title, name in zip(axes, titles, ("error", "distance"), strict=True):
+        for (key, seeds), colour in zip(points.items(), PALETTE, strict=False):
+            raw, prior, values = ([p[k] for p in seeds] for k in ("bits", "prior_bits", name))
+            axis.plot(raw, values, "o", mfc="none", color=colour, ms=4.5, label=labels[key])
+            if None not in prior:
+                axis.plot(prior, values, "o", color=colour, ms=4.5)
+        axis.set(xscale="log", xlabel="bits per image", ylabel=title)
+        plain_numbers(axis.xaxis, (1,))
+        axis.set_ylim(0, 1.1 * max(run[name] for runs in points.values() for run in runs))
+    legend_below(figure, axes[0], 3)
+    return figure
+
+
+@styled
+def pictures(files: Mapping[str, str], labels: Mapping[str, str]) -> Figure:
+    """The pictures of each variant, as its first seed left them.
+
+    Args:
+        files: by variant, a PNG file in base 64.
+        labels: of the variants.
+    """
+    columns = 2
+    tiles = {
+        key: np.asarray(Image.open(io.BytesIO(base64.b64decode(file))).convert("RGB"))
+        for key, file in files.items()
+    }
+    rows = -(-len(tiles) // columns)
+    tallest = max(pixels.shape[0] / pixels.shape[1] for pixels in tiles.values())
+    height = rows * (TWO_COLUMNS / columns * tallest + 0.25)
+    figure, axes = new_figure(columns, rows, height=height)
+    for axis in axes:
+        axis.set_axis_off()
+    for axis, (key, pixels) in zip(axes, tiles.items(), strict=False):
+        show_pixels(axis, pixels)
+        axis.set_title(labels[key])
+        axis.set_anchor("N")
+    return figure

@@ -1,0 +1,106 @@
+"""A page on a study: it reads the study's record, and neither models nor images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from companion.analysis.paired import Interval
+from companion.experiments.artifacts import ROLES
+from companion.experiments.profiles import Experiment, load_experiment
+from companion.experiments.records import read_record
+from companion.pages.page import Page, check_run, page_folder
+from companion.paper.comparisons import short_schedule
+from lbae_lib.data.registry import paper_counterpart
+from lbae_lib.files import sha256_file
+
+
+@dataclass(kw_only=True)
+class StudyPage(Page):
+    """A page on one study of one data set.
+
+    Attributes:
+        experiment: the data set and its profile.
+        options: of the study.
+        images: number of images by split.
+        runs: what each seed found, by variant.
+    """
+
+    experiment: Experiment
+    options: dict[str, Any]
+    images: dict[str, int]
+    runs: dict[str, list[dict[str, Any]]]
+
+    @property
+    def provenance(self) -> str:
+        """Data, profile, network and seeds."""
+        return (
+            f"{self.experiment.dataset.title}, profile {self.profile}, "
+            f"{self.options['latent_size']} bits, width {self.options['width']}, "
+            f"training seeds 0 to {self.options['seeds'] - 1}"
+        )
+
+    def values(self, variant: str, name: str, kind: str = "") -> list[float]:
+        """A number of each seed; with ``kind``, that of a path."""
+        runs = self.runs[variant]
+        return [run["paths"][kind][name] if kind else run[name] for run in runs]
+
+    def curves(self, variant: str, name: str) -> list[list[float]]:
+        """A number of each epoch, for each seed."""
+        return [run["curves"][name] for run in self.runs[variant]]
+
+    def last(self, variant: str, name: str) -> list[float]:
+        """A curve's value after the last epoch, for each seed."""
+        return [curve[-1] for curve in self.curves(variant, name)]
+
+    def average(self, variant: str, name: str) -> list[float]:
+        """A curve's mean over the epochs, for each seed."""
+        return [fmean(curve) for curve in self.curves(variant, name)]
+
+    def shown(self, variant: str, *names: str, kind: str = "") -> list[str | None]:
+        """Cells of a table: means with intervals, None where a number was not measured."""
+        found = [self.values(variant, name, kind) for name in names]
+        return [None if None in values else str(Interval.of(values)) for values in found]
+
+    def closed_gates(self) -> dict[str, str]:
+        """The page's gates, and "schedule" if its models cannot refute a claim."""
+        info, seen = self.experiment.dataset, self.images["train"] * self.options["epochs"]
+        why = short_schedule(seen, paper_counterpart(info), info.embedded)
+        return super().closed_gates() | ({"schedule": why} if why else {})
+
+    def _options(self) -> dict[str, Any]:
+        return {"dataset": self.experiment.dataset.name} | super()._options()
+
+
+def open_study(name: str, study: str, profile: str, dataset: str, output: str = "") -> StudyPage:
+    """Read a study.
+
+    Args:
+        name: of the notebook.
+        study: "bottlenecks" or "quantisers".
+        profile: a file in ``config/``.
+        dataset: a registered name or "folder:PATH".
+        output: folder of figures, tables and record; see
+            :func:`~companion.pages.page.page_folder`.
+
+    Raises:
+        CheckpointError: if the study was not run; names the command.
+    """
+    given = {"profile": profile, "dataset": dataset, "output": output}
+    check_run(name, given | {"data_root": "data"})
+    experiment = load_experiment(profile, dataset)
+    path = ROLES[study][0].required(experiment)
+    digest = sha256_file(path)  # before it is read
+    record = read_record(path, {"options.study": dict, "results.runs": dict})
+    return StudyPage(
+        name=name,
+        profile=profile,
+        parameters={},
+        folder=page_folder(name, output),
+        made_of={study: digest},
+        experiment=experiment,
+        options=record["options"]["study"],
+        images=record["results"]["images"],
+        runs=record["results"]["runs"],
+    )

@@ -1,0 +1,144 @@
+"""Studies: quantisers, pairs of trainings, resuming, intervals, and the pictures that are kept."""
+
+import base64
+import dataclasses
+import io
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from companion.analysis.paired import Interval
+from companion.experiments import studies
+from companion.experiments.bottleneck_study import LABELS
+from companion.experiments.profiles import Study
+from companion.experiments.quantiser_study import _MAKE, _code_use, png_of_rows
+from companion.experiments.quantisers import bits_of_indices, indices_of_bits
+from companion.experiments.study_training import Task, train_study
+from lbae_lib.bits import check_bits
+from lbae_lib.errors import ConfigError
+from lbae_lib.models.bottlenecks import BinaryBottleneck
+from lbae_lib.models.config import NetworkConfig
+
+SIZE, TOKEN = 16, 4
+QUANTISERS = [key for key in _MAKE if key != "vq_supplement"]
+
+
+@pytest.fixture
+def task(images):
+    network = NetworkConfig(32, 1, SIZE, width=2)
+    study = Study(latent_size=SIZE, epochs=2, width=2, batch_size=16, learning_rate=3e-3)
+    return Task(network, study, "bce", images[:64], images[64:], 0, "cpu")
+
+
+def trained(task, key):
+    return train_study(task, lambda: _MAKE[key](SIZE, TOKEN))
+
+
+def test_indices_are_written_as_bits():
+    indices = torch.tensor([[0, 5], [15, 8]])
+    bits = bits_of_indices(indices, 4)
+    assert bits[0].tolist() == [-1, -1, -1, -1, -1, 1, -1, 1]
+    assert torch.equal(indices_of_bits(bits, 4), indices)
+
+
+@pytest.mark.parametrize("key", QUANTISERS)
+def test_every_quantiser_has_as_many_bits_and_decodes_what_it_encodes(task, key):
+    model, curves = trained(task, key)
+    bits = model.encode(task.validation)
+    check_bits(bits)
+    assert bits.shape == (len(task.validation), SIZE)
+    values = model.bottleneck.values(bits)
+    assert values.shape == (len(bits), model.bottleneck.outputs)
+    assert torch.equal(model.bottleneck.nearest(values), bits)  # a code is nearest to itself
+    assert model.decode(bits).shape == task.validation.shape
+    assert all(len(values) == task.study.epochs for values in curves.values())
+    assert curves["validation_loss"][-1] < curves["validation_loss"][0]
+    assert float(model.losses(task.validation, "bce").mean()) == pytest.approx(
+        curves["validation_loss"][-1]
+    )
+
+
+@pytest.mark.parametrize("key", QUANTISERS)
+def test_the_training_step_decodes_the_codes_that_are_kept(task, key):
+    model, _ = trained(task, key)
+    model.train()
+    numbers = model(task.validation.float() / 255)
+    before = model.bottleneck.values(model.bottleneck.code(numbers))
+    values, _ = model.bottleneck(numbers, 0.5, torch.Generator())
+    assert torch.allclose(values, before, atol=1e-5)
+
+
+def test_the_same_seed_gives_the_same_weights_to_every_bottleneck(task):
+    task = dataclasses.replace(task, rate=0.0)
+    models = [trained(task, key)[0] for key in ("lbae", "fsq")]
+    first, second = (dict(model.trunk.named_parameters()) for model in models)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    other = trained(dataclasses.replace(task, seed=1), "lbae")[0]
+    assert not torch.equal(other.trunk.stem.weight, models[0].trunk.stem.weight)
+
+
+def test_a_training_is_reproducible_and_leaves_the_global_generator(task):
+    before = torch.get_rng_state()
+    runs = [train_study(task, lambda: BinaryBottleneck("stochastic", SIZE))[1] for _ in range(2)]
+    assert runs[0] == runs[1]
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_without_steps_no_bit_flips_and_the_ste_passes_the_whole_gradient_on(task):
+    task = dataclasses.replace(task, rate=0.0)
+    _, curves = train_study(task, lambda: BinaryBottleneck("identity", SIZE))
+    assert curves["flips"] == [0.0, 0.0]
+    assert curves["gradient"] == pytest.approx(curves["incoming_gradient"])
+    _, damped = train_study(task, lambda: BinaryBottleneck("tanh", SIZE))
+    assert damped["gradient"][0] < damped["incoming_gradient"][0]
+
+
+def test_code_use():
+    every = bits_of_indices(torch.arange(16)[:, None], 4)
+    assert _code_use(every, 4) == pytest.approx({"used": 1.0, "perplexity": 1.0})
+    assert _code_use(every[:1], 4) == pytest.approx({"used": 1 / 16, "perplexity": 1 / 16})
+
+
+def test_tokens_must_divide_the_latent():
+    for key in ("vq", "fsq", "lfq"):
+        with pytest.raises(ConfigError, match="no whole number of tokens"):
+            _MAKE[key](10, 4)
+
+
+def test_pictures_are_kept_without_loss(images):
+    file = base64.b64decode(png_of_rows(images[:6].unflatten(0, (2, 3))))
+    pixels = torch.from_numpy(np.array(Image.open(io.BytesIO(file))))
+    assert torch.equal(pixels[32:, 32:64], images[4, 0])
+
+
+def test_an_interval_decides_by_its_ends():
+    found = Interval.of([1.0, 2.0, 3.0])
+    assert found.half == pytest.approx(4.3027 * (1 / 3) ** 0.5, rel=1e-4)
+    assert Interval.difference([1.0, 2.0], [3.0, 4.0]).below() is True
+    assert Interval.difference([3.0, 4.0], [1.0, 2.0]).below() is False
+    assert Interval.of([-1.0, 2.0]).below() is None
+    with pytest.raises(ValueError, match="at least 2"):
+        Interval.of([1.0])
+
+
+def test_what_is_kept_of_the_same_options_is_not_repeated(tmp_path):
+    file, options = tmp_path / "tanh-0.json", {"seed": 0, "inputs": {"train": "a"}}
+    assert studies._kept(file, options) is None
+    file.write_text(json.dumps({"options": options, "found": {"test_loss": 1.0}}))
+    assert studies._kept(file, options) == {"test_loss": 1.0}
+    assert studies._kept(file, options | {"seed": 1}) is None
+    file.write_text("{")
+    assert studies._kept(file, options) is None
+
+
+def test_a_study_that_is_not_there_is_named(tmp_path):
+    from companion.experiments.profiles import load_experiment
+
+    with pytest.raises(ConfigError, match="did you mean 'bottlenecks'"):
+        studies.run_study("bottleneck", load_experiment("smoke", "digits"), tmp_path)
+    with pytest.raises(ConfigError, match="has no study 'quantisers' of faces"):
+        studies.run_study("quantisers", load_experiment("smoke", "faces"), tmp_path)
+    assert set(studies.KINDS["bottlenecks"].variants) == set(LABELS)
