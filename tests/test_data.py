@@ -186,13 +186,13 @@ def test_a_table_of_attributes(tmp_path):
     ("rows", "header", "message"),
     [
         (["0.png,train,1,yes"], None, r"line 2 of .*: Male is 'yes', but must be 0 or 1"),
-        (["0.png,dev,1,0"], None, r"line 2 of .*: split is 'dev'"),
+        (["0.png,middle,1,0"], None, r"line 2 of .*: split is 'middle'"),
         (["9.png,train,1,0"], None, r"line 2 of .*: there is no 9\.png"),
         (["0.png,train,1,0"], None, "lists no images for test"),
         (["0.png,1"], "file,Smiling", "no column image_id: it has file, Smiling"),
         (["0.png,train,1,0", "0.png,test,1,0"], None, r"line 3 of .*: 0\.png is listed before"),
         (["0.png,train,1,0"], "image_id,split,A,A", "two columns of one name"),
-        (["train"], "split,image_id,Smiling", "line 2 of .* has no image_id"),
+        (["train,,1"], "split,image_id,Smiling", "line 2 of .* has no image_id"),
         ([f"{'a' * 300}.png,train,1,0"], None, "line 2 of .*: there is no aaa"),
         (["../0.png,train,1,0"], None, r"0\.png leads out of"),
         (["0.png,train,\x00\udcff,0"], None, r"Smiling is|cannot be read as a table"),
@@ -255,7 +255,7 @@ def test_large_folders_are_decoded_once_and_again_when_a_file_changes(tmp_path, 
         save_image(source / f"{index}.png", seed=index)
     first = folder.load_folder(source, 32, 3, cache=cache)
     with monkeypatch.context() as patch:
-        patch.setattr(folder, "_read_image", None)  # nothing is decoded
+        patch.setattr(folder, "read_image", None)  # nothing is decoded
         again = folder.load_folder(source, 32, 3, cache=cache)
     assert torch.equal(again.train.images, first.train.images)
     save_image(source / "3.png", seed=99)

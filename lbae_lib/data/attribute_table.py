@@ -1,0 +1,333 @@
+"""Tables of a folder's images: ``attributes.csv``, and CelebA's own lists.
+
+``attributes.csv`` (in any letter case) lists the images to take. Its column ``image_id`` has file
+names: paths below the table's folder, or names anywhere below it, with or without their suffix. An
+optional column ``split`` has "train", "validation" or "test"; without it, the subfolders decide.
+Each other column is an attribute, with values 0 and 1; also accepted are false and true, 0.0 and
+1.0, and CelebA's -1 and 1. Columns are separated by commas, semicolons or tabs. A byte-order mark,
+blank lines and the index column that pandas writes are read over.
+
+CelebA's lists are ``list_eval_partition`` and ``list_attr_celeba``, as ``.txt`` (published) or
+``.csv`` (Kaggle).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lbae_lib.data.folder_layout import (
+    SPLITS,
+    Found,
+    Layout,
+    folder_layout,
+    missing_reader,
+    split_of,
+)
+from lbae_lib.errors import DataError
+
+ATTRIBUTES_FILE = "attributes.csv"
+_PARTITION, _CELEBA_ATTRIBUTES = "list_eval_partition", "list_attr_celeba"
+_VALUES = {
+    **dict.fromkeys(("0", "0.0", "false"), 0),
+    **dict.fromkeys(("1", "1.0", "true"), 1),
+    **dict.fromkeys(("-1", "-1.0"), -1),
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """The images that a table lists.
+
+    Attributes:
+        names: of the attributes.
+        images: those to take, with their splits.
+        attributes: of each image, 0 or 1.
+    """
+
+    names: tuple[str, ...]
+    images: list[Found]
+    attributes: list[list[int]]
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A line of a table.
+
+    Attributes:
+        where: file and line, for errors.
+        cells: by column.
+    """
+
+    where: str
+    cells: dict[str, str]
+
+
+def find_table(folder: Path) -> Path | None:
+    """The table in a folder: its ``attributes.csv``, or CelebA's list of splits; None without.
+
+    Raises:
+        DataError: if there are two.
+    """
+    with os.scandir(folder) as entries:
+        files = sorted(entry.name for entry in entries if entry.is_file())
+    celeba = [f"{_PARTITION}.txt", f"{_PARTITION}.csv"]
+    for wanted in (ATTRIBUTES_FILE, *celeba):
+        found = [name for name in files if name.lower() == wanted]
+        if len(found) > 1:
+            raise DataError(f"{folder} holds {' and '.join(found)}: keep one of them")
+        if found:
+            return folder / found[0]
+    return None
+
+
+def is_named(folder: Path) -> bool:
+    """Whether a folder of images has attributes in its table, or, without table, two classes.
+
+    A folder that is missing or cannot be read has neither; reading it says what is wrong.
+    """
+    try:
+        path = find_table(folder)
+        if path is not None:
+            return bool(attribute_names(path))
+        layout = folder_layout(folder, sample=True)
+        places = [folder.joinpath(*layout.images[0].parts[: i + 1]) for i in range(layout.depth)]
+        tables = [found for place in places if (found := find_table(place)) is not None]
+        return bool(attribute_names(tables[0])) if tables else bool(layout.reading.classes)
+    except (DataError, OSError):
+        return False
+
+
+def attribute_names(path: Path) -> tuple[str, ...]:
+    """The attributes that a table has.
+
+    Raises:
+        DataError: if it cannot be read.
+    """
+    if path.stem == _PARTITION:
+        other = path.with_name(_CELEBA_ATTRIBUTES + path.suffix)
+        return tuple(_celeba_columns(other)) if other.is_file() else ()
+    columns, _ = _lines(path)
+    return _attributes(columns)
+
+
+def read_table(path: Path, layout: Layout) -> Table:
+    """The images of a layout that a table lists; those that it does not list are skipped.
+
+    Raises:
+        DataError: if the table cannot be read or does not fit the images; names the line.
+    """
+    celeba = path.stem == _PARTITION
+    columns, lines = _celeba(path) if celeba else _lines(path)
+    names = _attributes(columns)
+    find = _Finder(layout, path.parent)
+    images: list[Found] = []
+    values: list[list[int]] = []
+    listed: dict[Found, str] = {}
+    for line in lines:
+        name = line.cells["image_id"]
+        if not name:
+            raise DataError(f"{line.where} has no image_id")
+        found = find(name, line.where, optional=celeba)
+        if found is None:
+            layout.reading.skip(f"listed in {path.name} without a file", name)
+            continue
+        if found in listed:
+            raise DataError(f"{line.where}: {name} is listed before, in {listed[found]}")
+        listed[found] = line.where.partition(" of ")[0]
+        split = found.split
+        if "split" in columns:
+            given = line.cells["split"]
+            split = split_of(given) or ""
+            if not split:
+                raise DataError(
+                    f"{line.where}: split is {given!r}, but must be {', '.join(SPLITS[:2])} or "
+                    f"{SPLITS[2]}"
+                )
+        images.append(Found(found.parts, split))
+        values.append([_value(line, key) for key in names])
+    _check_splits(path, images)
+    for image in layout.images:
+        if image not in listed:
+            layout.reading.skip(f"not in {path.name}", image.name)
+    return Table(names, images, _zero_and_one(values, names, path))
+
+
+def _check_splits(path: Path, images: list[Found]) -> None:
+    splits = {image.split for image in images}
+    if not images:
+        raise DataError(f"{path} lists no images: add a line for each")
+    if splits != {""} and "train" not in splits:
+        raise DataError(f"{path} lists no images for train: give some that split")
+    if splits == {"train"}:
+        raise DataError(f"{path} lists no images for test: give some that split")
+
+
+def _value(line: _Line, key: str) -> int:
+    text = line.cells[key]
+    found = _VALUES.get(text.lower())
+    if found is None:
+        raise DataError(f"{line.where}: {key} is {text!r}, but must be 0 or 1")
+    return found
+
+
+def _zero_and_one(values: list[list[int]], names: tuple[str, ...], path: Path) -> list[list[int]]:
+    """Values in which -1 stands for 0, where an attribute has no 0."""
+    for name, column in zip(names, zip(*values, strict=True), strict=False):
+        if -1 in column and 0 in column:
+            raise DataError(f"{path}: {name} holds -1 and 0: write 0 or -1 where it is absent")
+    return [[max(0, value) for value in row] for row in values]
+
+
+class _Finder:
+    """Finds the images of a layout by the names in a table."""
+
+    def __init__(self, layout: Layout, folder: Path) -> None:
+        self._folder = folder
+        above = len(folder.relative_to(layout.reading.folder).parts)
+        self._paths = {i.parts[above:]: i for i in layout.images}
+        self._names: dict[str, list[Found]] = {}
+        for image in layout.images:
+            for name in {image.parts[-1], Path(image.parts[-1]).stem}:
+                self._names.setdefault(name, []).append(image)
+
+    def __call__(self, name: str, where: str, optional: bool) -> Found | None:
+        """The image; None if it is optional and there is none."""
+        parts = tuple(part for part in name.replace("\\", "/").split("/") if part not in ("", "."))
+        if ".." in parts or name.startswith("/"):
+            raise DataError(
+                f"{where}: {name} leads out of {self._folder}: write paths below that folder"
+            )
+        found = [self._paths[parts]] if parts in self._paths else []
+        if not found and len(parts) == 1:
+            found = self._names.get(name, [])
+        elif not found:  # a path without suffix
+            found = [i for i in self._names.get(parts[-1], []) if self._ends_with(i, parts[:-1])]
+        if len(found) > 1:
+            shown = ", ".join(image.name for image in found[:3])
+            raise DataError(f"{where}: {name} may be {shown}: write its path below {self._folder}")
+        if not found and not optional:
+            reason = missing_reader(name)
+            raise DataError(
+                f"{where}: {name} is one of {reason}"
+                if reason
+                else f"{where}: there is no {name} in {self._folder} or its subfolders"
+            )
+        return found[0] if found else None
+
+    @staticmethod
+    def _ends_with(image: Found, folders: tuple[str, ...]) -> bool:
+        return image.parts[: len(image.parts) - 1][-len(folders) :] == folders
+
+
+def _attributes(columns: list[str]) -> tuple[str, ...]:
+    return tuple(column for column in columns if column not in ("image_id", "split"))
+
+
+def _lines(path: Path) -> tuple[list[str], list[_Line]]:
+    """Columns and lines of ``attributes.csv``."""
+    rows = _rows(path)
+    if not rows:
+        raise DataError(f"{path} is empty: it needs a column image_id")
+    header = [cell.strip() for cell in rows[0][1]]
+    header = [c.lower() if c.lower() in ("image_id", "split") else c for c in header]
+    if "image_id" not in header:
+        shown = ", ".join(filter(None, header)) or "none"
+        raise DataError(f"{path} has no column image_id: it has {shown}")
+    for number, row in rows[1:]:
+        if len(row) != len(header):
+            raise DataError(
+                f"line {number} of {path} has {len(row)} values, but the first line has "
+                f"{len(header)} columns"
+            )
+    kept = [i for i, name in enumerate(header) if not _without_meaning(name, i, rows[1:], path)]
+    columns = [header[i] for i in kept]
+    if len(set(columns)) < len(columns):
+        raise DataError(f"{path} has two columns of one name: {', '.join(columns)}")
+    return columns, [
+        _Line(f"line {number} of {path}", {header[i]: row[i].strip() for i in kept})
+        for number, row in rows[1:]
+    ]
+
+
+def _without_meaning(name: str, column: int, rows: list[tuple[int, list[str]]], path: Path) -> bool:
+    """Whether a column is the index that pandas writes, or empty."""
+    if name and not name.startswith("Unnamed:"):
+        return False
+    values = [row[column].strip() for _, row in rows]
+    if not any(values) or (column == 0 and all(value.isdigit() for value in values)):
+        return True
+    raise DataError(f"column {column + 1} of {path} has no name: name it in the first line")
+
+
+def _rows(path: Path) -> list[tuple[int, list[str]]]:
+    """Rows that are not blank, each with the number of its (last) line in the file."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        first = next((line for line in text.splitlines() if line.strip()), "").lower()
+        delimiter = next((d for d in ";\t" if d in first and "," not in first), ",")
+        reader = csv.reader(io.StringIO(text), delimiter=delimiter)
+        return [(reader.line_num, row) for row in reader if any(c.strip() for c in row)]
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{path} cannot be read as a table in UTF-8 ({error}): save it as CSV in UTF-8"
+        ) from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be opened ({error.strerror}): check permissions") from None
+
+
+def _celeba(path: Path) -> tuple[list[str], list[_Line]]:
+    """Columns and lines of CelebA's lists: image_id, split, and the attributes if they are there.
+
+    Raises:
+        DataError: if a line does not fit.
+    """
+    attributes: dict[str, list[str]] = {}
+    other = path.with_name(_CELEBA_ATTRIBUTES + path.suffix)
+    names: list[str] = []
+    if other.is_file():
+        names = _celeba_columns(other)
+        for number, (name, *values) in _celeba_rows(other):
+            if len(values) != len(names):
+                raise DataError(
+                    f"line {number} of {other} has {len(values)} values for {len(names)} attributes"
+                )
+            attributes[name] = values
+    lines = []
+    for number, row in _celeba_rows(path):
+        where = f"line {number} of {path}"
+        if len(row) != 2 or row[1] not in ("0", "1", "2"):
+            raise DataError(f"{where} must be a file name, and 0, 1 or 2")
+        values = attributes.get(row[0], [])
+        if names and not values:
+            raise DataError(f"{where}: {row[0]} is not in {other.name}")
+        cells = {"image_id": row[0], "split": SPLITS[int(row[1])]}
+        lines.append(_Line(where, cells | dict(zip(names, values, strict=True))))
+    return ["image_id", "split", *names], lines
+
+
+def _celeba_columns(path: Path) -> list[str]:
+    header = (row for _, row in _celeba_all(path) if len(row) > 1)
+    return [name for name in next(header, []) if name != "image_id"]
+
+
+def _celeba_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Lines that begin with a file name."""
+    return ((number, row) for number, row in _celeba_all(path) if "." in row[0])
+
+
+def _celeba_all(path: Path) -> Iterator[tuple[int, list[str]]]:
+    if path.suffix == ".csv":
+        yield from _rows(path)
+        return
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read ({error})") from None
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.split():
+            yield number, line.split()
