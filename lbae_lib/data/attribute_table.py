@@ -16,15 +16,16 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from lbae_lib.data.folder_layout import (
     SPLITS,
     Found,
-    Layout,
-    folder_layout,
+    Listing,
+    arranged,
+    list_folder,
     missing_reader,
     split_of,
 )
@@ -67,21 +68,21 @@ class _Line:
     cells: dict[str, str]
 
 
-def find_table(folder: Path) -> Path | None:
-    """The table in a folder: its ``attributes.csv``, or CelebA's list of splits; None without.
+def find_table(places: Iterable[Path]) -> Path | None:
+    """The table in the first of some folders that has one: ``attributes.csv`` or CelebA's.
 
     Raises:
-        DataError: if there are two.
+        DataError: if a folder has two.
     """
-    with os.scandir(folder) as entries:
-        files = sorted(entry.name for entry in entries if entry.is_file())
-    celeba = [f"{_PARTITION}.txt", f"{_PARTITION}.csv"]
-    for wanted in (ATTRIBUTES_FILE, *celeba):
-        found = [name for name in files if name.lower() == wanted]
-        if len(found) > 1:
-            raise DataError(f"{folder} holds {' and '.join(found)}: keep one of them")
-        if found:
-            return folder / found[0]
+    for folder in places:
+        with os.scandir(folder) as entries:
+            files = sorted(entry.name for entry in entries if entry.is_file())
+        for wanted in (ATTRIBUTES_FILE, f"{_PARTITION}.txt", f"{_PARTITION}.csv"):
+            found = [name for name in files if name.lower() == wanted]
+            if len(found) > 1:
+                raise DataError(f"{folder} holds {' and '.join(found)}: keep one of them")
+            if found:
+                return folder / found[0]
     return None
 
 
@@ -91,13 +92,15 @@ def is_named(folder: Path) -> bool:
     A folder that is missing or cannot be read has neither; reading it says what is wrong.
     """
     try:
-        path = find_table(folder)
+        path = find_table([folder])
         if path is not None:
             return bool(attribute_names(path))
-        layout = folder_layout(folder, sample=True)
-        places = [folder.joinpath(*layout.images[0].parts[: i + 1]) for i in range(layout.depth)]
-        tables = [found for place in places if (found := find_table(place)) is not None]
-        return bool(attribute_names(tables[0])) if tables else bool(layout.reading.classes)
+        listing = list_folder(folder, sample=True)
+        path = find_table(listing.places[1:])
+        if path is not None:
+            return bool(attribute_names(path))
+        arranged(listing)
+        return bool(listing.reading.classes)
     except (DataError, OSError):
         return False
 
@@ -115,8 +118,8 @@ def attribute_names(path: Path) -> tuple[str, ...]:
     return _attributes(columns)
 
 
-def read_table(path: Path, layout: Layout) -> Table:
-    """The images of a layout that a table lists; those that it does not list are skipped.
+def read_table(path: Path, listing: Listing) -> Table:
+    """The images of a folder that a table lists; those that it does not list are skipped.
 
     Raises:
         DataError: if the table cannot be read or does not fit the images; names the line.
@@ -124,7 +127,9 @@ def read_table(path: Path, layout: Layout) -> Table:
     celeba = path.stem == _PARTITION
     columns, lines = _celeba(path) if celeba else _lines(path)
     names = _attributes(columns)
-    find = _Finder(layout, path.parent)
+    splits = "split" in columns
+    known = [Found(p) for p in listing.files] if splits else arranged(listing, classes=False)
+    find = _Finder(known, path.parent, listing.reading.folder)
     images: list[Found] = []
     values: list[list[int]] = []
     listed: dict[Found, str] = {}
@@ -134,13 +139,13 @@ def read_table(path: Path, layout: Layout) -> Table:
             raise DataError(f"{line.where} has no image_id")
         found = find(name, line.where, optional=celeba)
         if found is None:
-            layout.reading.skip(f"listed in {path.name} without a file", name)
+            listing.reading.skip(f"listed in {path.name} without a file", name)
             continue
         if found in listed:
             raise DataError(f"{line.where}: {name} is listed before, in {listed[found]}")
         listed[found] = line.where.partition(" of ")[0]
         split = found.split
-        if "split" in columns:
+        if splits:
             given = line.cells["split"]
             split = split_of(given) or ""
             if not split:
@@ -151,9 +156,9 @@ def read_table(path: Path, layout: Layout) -> Table:
         images.append(Found(found.parts, split))
         values.append([_value(line, key) for key in names])
     _check_splits(path, images)
-    for image in layout.images:
+    for image in known:
         if image not in listed:
-            layout.reading.skip(f"not in {path.name}", image.name)
+            listing.reading.skip(f"not in {path.name}", image.name)
     return Table(names, images, _zero_and_one(values, names, path))
 
 
@@ -184,14 +189,14 @@ def _zero_and_one(values: list[list[int]], names: tuple[str, ...], path: Path) -
 
 
 class _Finder:
-    """Finds the images of a layout by the names in a table."""
+    """Finds images by the names in a table."""
 
-    def __init__(self, layout: Layout, folder: Path) -> None:
+    def __init__(self, images: list[Found], folder: Path, root: Path) -> None:
         self._folder = folder
-        above = len(folder.relative_to(layout.reading.folder).parts)
-        self._paths = {i.parts[above:]: i for i in layout.images}
+        above = len(folder.relative_to(root).parts)
+        self._paths = {i.parts[above:]: i for i in images}
         self._names: dict[str, list[Found]] = {}
-        for image in layout.images:
+        for image in images:
             for name in {image.parts[-1], Path(image.parts[-1]).stem}:
                 self._names.setdefault(name, []).append(image)
 

@@ -14,14 +14,7 @@ from torch import Tensor
 
 from lbae_lib.data import image_files
 from lbae_lib.data.attribute_table import Table, find_table, read_table
-from lbae_lib.data.folder_layout import (
-    IMAGE_SUFFIXES,
-    SPLITS,
-    Found,
-    Layout,
-    folder_layout,
-    walk_images,
-)
+from lbae_lib.data.folder_layout import IMAGE_SUFFIXES, SPLITS, Found, arranged, list_folder
 from lbae_lib.data.image_files import read_image
 from lbae_lib.data.images import Dataset, ImageSet
 from lbae_lib.data.reading import Reading
@@ -68,20 +61,24 @@ def load_folder(
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
         raise DataError(f"no folder at {folder}, which {what}: folder:PATH needs an image folder")
-    layout = folder_layout(folder)
-    table = _table(layout)
-    images = table.images if table else layout.images
-    if not images:
-        raise DataError(_empty(folder, layout.reading))
+    listing = list_folder(folder)
+    reading = listing.reading
+    if not listing.files:
+        raise DataError(_empty(reading))
+    path = find_table(listing.places)
+    table = None if path is None else read_table(path, listing)
+    images = arranged(listing) if table is None else table.images
     cached = None if cache is None else Path(cache)
     parts = {split: [i for i in images if i.split == split] for split in ("", *SPLITS)}
     pixels = {
-        split: _read(found, folder, (image_size, channels), cached, layout.reading)
+        split: _read(found, folder, (image_size, channels), cached, reading)
         for split, found in parts.items()
         if found
     }
-    sets = {split: _with_labels(pixels[split], parts[split], layout, table) for split in pixels}
-    return _dataset(sets, layout.reading, table, title)
+    sets = {
+        split: _with_labels(pixels[split], parts[split], reading.classes, table) for split in pixels
+    }
+    return _dataset(sets, reading, table, title)
 
 
 def read_images(paths: Sequence[Path | str], image_size: int, channels: int) -> Tensor:
@@ -104,13 +101,12 @@ def read_images(paths: Sequence[Path | str], image_size: int, channels: int) -> 
         if not path.exists():
             raise DataError(f"there is no file or folder {path}")
         if path.is_dir():
-            reading = Reading(path)
-            found = walk_images(path, reading)
-            if not found:
-                raise DataError(_empty(path, reading))
-            reading.read[""] = len(found)
-            readings.append(reading)
-            files += found
+            listing = list_folder(path)
+            if not listing.files:
+                raise DataError(_empty(listing.reading))
+            listing.reading.read[""] = len(listing.files)
+            readings.append(listing.reading)
+            files += [path.joinpath(*parts) for parts in listing.files]
         else:
             files.append(path)
     if not files:
@@ -122,32 +118,18 @@ def read_images(paths: Sequence[Path | str], image_size: int, channels: int) -> 
     return images
 
 
-def _empty(folder: Path, reading: Reading) -> str:
+def _empty(reading: Reading) -> str:
     left_out = f"; {reading.left_out}" if reading.skipped else ""
     return (
-        f"{folder} holds no images ({', '.join(sorted(IMAGE_SUFFIXES))}), nor do its subfolders"
+        f"{reading.folder} holds no images ({', '.join(sorted(IMAGE_SUFFIXES))}), nor do its subfolders"
         f"{left_out}"
     )
 
 
-def _table(layout: Layout) -> Table | None:
-    """The table in the folder, or in the subfolder that holds all images."""
-    place = layout.reading.folder
-    parts = layout.images[0].parts[: layout.depth] if layout.images else ()
-    for part in ("", *parts):
-        place = place / part
-        path = find_table(place)
-        if path is not None:
-            layout.reading.classes = ()
-            return read_table(path, layout)
-    return None
-
-
 def _with_labels(
-    images: Tensor, found: list[Found], layout: Layout, table: Table | None
+    images: Tensor, found: list[Found], classes: tuple[str, ...], table: Table | None
 ) -> ImageSet:
     labels, attributes = None, None
-    classes = layout.reading.classes
     if classes:
         numbers = {name: number for number, name in enumerate(classes)}
         labels = torch.tensor([numbers[image.category] for image in found], device="cpu")

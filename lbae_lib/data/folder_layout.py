@@ -25,7 +25,7 @@ import importlib.util
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -95,59 +95,75 @@ class Found:
 
 
 @dataclass
-class Layout:
-    """The image files of a folder, and what their places mean.
+class Listing:
+    """The files of a folder.
 
     Attributes:
-        images: in the order of their names.
-        splits: whether the folder has any.
-        depth: number of subfolders above the images that hold all of them.
+        files: paths of the images below the folder, in the order of their names.
+        folders: paths of all subfolders.
         reading: what is skipped, and notes.
+        depth: number of subfolders within each other that hold all images, and are no splits.
     """
 
-    images: list[Found]
-    splits: bool
+    files: list[tuple[str, ...]]
+    folders: list[tuple[str, ...]]
+    reading: Reading
     depth: int
-    reading: Reading = field(repr=False)
+
+    @property
+    def places(self) -> list[Path]:
+        """The folder, and the subfolders that hold all images."""
+        above = self.files[0][: self.depth] if self.files else ()
+        return [self.reading.folder.joinpath(*above[:i]) for i in range(self.depth + 1)]
 
 
-def folder_layout(folder: Path, sample: bool = False) -> Layout:
-    """The images of a folder by split and class.
+def list_folder(folder: Path, sample: bool = False) -> Listing:
+    """The image files of a folder.
 
     Args:
         folder: where they are.
         sample: take one image of each subfolder, which tells the classes of a large folder quickly.
 
     Raises:
-        DataError: if the folder cannot be read, or its names have two meanings.
+        DataError: if a folder cannot be opened, or a link leads back to a folder above it.
     """
     reading = Reading(folder)
     files, folders = _files(folder, reading, sample)
-    depth = _wrappers(files)
-    heads = sorted({parts[depth] for parts in folders if len(parts) == depth + 1})
-    with_images = {parts[depth] for parts in files if len(parts) > depth + 1}
+    return Listing(files, folders, reading, _wrappers(files))
+
+
+def arranged(listing: Listing, classes: bool = True) -> list[Found]:
+    """The images of a folder by split and class; those outside of all splits are skipped.
+
+    Args:
+        listing: the folder's.
+        classes: whether subfolders may be classes; they are not where a table lists the images.
+
+    Raises:
+        DataError: if names have two meanings.
+    """
+    depth, reading = listing.depth, listing.reading
+    folder = reading.folder
+    heads = sorted({parts[depth] for parts in listing.folders if len(parts) == depth + 1})
+    with_images = {parts[depth] for parts in listing.files if len(parts) > depth + 1}
     words = {head: split for head in heads if (split := split_of(head))}
     if not _are_splits(words, with_images, folder):
-        images = _classified([Found(parts) for parts in files], depth, folder, reading)
+        found = [Found(parts) for parts in listing.files]
+        if not classes:
+            return found
         for head in words.keys() & with_images:
             reading.notes.append(f"{head}/ is read as a class, as there is no other split")
-        return Layout(images, False, depth, reading)
+        return _classified(found, depth, reading)
     _check_splits(words, with_images, folder)
     found = []
-    for parts in files:
+    for parts in listing.files:
         head = parts[depth] if len(parts) > depth + 1 else ""
         if head in words:
             found.append(Found(parts, words[head]))
         else:
             shown = ", ".join(f"{word}/" for word in words)
             reading.skip(f"images outside {shown}", "/".join(parts))
-    images = _classified(found, depth + 1, folder, reading)
-    return Layout(images, True, depth, reading)
-
-
-def walk_images(folder: Path, reading: Reading) -> list[Path]:
-    """All image files below a folder, in the order of their names; the rest is skipped."""
-    return [folder.joinpath(*parts) for parts in _files(folder, reading)[0]]
+    return _classified(found, depth + 1, reading) if classes else found
 
 
 def _files(
@@ -190,11 +206,14 @@ def _walk(
         with os.scandir(folder) as opened:
             entries = list(opened)
         if sample:
+            entries = [e for e in entries if not e.name.startswith(".")]
             files = (e for e in entries if _suffix(e.name) in IMAGE_SUFFIXES and e.is_file())
             entries = [e for e in entries if e.is_dir()] + [*islice(files, 1)]
         found = sorted((e.is_dir(), e.name, e.is_file()) for e in entries)  # files first
     except OSError as error:
-        raise DataError(f"{folder} cannot be opened ({error.strerror}): check permissions") from None
+        raise DataError(
+            f"{folder} cannot be opened ({error.strerror}): check permissions"
+        ) from None
     for is_folder, name, is_file in found:
         if name.startswith(".") or name == _ARCHIVERS:
             yield (*parts, name), "hidden"
@@ -255,19 +274,19 @@ def _check_splits(words: dict[str, str], with_images: set[str], folder: Path) ->
         raise DataError(f"{folder / word} holds no images: add some, or remove it")
 
 
-def _classified(found: list[Found], depth: int, folder: Path, reading: Reading) -> list[Found]:
+def _classified(found: list[Found], depth: int, reading: Reading) -> list[Found]:
     """Images with their classes: the subfolders at a depth, if there are two or more."""
     below = [image for image in found if len(image.parts) > depth + 1]
     heads = {split: {i.parts[depth] for i in below if i.split == split} for split in SPLITS}
     wrapped = all(len(image.parts) > depth + 2 for image in found)
     if found and found[0].split and wrapped and all(len(names) < 2 for names in heads.values()):
-        return _classified(found, depth + 1, folder, reading)  # train/images/cat/, test/images/cat/
+        return _classified(found, depth + 1, reading)  # train/images/cat/, test/images/cat/
     for split in dict.fromkeys(image.split for image in below):
         beside = next((i for i in found if i.split == split and len(i.parts) == depth + 1), None)
         if beside is not None:
             inside = next(i for i in below if i.split == split)
             raise DataError(
-                f"{folder.joinpath(*beside.parts[:-1])} holds images both beside and inside class "
+                f"{reading.folder.joinpath(*beside.parts[:-1])} holds images both beside and inside class "
                 f"folders ({beside.parts[-1]} and {inside.parts[depth]}/): move them all into "
                 "class folders, or all out of them"
             )
@@ -277,7 +296,7 @@ def _classified(found: list[Found], depth: int, folder: Path, reading: Reading) 
     bare = {image.split for image in found} - {image.split for image in below}
     if bare:
         raise DataError(
-            f"{folder} has class folders in one split and none in another ({', '.join(bare)}): "
+            f"{reading.folder} has class folders in one split and none in another ({', '.join(bare)}): "
             "make them in all, or in none"
         )
     reading.classes = names

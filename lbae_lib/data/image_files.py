@@ -88,6 +88,7 @@ def read_image(file: Path, size: int, channels: int, applied: Counter[str]) -> T
 
 def _eight_bits(image: Image.Image, file: Path, applied: Counter[str]) -> Image.Image:
     """An image upright, in 8 bits, in sRGB, on white."""
+    image.load()
     if image.getexif().get(_ORIENTATION, 1) in range(2, 9):
         applied["turned by EXIF"] += 1
     mode, kind = image.mode, image.format or ""
@@ -105,7 +106,7 @@ def _eight_bits(image: Image.Image, file: Path, applied: Counter[str]) -> Image.
         try:
             colours = _from_profile(image.convert(_OPAQUE.get(mode, mode)), profile)
             applied["converted from a colour profile"] += 1
-        except (ImageCms.PyCMSError, ValueError):
+        except (ImageCms.PyCMSError, OSError, ValueError):
             applied["read as sRGB despite an unusable colour profile"] += 1
     if not transparent:
         return colours or image
