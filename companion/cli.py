@@ -32,6 +32,7 @@ app = typer.Typer(
     ),
 )
 app.callback()(version)
+Force = Annotated[bool, Option("--force", help="Replace existing files that lbae did not write.")]
 STOPPED_EARLY = 3  # exit status of a training run that reached its time limit or was stopped
 
 
@@ -110,6 +111,7 @@ def export(
     programs: Annotated[
         bool, Option("--programs", help="Add encoder.pt2 and decoder.pt2 (torch.export).")
     ] = False,
+    force: Force = False,
 ) -> None:
     """Copy a trained model to a directory of its own, for sharing.
 
@@ -120,7 +122,7 @@ def export(
     experiment = load_experiment(profile, dataset, model)
     from lbae_lib.models.sharing import export_model
 
-    export_model(experiment.model_folder, output, programs)
+    export_model(experiment.model_folder, output, programs, force)
     typer.echo(output)
 
 
@@ -187,15 +189,18 @@ def compress(
         str, Option(help="autoregressive, factorised or packed (no entropy coding).")
     ] = "autoregressive",
     device: Device = "auto",
+    force: Force = False,
 ) -> None:
     """Encode images to bits and write them as one file.
+
+    An earlier .lbae file is replaced; an input never is.
 
     Example: lbae compress pictures/ -o pictures.lbae -d folder:pictures
     """
     experiment = load_experiment(profile, dataset)
     from companion.experiments.compress import compress_images
 
-    size, count = compress_images(experiment, images, output, coder, device)
+    size, count = compress_images(experiment, images, output, coder, device, force)
     typer.echo(f"{output}: {count} images, {size} bytes, {8 * size / count:.1f} bits an image")
 
 
@@ -206,15 +211,18 @@ def decompress(
     dataset: Dataset,
     profile: Profile = "quick",
     device: Device = "auto",
+    force: Force = False,
 ) -> None:
     """Decode a file that `lbae compress` wrote; requires the same model and prior.
+
+    Images that it wrote earlier are replaced; the file itself never is.
 
     Example: lbae decompress pictures.lbae -o decoded/ -d folder:pictures
     """
     experiment = load_experiment(profile, dataset)
     from companion.experiments.compress import decompress_images
 
-    count = decompress_images(experiment, file, output, device)
+    count = decompress_images(experiment, file, output, device, force)
     typer.echo(f"{count} images in {output}")
 
 

@@ -1,5 +1,6 @@
 import hashlib
 import shutil
+from http.client import IncompleteRead
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from lbae_lib.data.face_drawing import draw_face
 from lbae_lib.data.faces import ATTRIBUTES, draw_attributes, draw_faces
 from lbae_lib.data.images import ImageSet
 from lbae_lib.data.registry import DATASETS, dataset_info, dataset_slug, load_dataset
-from lbae_lib.errors import ConfigError, DataError
+from lbae_lib.errors import CheckpointError, ConfigError, DataError, LbaeError
 from lbae_lib.files import write_tensors
 
 
@@ -332,7 +333,8 @@ class SmallCelebA:
     attr_names = ("Smiling", "Male", "")
 
     def __init__(self, root, split, download):
-        count = {"train": 5, "test": 2}[split]
+        count = {"train": 5, "valid": 3, "test": 2}[split]
+        self.filename = [f"{index:06}.jpg" for index in range(count)]
         self.attr = torch.arange(2 * count).reshape(count, 2) % 2
         self.sizes = [(178, 218 + index) for index in range(count)]
 
@@ -345,7 +347,7 @@ class SmallCelebA:
 
 def test_celeba_keeps_its_attributes(tmp_path, monkeypatch):
     monkeypatch.setattr("torchvision.datasets.CelebA", SmallCelebA)
-    monkeypatch.setattr(torchvision_sets, "_CELEBA", {"train": 5, "test": 2})
+    monkeypatch.setattr(torchvision_sets, "_CELEBA", {"train": 5, "valid": 3, "test": 2})
     first = load_dataset(DATASETS["celeba"], tmp_path)
     monkeypatch.setattr("torchvision.datasets.CelebA", None)  # nothing is decoded again
     again = load_dataset(DATASETS["celeba"], tmp_path)
@@ -355,14 +357,45 @@ def test_celeba_keeps_its_attributes(tmp_path, monkeypatch):
         assert data.train.images[:, 0, 0, 0].tolist() == [0, 10, 20, 30, 40]
         assert data.train.attributes.tolist() == [[0, 1]] * 5
         assert data.test.attributes.tolist() == [[0, 1]] * 2
+        assert len(data.validation) == 3
 
 
-def test_a_celeba_kept_without_attributes_is_refused(tmp_path):
-    old = tmp_path / "celeba_64.safetensors"
+def test_a_celeba_of_an_earlier_version_is_made_again(tmp_path, monkeypatch):
+    kept = tmp_path / "celeba_64.safetensors"
     images = torch.zeros(1, 3, 64, 64, dtype=torch.uint8)
-    write_tensors(old, {"train": images, "test": images + 1}, {"dataset": "celeba", "size": 64})
-    with pytest.raises(DataError, match=r"celeba_64.* of version 1, but 2 .*: delete the file"):
+    write_tensors(kept, {"train": images, "test": images + 1}, {"dataset": "celeba", "size": 64})
+    monkeypatch.setattr(torchvision_sets.importlib.util, "find_spec", lambda name: None)
+    before = kept.read_bytes()
+    with pytest.raises(LbaeError, match=r"gdown is needed .*lacks list_attr_celeba.*\[data\]"):
         load_dataset(DATASETS["celeba"], tmp_path)
+    assert kept.read_bytes() == before
+    monkeypatch.setattr("torchvision.datasets.CelebA", SmallCelebA)
+    monkeypatch.setattr(torchvision_sets, "_CELEBA", {"train": 5, "valid": 3, "test": 2})
+    assert len(load_dataset(DATASETS["celeba"], tmp_path).validation) == 3
+
+
+def test_a_damaged_cache_of_celeba_is_named(tmp_path):
+    (tmp_path / "celeba_64.safetensors").write_bytes(b"cut off")
+    with pytest.raises(CheckpointError, match=r"celeba_64\.safetensors .*; delete this file; it is"):
+        load_dataset(DATASETS["celeba"], tmp_path)
+
+
+def test_a_missing_image_of_celeba_is_named_and_leaves_no_cache(tmp_path, monkeypatch):
+    class Incomplete(SmallCelebA):
+        def __getitem__(self, index):
+            if index == 3:
+                raise FileNotFoundError("no such file")
+            return super().__getitem__(index)
+
+    monkeypatch.setattr("torchvision.datasets.CelebA", Incomplete)
+    monkeypatch.setattr(torchvision_sets, "_CELEBA", {"train": 5, "valid": 3, "test": 2})
+    with pytest.raises(DataError, match=r"img_align_celeba/000003\.jpg cannot be read .*extract it"):
+        load_dataset(DATASETS["celeba"], tmp_path)
+    monkeypatch.setattr("torchvision.datasets.CelebA", SmallCelebA)
+    monkeypatch.setattr(torchvision_sets, "_CELEBA", {"train": 6, "valid": 3, "test": 2})
+    with pytest.raises(DataError, match="lists 5 images for train, but CelebA has 6"):
+        load_dataset(DATASETS["celeba"], tmp_path)
+    assert not list(tmp_path.glob("*.safetensors"))
 
 
 @pytest.fixture
@@ -382,7 +415,41 @@ def test_missing_data_that_cannot_be_downloaded(name, tmp_path, offline):
     message = str(error.value)
     assert DATASETS[name].title in message
     assert str(tmp_path) in message
-    assert "download" in message
+    assert "could not be downloaded" in message
+    assert "delete" not in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("failure", "download", "message"),
+    [
+        (PermissionError(13, "Permission denied"), False, "check permissions"),
+        (PermissionError(13, "Permission denied"), True, "check permissions"),
+        (OSError(28, "No space left on device"), True, "free space"),
+        (TimeoutError("timed out"), True, r"could not be downloaded \(timed out\)"),
+        (IncompleteRead(b""), True, "could not be downloaded"),
+        (RuntimeError("File not found or corrupted."), True, "has another checksum .* proxy"),
+        (ValueError("cut off"), False, r"is damaged \(cut off\)"),
+        (EOFError("Ran out of input"), False, "is damaged"),
+    ],
+)
+def test_each_cause_has_its_message(tmp_path, monkeypatch, failure, download, message):
+    def open_set(root, download=False, **options):
+        if download == wanted:
+            raise failure
+        raise RuntimeError("Dataset not found.")
+
+    wanted = download
+    monkeypatch.setattr("torchvision.datasets.MNIST", open_set)
+    with pytest.raises(DataError, match=message) as error:
+        load_dataset(DATASETS["mnist"], tmp_path)
+    assert "delete" not in str(error.value)
+
+
+def test_a_file_in_the_place_of_the_data_folder(tmp_path):
+    (tmp_path / "data").write_text("")
+    with pytest.raises(DataError, match="data is a file, but MNIST needs a folder"):
+        load_dataset(DATASETS["mnist"], tmp_path / "data")
 
 
 @pytest.mark.real

@@ -188,7 +188,7 @@ def _read(
     if cache is not None and len(files) >= _WORTH_KEEPING:
         kept = cache / f"folder-{_fingerprint(files, shape)}.safetensors"
         if kept.exists():
-            tensors, about = read_tensors(kept, "kept pixels")
+            tensors, about = read_tensors(kept, "kept pixels", "delete this file")
             reading.applied.update(about.get("applied", {}))
             return tensors["images"]
     images = torch.empty(
