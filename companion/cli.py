@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from typer import Argument, Option
 
 from companion.experiments.profiles import load_experiment, load_profile
 from companion.experiments.records import TABLES
-from companion.options import Data, Dataset, Device, Model, Profile, data_root, version
+from companion.options import Data, Dataset, Device, Force, Model, Profile, data_root, version
 from companion.workflow.gpus import take_gpu
 from companion.workflow.notebooks import parse_parameter
 from companion.workflow.plan import parse_duration
@@ -32,7 +33,6 @@ app = typer.Typer(
     ),
 )
 app.callback()(version)
-Force = Annotated[bool, Option("--force", help="Replace existing files that lbae did not write.")]
 STOPPED_EARLY = 3  # exit status of a training run that reached its time limit or was stopped
 
 
@@ -290,11 +290,16 @@ def main() -> None:
     """Entry point: a user's error is one line and exit status 1; SIGTERM is like Ctrl-C, 130."""
     for number in (signal.SIGINT, signal.SIGTERM):  # a script's background jobs ignore the first
         signal.signal(number, signal.default_int_handler)
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("lbae_lib.data").setLevel(logging.INFO)  # what was read of a folder
     try:
         take_gpu()
         app()
     except LbaeError as error:
         typer.echo(f"lbae: {error}", err=True)
+        sys.exit(1)
+    except PermissionError as error:
+        typer.echo(f"lbae: {error.filename} is closed to this user ({error.strerror})", err=True)
         sys.exit(1)
 
 

@@ -76,7 +76,9 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
-def write_tensors(path: Path | str, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
+def write_tensors(
+    path: Path | str, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]
+) -> None:
     """Write tensors and a JSON description as one safetensors file, whole or not at all.
 
     The description also holds a SHA-256 of the content, which :func:`read_tensors` checks.

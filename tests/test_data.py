@@ -376,7 +376,9 @@ def test_a_celeba_of_an_earlier_version_is_made_again(tmp_path, monkeypatch):
 
 def test_a_damaged_cache_of_celeba_is_named(tmp_path):
     (tmp_path / "celeba_64.safetensors").write_bytes(b"cut off")
-    with pytest.raises(CheckpointError, match=r"celeba_64\.safetensors .*; delete this file; it is"):
+    with pytest.raises(
+        CheckpointError, match=r"celeba_64\.safetensors .*; delete this file; it is"
+    ):
         load_dataset(DATASETS["celeba"], tmp_path)
 
 
@@ -389,7 +391,9 @@ def test_a_missing_image_of_celeba_is_named_and_leaves_no_cache(tmp_path, monkey
 
     monkeypatch.setattr("torchvision.datasets.CelebA", Incomplete)
     monkeypatch.setattr(torchvision_sets, "_CELEBA", {"train": 5, "valid": 3, "test": 2})
-    with pytest.raises(DataError, match=r"img_align_celeba/000003\.jpg cannot be read .*extract it"):
+    with pytest.raises(
+        DataError, match=r"img_align_celeba/000003\.jpg cannot be read .*extract it"
+    ):
         load_dataset(DATASETS["celeba"], tmp_path)
     monkeypatch.setattr("torchvision.datasets.CelebA", SmallCelebA)
     monkeypatch.setattr(torchvision_sets, "_CELEBA", {"train": 6, "valid": 3, "test": 2})

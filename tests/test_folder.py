@@ -130,7 +130,7 @@ def test_what_is_left_out_is_counted_with_reason_and_names(tmp_path, monkeypatch
 def test_a_folder_of_unreadable_formats_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(layouts.importlib.util, "find_spec", lambda name: None)
     (tmp_path / "a.heic").write_bytes(b"")
-    with pytest.raises(DataError, match="holds no images .*1 HEIC images, which need `pip install"):
+    with pytest.raises(DataError, match=r"holds no images .*1 HEIC images, which need"):
         load(tmp_path)
     with pytest.raises(DataError, match=r"a\.heic is one of HEIC images, which need"):
         read_images([tmp_path / "a.heic"], 32, 3)

@@ -13,10 +13,8 @@ CelebA's lists are ``list_eval_partition`` and ``list_attr_celeba``, as ``.txt``
 
 from __future__ import annotations
 
-import csv
-import io
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,10 +27,10 @@ from lbae_lib.data.folder_layout import (
     missing_reader,
     split_of,
 )
+from lbae_lib.data.table_lines import PARTITION, Line, celeba_attributes, celeba_lines, csv_rows
 from lbae_lib.errors import DataError
 
 ATTRIBUTES_FILE = "attributes.csv"
-_PARTITION, _CELEBA_ATTRIBUTES = "list_eval_partition", "list_attr_celeba"
 _VALUES = {
     **dict.fromkeys(("0", "0.0", "false"), 0),
     **dict.fromkeys(("1", "1.0", "true"), 1),
@@ -55,19 +53,6 @@ class Table:
     attributes: list[list[int]]
 
 
-@dataclass(frozen=True)
-class _Line:
-    """A line of a table.
-
-    Attributes:
-        where: file and line, for errors.
-        cells: by column.
-    """
-
-    where: str
-    cells: dict[str, str]
-
-
 def find_table(places: Iterable[Path]) -> Path | None:
     """The table in the first of some folders that has one: ``attributes.csv`` or CelebA's.
 
@@ -77,7 +62,7 @@ def find_table(places: Iterable[Path]) -> Path | None:
     for folder in places:
         with os.scandir(folder) as entries:
             files = sorted(entry.name for entry in entries if entry.is_file())
-        for wanted in (ATTRIBUTES_FILE, f"{_PARTITION}.txt", f"{_PARTITION}.csv"):
+        for wanted in (ATTRIBUTES_FILE, f"{PARTITION}.txt", f"{PARTITION}.csv"):
             found = [name for name in files if name.lower() == wanted]
             if len(found) > 1:
                 raise DataError(f"{folder} holds {' and '.join(found)}: keep one of them")
@@ -111,9 +96,8 @@ def attribute_names(path: Path) -> tuple[str, ...]:
     Raises:
         DataError: if it cannot be read.
     """
-    if path.stem == _PARTITION:
-        other = path.with_name(_CELEBA_ATTRIBUTES + path.suffix)
-        return tuple(_celeba_columns(other)) if other.is_file() else ()
+    if path.stem == PARTITION:
+        return tuple(celeba_attributes(path))
     columns, _ = _lines(path)
     return _attributes(columns)
 
@@ -124,8 +108,8 @@ def read_table(path: Path, listing: Listing) -> Table:
     Raises:
         DataError: if the table cannot be read or does not fit the images; names the line.
     """
-    celeba = path.stem == _PARTITION
-    columns, lines = _celeba(path) if celeba else _lines(path)
+    celeba = path.stem == PARTITION
+    columns, lines = celeba_lines(path) if celeba else _lines(path)
     names = _attributes(columns)
     splits = "split" in columns
     known = [Found(p) for p in listing.files] if splits else arranged(listing, classes=False)
@@ -172,7 +156,7 @@ def _check_splits(path: Path, images: list[Found]) -> None:
         raise DataError(f"{path} lists no images for test: give some that split")
 
 
-def _value(line: _Line, key: str) -> int:
+def _value(line: Line, key: str) -> int:
     text = line.cells[key]
     found = _VALUES.get(text.lower())
     if found is None:
@@ -233,9 +217,9 @@ def _attributes(columns: list[str]) -> tuple[str, ...]:
     return tuple(column for column in columns if column not in ("image_id", "split"))
 
 
-def _lines(path: Path) -> tuple[list[str], list[_Line]]:
+def _lines(path: Path) -> tuple[list[str], list[Line]]:
     """Columns and lines of ``attributes.csv``."""
-    rows = _rows(path)
+    rows = csv_rows(path)
     if not rows:
         raise DataError(f"{path} is empty: it needs a column image_id")
     header = [cell.strip() for cell in rows[0][1]]
@@ -254,7 +238,7 @@ def _lines(path: Path) -> tuple[list[str], list[_Line]]:
     if len(set(columns)) < len(columns):
         raise DataError(f"{path} has two columns of one name: {', '.join(columns)}")
     return columns, [
-        _Line(f"line {number} of {path}", {header[i]: row[i].strip() for i in kept})
+        Line(f"line {number} of {path}", {header[i]: row[i].strip() for i in kept})
         for number, row in rows[1:]
     ]
 
@@ -267,72 +251,3 @@ def _without_meaning(name: str, column: int, rows: list[tuple[int, list[str]]], 
     if not any(values) or (column == 0 and all(value.isdigit() for value in values)):
         return True
     raise DataError(f"column {column + 1} of {path} has no name: name it in the first line")
-
-
-def _rows(path: Path) -> list[tuple[int, list[str]]]:
-    """Rows that are not blank, each with the number of its (last) line in the file."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        first = next((line for line in text.splitlines() if line.strip()), "").lower()
-        delimiter = next((d for d in ";\t" if d in first and "," not in first), ",")
-        reader = csv.reader(io.StringIO(text), delimiter=delimiter)
-        return [(reader.line_num, row) for row in reader if any(c.strip() for c in row)]
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise DataError(
-            f"{path} cannot be read as a table in UTF-8 ({error}): save it as CSV in UTF-8"
-        ) from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be opened ({error.strerror}): check permissions") from None
-
-
-def _celeba(path: Path) -> tuple[list[str], list[_Line]]:
-    """Columns and lines of CelebA's lists: image_id, split, and the attributes if they are there.
-
-    Raises:
-        DataError: if a line does not fit.
-    """
-    attributes: dict[str, list[str]] = {}
-    other = path.with_name(_CELEBA_ATTRIBUTES + path.suffix)
-    names: list[str] = []
-    if other.is_file():
-        names = _celeba_columns(other)
-        for number, (name, *values) in _celeba_rows(other):
-            if len(values) != len(names):
-                raise DataError(
-                    f"line {number} of {other} has {len(values)} values for {len(names)} attributes"
-                )
-            attributes[name] = values
-    lines = []
-    for number, row in _celeba_rows(path):
-        where = f"line {number} of {path}"
-        if len(row) != 2 or row[1] not in ("0", "1", "2"):
-            raise DataError(f"{where} must be a file name, and 0, 1 or 2")
-        values = attributes.get(row[0], [])
-        if names and not values:
-            raise DataError(f"{where}: {row[0]} is not in {other.name}")
-        cells = {"image_id": row[0], "split": SPLITS[int(row[1])]}
-        lines.append(_Line(where, cells | dict(zip(names, values, strict=True))))
-    return ["image_id", "split", *names], lines
-
-
-def _celeba_columns(path: Path) -> list[str]:
-    header = (row for _, row in _celeba_all(path) if len(row) > 1)
-    return [name for name in next(header, []) if name != "image_id"]
-
-
-def _celeba_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Lines that begin with a file name."""
-    return ((number, row) for number, row in _celeba_all(path) if "." in row[0])
-
-
-def _celeba_all(path: Path) -> Iterator[tuple[int, list[str]]]:
-    if path.suffix == ".csv":
-        yield from _rows(path)
-        return
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({error})") from None
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.split():
-            yield number, line.split()

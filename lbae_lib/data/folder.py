@@ -121,8 +121,8 @@ def read_images(paths: Sequence[Path | str], image_size: int, channels: int) -> 
 def _empty(reading: Reading) -> str:
     left_out = f"; {reading.left_out}" if reading.skipped else ""
     return (
-        f"{reading.folder} holds no images ({', '.join(sorted(IMAGE_SUFFIXES))}), nor do its subfolders"
-        f"{left_out}"
+        f"{reading.folder} holds no images ({', '.join(sorted(IMAGE_SUFFIXES))}), nor do its "
+        f"subfolders{left_out}"
     )
 
 

@@ -285,9 +285,10 @@ def _classified(found: list[Found], depth: int, reading: Reading) -> list[Found]
         beside = next((i for i in found if i.split == split and len(i.parts) == depth + 1), None)
         if beside is not None:
             inside = next(i for i in below if i.split == split)
+            place = reading.folder.joinpath(*beside.parts[:-1])
             raise DataError(
-                f"{reading.folder.joinpath(*beside.parts[:-1])} holds images both beside and inside class "
-                f"folders ({beside.parts[-1]} and {inside.parts[depth]}/): move them all into "
+                f"{place} holds images both beside and inside class folders ("
+                f"{beside.parts[-1]} and {inside.parts[depth]}/): move them all into "
                 "class folders, or all out of them"
             )
     names = tuple(sorted({image.parts[depth] for image in below}))
@@ -296,8 +297,8 @@ def _classified(found: list[Found], depth: int, reading: Reading) -> list[Found]
     bare = {image.split for image in found} - {image.split for image in below}
     if bare:
         raise DataError(
-            f"{reading.folder} has class folders in one split and none in another ({', '.join(bare)}): "
-            "make them in all, or in none"
+            f"{reading.folder} has class folders in one split and none in another "
+            f"({', '.join(sorted(bare))}): make them in all, or in none"
         )
     reading.classes = names
     return [replace(image, category=image.parts[depth]) for image in found]

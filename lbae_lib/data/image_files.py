@@ -64,7 +64,7 @@ def read_image(file: Path, size: int, channels: int, applied: Counter[str]) -> T
         raise DataError(f"{file} is one of {reason}")
     try:
         with Image.open(file) as opened:
-            if min(opened.size) < size:
+            if min(opened.width, opened.height) < size:
                 raise DataError(
                     f"{file} has {opened.width}×{opened.height} pixels, but {size}×{size} are "
                     "needed: remove it, or choose a smaller image_size"
@@ -89,7 +89,7 @@ def read_image(file: Path, size: int, channels: int, applied: Counter[str]) -> T
 def _eight_bits(image: Image.Image, file: Path, applied: Counter[str]) -> Image.Image:
     """An image upright, in 8 bits, in sRGB, on white."""
     image.load()
-    if image.getexif().get(_ORIENTATION, 1) in range(2, 9):
+    if image.getexif().get(_ORIENTATION) in range(2, 9):
         applied["turned by EXIF"] += 1
     mode, kind = image.mode, image.format or ""
     tags = dict(getattr(image, "tag_v2", {}))

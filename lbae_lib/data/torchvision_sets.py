@@ -171,9 +171,9 @@ def _timeout() -> Iterator[None]:
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_TIMEOUT)
     drive: Any = None
+    plain: Any = None
     if importlib.util.find_spec("gdown") is not None:
-        import gdown as drive
-
+        drive = importlib.import_module("gdown")
         plain = drive.download
         drive.download = partial(plain, timeout=_TIMEOUT)  # torchvision passes none
     try:
