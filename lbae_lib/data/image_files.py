@@ -115,7 +115,7 @@ def _eight_bits(image: Image.Image, file: Path, applied: Counter[str]) -> Image.
         alpha = layer.getchannel("A")
         layer = colours.copy()
         layer.putalpha(alpha)
-    if layer.getchannel("A").getextrema()[0] < 255:
+    if layer.getchannel("A").getextrema() != (255, 255):
         applied["laid on white"] += 1
     white = Image.new("RGBA", layer.size, (255, 255, 255, 255))
     return Image.alpha_composite(white, layer)

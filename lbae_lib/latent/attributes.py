@@ -41,6 +41,10 @@ def contrast(latents: Tensor, has: Tensor) -> Tensor:
     Raises:
         ValueError: if all images have the attribute, or none has it.
     """
+    if bool(has.bool().all()) and len(has):
+        raise ValueError(
+            "all latents have the attribute: what distinguishes them from others is not defined"
+        )
     return expected_bits(latents, has) - expected_bits(latents, ~has.bool())
 
 

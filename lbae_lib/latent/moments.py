@@ -122,8 +122,8 @@ class MomentErrors:
 def moment_errors(found: Moments, target: Moments) -> MomentErrors:
     """Root-mean-square errors of first and pair moments."""
     return MomentErrors(
-        first=float((found.first - target.first).square().mean().sqrt()),
-        pairs=float((found.pairs - target.pairs).square().mean().sqrt()),
+        first=_root_mean((found.first - target.first).square()),
+        pairs=_root_mean((found.pairs - target.pairs).square()),
     )
 
 
@@ -137,9 +137,14 @@ def sampling_noise(truth: Moments, samples: int) -> MomentErrors:
         samples: K.
     """
     return MomentErrors(
-        first=float(((1 - truth.first.square()).mean() / samples).sqrt()),
-        pairs=float(((1 - truth.pairs.square()).mean() / samples).sqrt()),
+        first=_root_mean(1 - truth.first.square(), samples),
+        pairs=_root_mean(1 - truth.pairs.square(), samples),
     )
+
+
+def _root_mean(squares: Tensor, samples: int = 1) -> float:
+    """0 of none: latents of one bit have no pairs."""
+    return float((squares.mean() / samples).sqrt()) if squares.numel() else 0.0
 
 
 def marginal_entropy(first: Tensor) -> Tensor:
