@@ -231,7 +231,7 @@ def _regular() -> Iterator[None]:
     """Around linear algebra that a singular V fails."""
     try:
         yield
-    except torch.linalg.LinAlgError:
+    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
         raise ValueError(
             "V has linearly dependent rows, so some latents have no hyperplane: use "
             "full_rank(sampler)"

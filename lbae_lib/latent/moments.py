@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lbae_lib.bits import check_bits, unpack_bits
+from lbae_lib.bits import check_latents, unpack_bits
 
 _CHUNK = 1 << 12  # sums of this many products of ±1 are exact in float32 (below 2^24)
 _BLOCK = 256  # columns of M at a time
@@ -62,7 +62,7 @@ def moments(bits: Tensor) -> Moments:
         >>> moments(torch.tensor([[1.0, 1.0], [1.0, -1.0]])).first.tolist()
         [1.0, 0.0]
     """
-    check_bits(bits, "latents")
+    check_latents(bits)
     return _counted([bits], bits.shape[1], bits.device)
 
 
