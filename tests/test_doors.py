@@ -71,7 +71,7 @@ def test_latents_are_bits(model):
             moments,
             bits.pack_bits,
         ):
-            with pytest.raises(ValueError, match="-1 and|must hold"):
+            with pytest.raises(ValueError, match=r"-1 and|must hold"):
                 use(wrong)
     for use in (moments, bits.pack_bits):
         with pytest.raises(ValueError, match=r"must be \(K, N\)"):

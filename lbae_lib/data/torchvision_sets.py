@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import importlib.util
 import logging
-import pickle
 import socket
 import tarfile
 import zipfile
@@ -15,6 +14,7 @@ from contextlib import contextmanager
 from functools import partial
 from http.client import HTTPException
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -37,7 +37,7 @@ _LOCAL = (
 )
 _DAMAGED = (
     *(ValueError, AssertionError, EOFError, IndexError, KeyError, zlib.error),
-    *(pickle.UnpicklingError, zipfile.BadZipFile, tarfile.ReadError),
+    *(UnpicklingError, zipfile.BadZipFile, tarfile.ReadError),
 )
 
 _log = logging.getLogger(__name__)

@@ -42,9 +42,14 @@ class Autoencoder(nn.Module):
         """Latents (B, N) to images (B, C, S, S) in [0, 1]."""
         return self.decoder(latents)
 
+    def _checks(self, given: Tensor) -> bool:
+        """Whether values are looked at: not in training, where a GPU would have to wait."""
+        return not (
+            self.training or getattr(given, "is_meta", False) or torch.compiler.is_compiling()
+        )
+
     def _check_images(self, images: Tensor) -> None:
-        """Not in training, where a GPU would have to wait."""
-        if not self.training and not torch.compiler.is_compiling():
+        if self._checks(images):
             check_unit_range(images, self.config.channels, self.config.image_size)
 
 
@@ -77,7 +82,7 @@ class LBAE(Autoencoder):
         Raises:
             ValueError: in eval mode, if the latents are not -1 and +1.
         """
-        if not self.training and not torch.compiler.is_compiling():
+        if self._checks(latents):
             check_bits(latents, "latents of an LBAE")
         return super().decode(latents)
 
