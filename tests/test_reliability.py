@@ -405,7 +405,7 @@ def test_swapped_data(inside, outcomes, network, schedule, images):
 
     run, other = inside / "run", images.flip(0)
     train(network, schedule, images[:64], images[64:], run, time_limit=0.0, show_progress=False)
-    with pytest.raises(CheckpointError, match="its train_images is"):
+    with pytest.raises(CheckpointError, match="with other train images: put them back"):
         train(network, schedule, other[:64], other[64:], run, show_progress=False)
 
     shape = "{image_size: 32, width: 2, latent_size: 6, epochs: 1, validation_images: 2}"
