@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -16,7 +17,7 @@ from companion.environment import settle_environment
 from companion.experiments.artifacts import MODEL
 from companion.experiments.profiles import load_experiment, load_profile
 from companion.experiments.records import TABLES
-from companion.options import Data, Dataset, Device, Model, Profile, data_root, version
+from companion.options import Data, Dataset, Device, Force, Model, Profile, data_root, version
 from companion.site.publish import publish
 from companion.workflow.gpus import take_gpu
 from companion.workflow.listing import list_results
@@ -122,6 +123,7 @@ def export(
     programs: Annotated[
         bool, Option("--programs", help="Add encoder.pt2 and decoder.pt2 (torch.export).")
     ] = False,
+    force: Force = False,
 ) -> None:
     """Copy a trained model to a directory of its own, for sharing.
 
@@ -132,7 +134,7 @@ def export(
     experiment = load_experiment(profile, dataset, model)
     from lbae_lib.models.sharing import export_model
 
-    export_model(MODEL.path(experiment).parent, output, programs)
+    export_model(MODEL.path(experiment).parent, output, programs, force)
     typer.echo(output)
 
 
@@ -245,15 +247,18 @@ def compress(
         str, Option(help="autoregressive, factorised or packed (no entropy coding).")
     ] = "autoregressive",
     device: Device = "auto",
+    force: Force = False,
 ) -> None:
     """Encode images to bits and write them as one file.
+
+    An earlier .lbae file is replaced; an input never is.
 
     Example: lbae compress pictures/ -o pictures.lbae -d folder:pictures
     """
     experiment = load_experiment(profile, dataset)
     from companion.experiments.compress import compress_images
 
-    size, count = compress_images(experiment, images, output, coder, device)
+    size, count = compress_images(experiment, images, output, coder, device, force)
     typer.echo(f"{output}: {count} images, {size} bytes, {8 * size / count:.1f} bits an image")
 
 
@@ -264,15 +269,18 @@ def decompress(
     dataset: Dataset,
     profile: Profile = "quick",
     device: Device = "auto",
+    force: Force = False,
 ) -> None:
     """Decode a file that `lbae compress` wrote; requires the same model and prior.
+
+    Images that it wrote earlier are replaced; the file itself never is.
 
     Example: lbae decompress pictures.lbae -o decoded/ -d folder:pictures
     """
     experiment = load_experiment(profile, dataset)
     from companion.experiments.compress import decompress_images
 
-    count = decompress_images(experiment, file, output, device)
+    count = decompress_images(experiment, file, output, device, force)
     typer.echo(f"{count} images in {output}")
 
 
@@ -356,11 +364,16 @@ def main() -> None:
     if step := os.environ.get("LBAE_STEP"):
         typer.echo(f"{step}, begins", err=True)
     settle_environment()
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("lbae_lib.data").setLevel(logging.INFO)  # what was read of a folder
     try:
         take_gpu()
         app()
     except LbaeError as error:
         typer.echo(f"lbae: {error}", err=True)
+        sys.exit(1)
+    except PermissionError as error:
+        typer.echo(f"lbae: {error.filename} is closed to this user ({error.strerror})", err=True)
         sys.exit(1)
 
 

@@ -35,6 +35,7 @@ Model = Annotated[str, Option("--model", "-m", help="lbae, vae (the baseline) or
 Device = Annotated[
     str, Option("--device", envvar="LBAE_DEVICE", help="auto (a GPU if there is one), cpu or cuda.")
 ]
+Force = Annotated[bool, Option("--force", help="Replace existing files that lbae did not write.")]
 
 
 def _show_version(wanted: bool) -> None:

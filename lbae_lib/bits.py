@@ -28,13 +28,25 @@ def signs(x: Tensor) -> Tensor:
 
 
 def check_bits(bits: Tensor, name: str = "bits") -> None:
-    """Raise ``ValueError`` unless every entry is -1 or +1."""
+    """Raise ``ValueError`` unless a tensor's every entry is -1 or +1."""
+    if not isinstance(bits, Tensor) or bits.dtype == torch.bool:
+        what = "bool" if isinstance(bits, Tensor) else f"a {type(bits).__name__}"
+        raise ValueError(f"{name} are {what}, but must be a torch.Tensor of -1 and +1")
     if bits.numel() and not bool((bits.abs() == 1).all()):
         low, high = float(bits.min()), float(bits.max())
         raise ValueError(
             f"{name} must hold only -1 and +1, but span [{low:g}, {high:g}]: "
             "round them with lbae_lib.bits.signs first"
         )
+
+
+def check_latents(bits: Tensor, name: str = "latents", empty: bool = False) -> None:
+    """Raise ``ValueError`` unless these are latents (K, N) in {-1, +1}; K may be 0 if ``empty``."""
+    check_bits(bits, name)
+    if bits.ndim != 2:
+        raise ValueError(f"{name} are of shape {tuple(bits.shape)}, but must be (K, N)")
+    if not len(bits) and not empty:
+        raise ValueError(f"there are no {name}: at least one is needed")
 
 
 def pack_bits(bits: Tensor) -> Tensor:
@@ -47,9 +59,9 @@ def pack_bits(bits: Tensor) -> Tensor:
         uint8 (K, ceil(N / 8)); the spare bits of a row's last byte are 0.
 
     Raises:
-        ValueError: if an entry is not -1 or +1.
+        ValueError: if an entry is not -1 or +1, or the shape is another one.
     """
-    check_bits(bits)
+    check_latents(bits, "bits", empty=True)
     count, width = bits.shape
     bytes_per_row = -(-width // 8)
     ones = torch.zeros(count, bytes_per_row * 8, dtype=torch.uint8, device=bits.device)
@@ -70,8 +82,11 @@ def unpack_bits(packed: Tensor, width: int, dtype: torch.dtype = torch.float32) 
         (K, width) in {-1, +1}.
 
     Raises:
-        ValueError: if a row does not have the number of bytes that ``width`` bits need.
+        ValueError: if the rows are not of uint8, or do not have the number of bytes that ``width``
+            bits need.
     """
+    if packed.dtype != torch.uint8:
+        raise ValueError(f"packed bits are {packed.dtype}, but must be uint8: see pack_bits")
     needed = -(-width // 8)
     if packed.shape[-1] != needed:
         raise ValueError(
@@ -100,7 +115,15 @@ def nearest_distance(bits: Tensor, reference: Tensor, chunk: int = 512) -> Tenso
         bits: (K, N) in {-1, +1}.
         reference: (L, N) in {-1, +1}.
         chunk: latents at a time; memory is chunk × L floats.
+
+    Raises:
+        ValueError: if the reference is empty, or the widths differ.
     """
+    if bits.shape[1:] != reference.shape[1:] or not len(reference):
+        raise ValueError(
+            f"latents are of shape {tuple(bits.shape)} and the reference of "
+            f"{tuple(reference.shape)}: give (K, N) and (L, N), with L >= 1"
+        )
     width = bits.shape[1]
     columns = reference.float().T
     nearest = [

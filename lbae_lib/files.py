@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,8 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yield a scratch path beside ``path``; rename it to ``path`` if the block succeeds.
 
     A reader sees the old file or the new one, never a part; the scratch file keeps the suffix
-    of ``path`` and is removed if the block fails.
+    of ``path`` and is removed if the block fails. The file has the permissions that the user's
+    umask gives, whatever the block does.
 
     Raises:
         WriteError: if the disk is full, or the folder is not writable.
@@ -38,7 +39,10 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(path)
+        with open(scratch, "wb") as handle:
+            mode = os.fstat(handle.fileno()).st_mode
         yield scratch
+        scratch.chmod(mode & 0o777)  # safetensors writes for the owner alone
         with open(scratch, "rb") as handle:
             os.fsync(handle.fileno())
         os.replace(scratch, path)
@@ -72,7 +76,9 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
+def write_tensors(
+    path: Path | str, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]
+) -> None:
     """Write tensors and a JSON description as one safetensors file, whole or not at all.
 
     The description also holds a SHA-256 of the content, which :func:`read_tensors` checks.
@@ -82,28 +88,35 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     described = dict(metadata) | {_DIGEST_KEY: _content_digest(stored, metadata)}
     header = {_METADATA_KEY: json.dumps(described, allow_nan=False)}
-    with replacing(path) as scratch:
+    with replacing(Path(path)) as scratch:
         save_file(stored, scratch, metadata=header)
 
 
-def read_tensors(path: Path, what: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def read_tensors(
+    path: Path | str, what: str, remedy: str = "make it again, or copy it again"
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what :func:`write_tensors` wrote.
 
     Args:
         path: the file.
         what: its role, for the error message: "model", "checkpoint", "latents".
+        remedy: what to do if the file is damaged.
 
     Raises:
-        CheckpointError: if the file is missing, damaged, or not written by lbae.
+        CheckpointError: if the file is missing, damaged, not written by lbae, or may not be read.
     """
-    if not path.is_file():
-        raise CheckpointError(f"no {what} at {path}")
+    path = Path(path)
+    with explained(path, what):
+        open(path, "rb").close()  # so that what follows is about the content
     try:
         with safe_open(path, framework="pt") as handle:
             header = handle.metadata() or {}
             tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"the {what} at {path} cannot be read ({error}): remove it") from None
+        raise CheckpointError(
+            f"the {what} at {path} cannot be read: it is cut off or no safetensors file ({error}); "
+            f"{remedy}"
+        ) from None
     try:
         metadata = dict(json.loads(header[_METADATA_KEY]))
     except (KeyError, TypeError, ValueError):
@@ -113,7 +126,7 @@ def read_tensors(path: Path, what: str) -> tuple[dict[str, Tensor], dict[str, An
         ) from None
     digest = metadata.pop(_DIGEST_KEY, None)  # the first files had none
     if digest is not None and digest != _content_digest(tensors, metadata):
-        raise CheckpointError(f"the {what} at {path} is damaged (checksum mismatch): remove it")
+        raise CheckpointError(f"the {what} at {path} is damaged (checksum mismatch): {remedy}")
     return tensors, metadata
 
 
@@ -130,7 +143,7 @@ def read_description(path: Path, what: str) -> dict[str, Any]:
         raise CheckpointError(f"no {what} can be read from {path} ({error})") from None
 
 
-def read_json(path: Path, what: str) -> dict[str, Any]:
+def read_json(path: Path | str, what: str) -> dict[str, Any]:
     """Read a JSON file that holds an object.
 
     Args:
@@ -138,12 +151,12 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
         what: its role, for the error message: "record".
 
     Raises:
-        CheckpointError: if it is missing or damaged.
+        CheckpointError: if it is missing or damaged, or may not be read.
     """
+    path = Path(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise CheckpointError(f"no {what} at {path}") from None
+        with explained(path, what):
+            content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise CheckpointError(
             f"the {what} at {path} cannot be read ({error}): regenerate it"
@@ -151,6 +164,28 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise CheckpointError(f"the {what} at {path} is not a JSON object: regenerate it")
     return content
+
+
+@contextmanager
+def explained(path: Path, what: str = "file") -> Iterator[None]:
+    """Around the reading of a file: each cause of a failure with its own message.
+
+    Raises:
+        CheckpointError: if the file is missing, is a folder, or may not be read.
+    """
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError):
+        raise CheckpointError(f"no {what} at {path}") from None
+    except IsADirectoryError:
+        raise CheckpointError(f"no {what} at {path}, which is a folder: name a file") from None
+    except PermissionError:
+        raise CheckpointError(
+            f"the {what} at {path} may not be read by this user: ask its owner for permission "
+            "(chmod a+r, and a+x for its folders)"
+        ) from None
+    except OSError as error:
+        raise CheckpointError(f"the {what} at {path} cannot be read ({error})") from None
 
 
 def check_format(found: Mapping[str, Any], path: Path, what: str, name: str, version: int) -> None:
@@ -179,9 +214,13 @@ def _content_digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) 
     return digest.hexdigest()
 
 
-def sha256_file(path: Path) -> str:
-    """SHA-256 of a file's content, in hexadecimal."""
-    with open(path, "rb") as handle:
+def sha256_file(path: Path | str) -> str:
+    """SHA-256 of a file's content, in hexadecimal.
+
+    Raises:
+        CheckpointError: if the file is missing, or may not be read.
+    """
+    with explained(Path(path)), open(path, "rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
@@ -190,3 +229,39 @@ def sha256_tensor(tensor: Tensor) -> str:
     digest = hashlib.sha256(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
     digest.update(tensor.detach().cpu().contiguous().numpy().data.cast("B"))
     return digest.hexdigest()
+
+
+def check_output(
+    path: Path,
+    inputs: Iterable[Path] = (),
+    *,
+    is_ours: Callable[[Path], bool] | None = None,
+    force: bool = False,
+) -> None:
+    """Refuse to replace a file that a user may want to keep.
+
+    Args:
+        path: the file to write.
+        inputs: files that are read; none is ever replaced.
+        is_ours: whether an existing file is one that this program wrote and may replace.
+        force: replace any other existing file as well.
+
+    Raises:
+        WriteError: if the file exists and may not be replaced.
+    """
+    if not os.path.lexists(path):
+        return
+    if path.is_dir():
+        raise WriteError(f"{path} is a folder: name a file")
+    if path.exists():
+        for source in inputs:
+            if source.exists() and path.samefile(source):
+                raise WriteError(f"{path} is one of the inputs: write to another file")
+        if not path.is_file():
+            raise WriteError(f"{path} is not an ordinary file: write to another one")
+        if is_ours is not None and is_ours(path):
+            return
+    if not force:
+        raise WriteError(
+            f"{path} exists and was not written by lbae: write to another file, or add --force"
+        )

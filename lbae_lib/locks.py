@@ -7,10 +7,13 @@ an error (filelock would fall back to a marker file, which a killed process leav
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from lbae_lib.errors import WriteError
 
@@ -31,9 +34,14 @@ def locked(folder: Path, wait: bool = False) -> Iterator[int]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle = open(folder / ".lock", "a", encoding="utf-8")  # noqa: SIM115
+        if not os.access(folder, os.W_OK | os.X_OK):  # now, not after hours of training
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+        handle = _open(folder / ".lock")
     except OSError as error:
-        raise WriteError(f"{folder} cannot be written to ({error}): check permissions") from None
+        raise WriteError(
+            f"{folder} cannot be written to ({error.strerror}): check permissions, or work in a "
+            "project of your own"
+        ) from None
     with handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
@@ -44,3 +52,11 @@ def locked(folder: Path, wait: bool = False) -> Iterator[int]:
         except OSError as error:
             raise WriteError(f"{folder} is on a file system without locks ({error})") from None
         yield handle.fileno()
+
+
+def _open(path: Path) -> TextIO:
+    """The lock file; another user's is opened to read, which suffices for a lock."""
+    try:
+        return open(path, "a", encoding="utf-8")
+    except PermissionError:
+        return open(path, encoding="utf-8")

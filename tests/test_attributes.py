@@ -71,7 +71,7 @@ def test_impossible_edits_are_refused(faces):
     latents, has = faces
     with pytest.raises(ValueError, match="no latent has the attribute"):
         expected_bits(latents, torch.zeros_like(has))
-    with pytest.raises(ValueError, match="no latent has the attribute"):
+    with pytest.raises(ValueError, match="all latents have the attribute"):
         contrast(latents, torch.ones_like(has))
     with pytest.raises(ValueError, match="12 bits"):
         set_attribute(latents, torch.zeros(5))

@@ -3,12 +3,21 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
 from lbae_lib.errors import CheckpointError, WriteError
-from lbae_lib.files import read_json, read_tensors, replacing, write_json, write_tensors, write_text
+from lbae_lib.files import (
+    check_output,
+    read_json,
+    read_tensors,
+    replacing,
+    write_json,
+    write_tensors,
+    write_text,
+)
 from lbae_lib.locks import locked
 
 
@@ -65,6 +74,103 @@ def test_a_read_only_folder_is_named(tmp_path):
     with pytest.raises(WriteError, match="Permission denied"):
         write_text(tmp_path / "file", "x")
     tmp_path.chmod(0o700)
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_files_and_folders_have_the_mode_of_the_umask(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        write_tensors(tmp_path / "a/b/x.safetensors", {"a": torch.ones(2)}, {})
+        write_text(tmp_path / "a/b/x.txt", "x")
+        write_text(tmp_path / "a/b/x.txt", "again")
+        with replacing(tmp_path / "a/b/y") as scratch:
+            scratch.write_text("")
+            scratch.chmod(0o600)
+        with locked(tmp_path / "a/c"):
+            pass
+    finally:
+        os.umask(before)
+    for name in ("a/b/x.safetensors", "a/b/x.txt", "a/b/y", "a/c/.lock"):
+        assert (tmp_path / name).stat().st_mode & 0o777 == mode, name
+    for name in ("a", "a/b", "a/c"):
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o777 & ~umask, name
+
+
+AS_ANOTHER_USER = """
+import os, sys, torch, safetensors.torch
+from pathlib import Path
+from lbae_lib.errors import LbaeError
+from lbae_lib.files import read_json, read_tensors, sha256_file, write_text
+from lbae_lib.locks import locked
+os.setgroups([]), os.setgid(65534), os.setuid(65534)  # once all is imported
+folder = Path(sys.argv[1])
+def lock():
+    with locked(folder):
+        pass
+for name, act in {
+    "read": lambda: read_tensors(folder / "open.safetensors", "model"),
+    "tensors": lambda: read_tensors(folder / "closed.safetensors", "model"),
+    "json": lambda: read_json(folder / "closed.json", "record"),
+    "below": lambda: read_json(folder / "sub/a.json", "record"),
+    "hash": lambda: sha256_file(folder / "closed.json"),
+    "write": lambda: write_text(folder / "new", "x"),
+    "lock": lock,
+}.items():
+    try:
+        act()
+        print(name, "done")
+    except LbaeError as error:
+        print(name, error)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only the superuser may become another user")
+def test_another_user_reads_what_is_open_and_gets_one_line_for_the_rest(tmp_path):
+    folder = tmp_path / "results"
+    write_tensors(folder / "open.safetensors", {"a": torch.ones(2)}, {})
+    write_tensors(folder / "closed.safetensors", {"a": torch.ones(2)}, {})
+    write_json(folder / "closed.json", {})
+    write_json(folder / "sub/a.json", {})
+    for name in ("closed.safetensors", "closed.json", "sub"):
+        (folder / name).chmod(0o700 if name == "sub" else 0o600)
+    with locked(folder):
+        pass
+    for above in (tmp_path, *tmp_path.parents):
+        if above.stat().st_mode & 0o005 != 0o005:
+            above.chmod(above.stat().st_mode | 0o005)
+
+    def lines():
+        command = [sys.executable, "-c", AS_ANOTHER_USER, str(folder)]
+        found = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        return dict(line.split(" ", 1) for line in found.splitlines())
+
+    found = lines()
+    assert found["read"] == "done"
+    for name in ("tensors", "json", "below", "hash"):
+        assert "may not be read by this user: ask its owner" in found[name]
+        assert "remove" not in found[name]
+    assert "Permission denied" in found["write"]
+    assert "cannot be written to (Permission denied)" in found["lock"]
+    folder.chmod(0o777)  # a folder that both may write; the lock file is the first user's
+    assert lines()["lock"] == "done"
+
+
+def test_outputs_that_a_user_may_want_are_not_replaced(tmp_path):
+    photo, link, new = (tmp_path / name for name in ("a.jpg", "link.jpg", "new"))
+    photo.write_text("photo")
+    link.symlink_to(photo)
+    check_output(new)
+    check_output(photo, is_ours=lambda path: path == photo)
+    check_output(photo, force=True)
+    for path in (photo, link):
+        with pytest.raises(WriteError, match="exists and was not written by lbae"):
+            check_output(path)
+        for force in (False, True):
+            with pytest.raises(WriteError, match="is one of the inputs"):
+                check_output(path, [tmp_path / "b.jpg", photo], force=force)
+    for path in (tmp_path, Path("/dev/null")):
+        with pytest.raises(WriteError, match=r"is a folder|is not an ordinary file"):
+            check_output(path, force=True)
 
 
 def test_damaged_json_is_named(tmp_path):

@@ -169,6 +169,7 @@ FIT = partial(
 CALLS = {
     "bits.signs": lambda on: bits.signs(on.normals),
     "bits.check_bits": lambda on: bits.check_bits(on.latents),
+    "bits.check_latents": lambda on: bits.check_latents(on.latents),
     "bits.pack_bits": lambda on: bits.pack_bits(on.latents),
     "bits.unpack_bits": lambda on: bits.unpack_bits(on.packed, 6),
     "bits.hamming_distance": lambda on: bits.hamming_distance(on.latents[:5], on.latents[5:10]),
@@ -212,6 +213,7 @@ CALLS = {
     "codec.load_priors": saved,
     "coders.encode_bits": coded,
     "coders.decode_bits": coded,
+    "container.is_container": lambda on: container.is_container(on.file),
     "container.Container.to_bytes": container_back,
     "container.Container.from_bytes": container_back,
     "correlation.Repair.negative": lambda on: on.repaired.negative,

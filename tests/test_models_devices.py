@@ -16,14 +16,19 @@ from test_authors_weights import content
 import lbae_lib.data
 import lbae_lib.models
 from lbae_lib.data import (
+    attribute_table,
     embedded,
     face_colours,
     face_drawing,
     faces,
     folder,
+    folder_contents,
     folder_layout,
+    image_files,
     images,
+    reading,
     registry,
+    table_lines,
     torchvision_sets,
 )
 from lbae_lib.models import (
@@ -120,6 +125,15 @@ def listed(place):
     return folder.load_folder(place, 32, 1)
 
 
+def listing(place):
+    return folder_layout.list_folder(pictures(place))
+
+
+def celeba_lists(place):
+    (place / "list_eval_partition.txt").write_text("a.jpg 0\n")
+    return table_lines.celeba_lines(place / "list_eval_partition.txt")
+
+
 def with_torchvision(name, load):
     """A loader of the paper's data, with the files' content in place of torchvision's classes."""
 
@@ -127,6 +141,7 @@ def with_torchvision(name, load):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(f"torchvision.datasets.{name}", partial(SmallSet, name))
             patch.setattr(torchvision_sets, "_checked", lambda part, *_: part)
+            patch.setattr(torchvision_sets, "_CELEBA", {"train": 3, "valid": 3, "test": 3})
             return load(place, name)
 
     return call
@@ -162,8 +177,8 @@ CALLS = {
     authors_weights.authors_names: lambda _: authors_weights.authors_names(LBAE),
     authors_weights.read_authors_weights: published,
     autoencoders.Autoencoder: built(autoencoders.LBAE, LBAE),
-    autoencoders.LBAE: lambda _: model()(BLOBS.float()),
-    autoencoders.VAE: lambda _: model(VAE)(BLOBS.float()),
+    autoencoders.LBAE: lambda _: model()(BLOBS / 255),
+    autoencoders.VAE: lambda _: model(VAE)(BLOBS / 255),
     autoencoders.build_model: lambda _: [model(), autoencoders.build_model(VAE, "meta")],
     autoencoders.reconstruction_loss: lambda _: [
         autoencoders.reconstruction_loss(BLOBS.float(), BLOBS.float(), loss)
@@ -223,7 +238,25 @@ CALLS = {
         folder.load_folder(pictures(place / "classes"), 32, 1), listed(place / "table")
     ],
     folder.read_images: lambda place: folder.read_images([pictures(place) / "a"], 32, 1),
-    folder_layout.is_named: lambda place: folder_layout.is_named(pictures(place)),
+    folder_contents.FolderContents: lambda place: folder_contents.folder_contents(pictures(place)),
+    folder_contents.folder_contents: lambda place: folder_contents.folder_contents(pictures(place)),
+    folder_layout.Found: lambda place: folder_layout.arranged(listing(place)),
+    folder_layout.Listing: listing,
+    folder_layout.arranged: lambda place: folder_layout.arranged(listing(place)),
+    folder_layout.list_folder: listing,
+    folder_layout.missing_reader: lambda _: folder_layout.missing_reader("a.heic"),
+    folder_layout.split_of: lambda _: folder_layout.split_of("val"),
+    attribute_table.Table: lambda place: listed(place),
+    attribute_table.attribute_names: lambda place: listed(place),
+    attribute_table.find_table: lambda place: listed(place),
+    attribute_table.is_named: lambda place: attribute_table.is_named(pictures(place)),
+    attribute_table.read_table: lambda place: listed(place),
+    table_lines.Line: lambda place: listed(place),
+    table_lines.celeba_attributes: lambda place: table_lines.celeba_attributes(place / "a.txt"),
+    table_lines.celeba_lines: celeba_lists,
+    table_lines.csv_rows: lambda place: listed(place),
+    image_files.read_image: lambda place: folder.read_images([pictures(place) / "a"], 32, 1),
+    reading.Reading: lambda place: reading.Reading(place).for_record(),
     images.Dataset: lambda _: images.Dataset("a", "A", SET, SET),
     images.ImageSet: lambda _: SET.split(3),
     embedded.draw_photos: lambda _: embedded.draw_photos("test", 2, 0),

@@ -8,7 +8,7 @@ import pytest
 import torch
 from conftest import PROJECT
 
-from lbae_lib.errors import CheckpointError
+from lbae_lib.errors import CheckpointError, WriteError
 from lbae_lib.models import sharing
 from lbae_lib.models.autoencoders import build_model
 from lbae_lib.models.model_files import load_autoencoder, save_model
@@ -30,7 +30,7 @@ def same(a, b):
     assert a.config == b.config
     images = torch.rand(3, a.config.channels, a.config.image_size, a.config.image_size)
     assert torch.equal(a.encode(images), b.encode(images))
-    latents = torch.randn(3, a.config.latent_size)
+    latents = torch.randn(3, a.config.latent_size).sign()
     assert torch.equal(a.decode(latents), b.decode(latents))
 
 
@@ -51,9 +51,30 @@ def test_an_export_replaces_an_export_and_nothing_else(trained, tmp_path):
     assert {p.name for p in target.iterdir()} == {"model.safetensors", "config.json", "README.md"}
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/README.md").write_text("mine")
-    with pytest.raises(CheckpointError, match=r"no description of a shared model at .*mine"):
+    (tmp_path / "mine/encoder.pt2").write_text("mine")
+    with pytest.raises(WriteError, match=r"mine holds other files than an earlier export"):
         sharing.export_model(trained, tmp_path / "mine")
     assert (tmp_path / "mine/README.md").read_text() == "mine"
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(WriteError, match="is a file"):
+        sharing.export_model(trained, tmp_path / "file")
+    for force in (False, True):
+        with pytest.raises(WriteError, match="is the model's own folder"):
+            sharing.export_model(trained, trained, force=force)
+    sharing.export_model(trained, tmp_path / "mine", force=True)
+    assert (tmp_path / "mine/encoder.pt2").read_text() == "mine"
+    same(sharing.load_shared(tmp_path / "mine"), sharing.load_shared(target))
+
+
+def test_an_edited_readme_is_kept(trained, tmp_path):
+    target = tmp_path / "shared"
+    sharing.export_model(trained, target)
+    (target / "README.md").write_text("mine")
+    with pytest.raises(WriteError, match=r"README\.md has been edited since it was exported"):
+        sharing.export_model(trained, target)
+    assert (target / "README.md").read_text() == "mine"
+    sharing.export_model(trained, target, force=True)
+    assert (target / "README.md").read_text() != "mine"
 
 
 def test_directories_that_are_none(trained, tmp_path):

@@ -6,33 +6,51 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from companion.experiments.artifacts import MODEL
 from companion.experiments.prior import load_codec
 from companion.experiments.profiles import Experiment
 from lbae_lib.bits import unpack_bits
-from lbae_lib.coding.container import CODERS
+from lbae_lib.coding.container import CODERS, is_container
 from lbae_lib.data.folder import read_images
-from lbae_lib.errors import ConfigError, FormatError, unknown
-from lbae_lib.files import replacing
+from lbae_lib.data.folder_layout import IMAGE_SUFFIXES
+from lbae_lib.errors import ConfigError, FormatError, WriteError, unknown
+from lbae_lib.files import check_output, explained, replacing
 from lbae_lib.models.encoding import BATCH_SIZE, decode, encode
 from lbae_lib.models.hardware import choose_device
 from lbae_lib.models.model_files import load_model
 from lbae_lib.progress import progress_bar
 
+_DECODED = ("Software", "lbae decompress")  # a text chunk of PNG files that it writes
+
 
 def compress_images(
-    experiment: Experiment, paths: Sequence[Path], output: Path, coder: str, device: str = "auto"
+    experiment: Experiment,
+    paths: Sequence[Path],
+    output: Path,
+    coder: str,
+    device: str = "auto",
+    force: bool = False,
 ) -> tuple[int, int]:
     """Encode image files into one ``.lbae`` file, written whole or not at all.
+
+    An earlier ``.lbae`` file is replaced, an image or an input never, and any other file if
+    ``force`` is set.
 
     Returns:
         Bytes of the file, and number of images.
 
     Raises:
-        LbaeError: if coder or device are unknown, an image cannot be read, or model or prior are
-            missing.
+        LbaeError: if coder or device are unknown, an image cannot be read, model or prior are
+            missing, or the output may not be replaced.
     """
+    if output.suffix.lower() in IMAGE_SUFFIXES:
+        raise WriteError(
+            f"{output} has the name of an image, but becomes an .lbae file: give --output a name "
+            "of its own, before or after the images"
+        )
+    check_output(output, paths, is_ours=is_container, force=force)
     device = choose_device(device)
     chosen = next((known for known in CODERS if known == coder), None)
     if chosen is None:
@@ -49,27 +67,49 @@ def compress_images(
 
 
 def decompress_images(
-    experiment: Experiment, file: Path, folder: Path, device: str = "auto"
+    experiment: Experiment, file: Path, folder: Path, device: str = "auto", force: bool = False
 ) -> int:
     """Decode an ``.lbae`` file to PNG files 000001.png, 000002.png, …
+
+    PNG files that an earlier call wrote are replaced, the file itself never, and other files of
+    these names if ``force`` is set.
 
     Returns:
         Number of images.
 
     Raises:
-        LbaeError: if the file is missing, damaged, or of another model or another prior.
+        LbaeError: if the file is missing, damaged, or of another model or another prior, or images
+            may not be replaced.
     """
     device = choose_device(device)
     if not file.is_file():
         raise FormatError(f"there is no file {file}")
-    packed = load_codec(experiment).decompress(file.read_bytes())
+    if folder.exists() and not folder.is_dir():
+        raise WriteError(f"{folder} is a file: name a folder for the images")
+    with explained(file):
+        content = file.read_bytes()
+    packed = load_codec(experiment).decompress(content)
+    targets = [folder / f"{number:06}.png" for number in range(1, len(packed) + 1)]
+    for target in targets:  # before any is written
+        check_output(target, [file], is_ours=_is_decoded, force=force)
     model, _ = load_model(MODEL.path(experiment), device)
-    folder.mkdir(parents=True, exist_ok=True)
+    about = PngInfo()
+    about.add_text(*_DECODED)
     with progress_bar(len(packed), "decoding", "img") as bar:
         for start in range(0, len(packed), BATCH_SIZE):
             bits = unpack_bits(packed[start : start + BATCH_SIZE], experiment.network.latent_size)
-            for index, image in enumerate(decode(model, bits), start=start + 1):
-                with replacing(folder / f"{index:06}.png") as scratch:
-                    Image.fromarray(image.permute(1, 2, 0).squeeze(2).numpy()).save(scratch)
+            for index, image in enumerate(decode(model, bits), start=start):
+                pixels = Image.fromarray(image.permute(1, 2, 0).squeeze(2).numpy())
+                with replacing(targets[index]) as scratch:
+                    pixels.save(scratch, pnginfo=about)
                 bar.update()
     return len(packed)
+
+
+def _is_decoded(path: Path) -> bool:
+    """Whether a PNG file says that it was decoded by this program."""
+    try:
+        with Image.open(path) as image:
+            return image.info.get(_DECODED[0]) == _DECODED[1]
+    except (OSError, SyntaxError, ValueError):
+        return False

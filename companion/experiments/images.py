@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import os
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -13,12 +15,14 @@ from torch.nn.functional import one_hot
 from companion.experiments.datasets import load_dataset
 from companion.experiments.profiles import Experiment
 from companion.project import project_root
+from lbae_lib.data.folder_contents import FolderContents, folder_contents
 from lbae_lib.data.images import Dataset, ImageSet
 from lbae_lib.data.registry import FOLDER_PREFIX, DatasetInfo, folder_path
-from lbae_lib.errors import DataError
-from lbae_lib.files import sha256_tensor
+from lbae_lib.errors import CheckpointError, DataError
+from lbae_lib.files import read_json, sha256_tensor, write_json
 
 SPLITS = ("train", "validation", "test")
+IMAGES_FILE = "images.json"  # beside a model of a folder's images: which files they were
 
 
 @dataclass(frozen=True)
@@ -50,20 +54,69 @@ def load_images(experiment: Experiment, data_root: Path) -> Images:
 
 
 @lru_cache(maxsize=1)
-def _load(info: DatasetInfo, validation: int, data_root: Path, _state: int) -> Images:
+def _load(info: DatasetInfo, validation: int, data_root: Path, _state: str) -> Images:
     dataset = load_dataset(info, data_root)
-    train, held_out = dataset.train.split(validation)
+    train, held_out = dataset.train, dataset.validation
+    if held_out is None:
+        train, held_out = train.split(validation)
     parts = (train, held_out, dataset.test)
     return Images(dataset, dict(zip(SPLITS, parts, strict=True)))
 
 
-def _folder_state(info: DatasetInfo) -> int:
-    """Changes with the names, sizes and times of the files in a folder of images."""
+def _folder_state(info: DatasetInfo) -> str:
+    """Changes with the images and tables in a folder."""
+    contents = image_contents(info)
+    return "" if contents is None else contents.sha256
+
+
+def image_contents(info: DatasetInfo) -> FolderContents | None:
+    """The files of a folder of images, hashed once while they do not change; None for other sets.
+
+    Raises:
+        DataError: if the folder is missing, or a file may not be read.
+    """
     if not info.name.startswith(FOLDER_PREFIX):
-        return 0
-    folder = folder_path(info.name, project_root())
-    files = (file for level in ("*", "*/*", "*/*/*") for file in folder.glob(level))
-    return hash(frozenset((f, s.st_size, s.st_mtime_ns) for f in files if (s := f.lstat())))
+        return None
+    folder = folder_path(info.name, project_root()).resolve()
+    name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    return folder_contents(folder, project_root() / "build/folders" / f"{name}.json")
+
+
+def remember_images(experiment: Experiment, kept: Collection[Path]) -> None:
+    """Keep in a model's folder which files its images are; refuse others for the same model.
+
+    Args:
+        experiment: whose model is trained.
+        kept: the model, its checkpoint: while one of them exists, the images must not change.
+
+    Raises:
+        CheckpointError: if they did; says how.
+    """
+    contents = image_contents(experiment.dataset)
+    if contents is None:
+        return
+    path = experiment.model_folder / IMAGES_FILE
+    changes = changed_images(experiment) if any(p.exists() for p in kept) else ""
+    if changes:
+        raise CheckpointError(
+            f"{changes} since the model in {experiment.model_folder} was trained: remove that "
+            "folder to train on the images as they are now, or put the earlier ones back"
+        )
+    write_json(path, {"files": dict(contents.files)})
+
+
+def changed_images(experiment: Experiment) -> str:
+    """How a folder's images differ from those that the model was trained on; "" if they do not.
+
+    Example: "12 images were added to data/pics (a.png, b.png, c.png, …)".
+    """
+    contents = image_contents(experiment.dataset)
+    path = experiment.model_folder / IMAGES_FILE
+    if contents is None or not path.exists():  # of an earlier version, or imported
+        return ""
+    files = read_json(path, "list of images").get("files")
+    changes = contents.changes_since(files if isinstance(files, dict) else {})
+    return f"in {experiment.dataset.name.removeprefix(FOLDER_PREFIX)}, {changes}" if changes else ""
 
 
 def attribute_table(dataset: Dataset, part: ImageSet) -> tuple[tuple[str, ...], Tensor]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from companion.experiments.artifacts import LATENTS, MODEL
 from companion.experiments.encoding import ensure_latents
-from companion.experiments.images import SPLITS, Images, load_images
+from companion.experiments.images import SPLITS, Images, changed_images, load_images
 from companion.experiments.profiles import Experiment
 from lbae_lib.bits import unpack_bits
 from lbae_lib.data.images import Dataset, ImageSet
@@ -111,8 +111,10 @@ def _load_latents(
     latents, about = read_tensors(path, "latents")
     images = load_images(experiment, data_root)
     if about["model_sha256"] != sha256_file(model) or about["images_sha256"] != images.hashes:
+        changes = changed_images(experiment)
         raise CheckpointError(
-            f"{path} was encoded by another model or from other images: run "
+            f"{path} was encoded by another model or from other images"
+            f"{f' ({changes})' if changes else ''}: run "
             f"`{LATENTS.command_line(experiment)}` again"
         )
     return latents, images

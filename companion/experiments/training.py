@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from companion.experiments.artifacts import MODEL
-from companion.experiments.images import Images, load_images
+from companion.experiments.images import Images, load_images, remember_images
 from companion.experiments.profiles import Experiment
 from companion.experiments.records import RECORD_FILE, environment, is_imported, write_record
 from lbae_lib.errors import CheckpointError
@@ -17,6 +17,7 @@ from lbae_lib.models.config import Loss
 from lbae_lib.models.encoding import reconstruction_losses
 from lbae_lib.models.hardware import ONE_DEVICE, Hardware, choose_device
 from lbae_lib.models.model_files import load_autoencoder
+from lbae_lib.models.training_state import CHECKPOINT_FILE
 
 if TYPE_CHECKING:
     from lbae_lib.models.training import TrainingResult
@@ -46,6 +47,7 @@ def train_experiment(
             f"{folder} holds imported weights: remove it to train, or choose another profile"
         )
     images = load_images(experiment, data_root)
+    remember_images(experiment, [path, folder / CHECKPOINT_FILE])
     result = train(
         experiment.network,
         experiment.training,
@@ -83,4 +85,5 @@ def model_scores(model: LBAE | VAE, images: Images, loss: Loss) -> dict[str, Any
             for name, part in images.splits.items()
         },
         "images": {name: len(part) for name, part in images.splits.items()},
+        **({"reading": reading.for_record()} if (reading := images.dataset.reading) else {}),
     }

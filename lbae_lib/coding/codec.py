@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lbae_lib.bits import check_latents
 from lbae_lib.coding.coders import decode_bits, encode_bits
 from lbae_lib.coding.container import HASH_BYTES, Coder, Container
-from lbae_lib.errors import CheckpointError, FormatError
+from lbae_lib.errors import CheckpointError, FormatError, unknown
 from lbae_lib.files import read_tensors, sha256_file, write_tensors
 from lbae_lib.latent.bit_models import BitModel, Factorised
 from lbae_lib.latent.integer_network import Autoregressive
@@ -46,14 +47,24 @@ class Codec:
 
     def bit_model(self, coder: Coder) -> BitModel | None:
         """The prior that a coder uses; None for the packed one."""
-        return {
+        models: dict[str, BitModel | None] = {
             "packed": None,
             "factorised": self.factorised,
             "autoregressive": self.autoregressive,
-        }[coder]
+        }
+        if coder not in models:
+            raise ValueError(unknown("coder", coder, models))
+        return models[coder]
 
     def compress(self, bits: Tensor, coder: Coder = "autoregressive") -> bytes:
-        """Latents, (K, N) in {-1, +1}, as the content of a file."""
+        """Latents, (K, N) in {-1, +1}, as the content of a file.
+
+        Raises:
+            ValueError: if they are not bits, of another width, or the coder is unknown.
+        """
+        check_latents(bits, empty=True)
+        if bits.shape[1] != self.latent_size:
+            raise ValueError(f"latents have {bits.shape[1]} bits, but must have {self.latent_size}")
         model = self.bit_model(coder)
         priors = bytes(HASH_BYTES) if model is None else _short(self.priors)
         payload = encode_bits(bits, model)
@@ -89,7 +100,7 @@ class Codec:
 
 
 def save_priors(
-    path: Path, factorised: Factorised, autoregressive: Autoregressive, about: dict[str, Any]
+    path: Path | str, factorised: Factorised, autoregressive: Autoregressive, about: dict[str, Any]
 ) -> None:
     """Write both priors of a model, whole or not at all.
 
@@ -114,7 +125,7 @@ def save_priors(
     write_tensors(path, tensors, about | {"version": VERSION})
 
 
-def load_priors(path: Path) -> tuple[Factorised, Autoregressive, dict[str, Any], str]:
+def load_priors(path: Path | str) -> tuple[Factorised, Autoregressive, dict[str, Any], str]:
     """Read a file that :func:`save_priors` wrote.
 
     Returns:

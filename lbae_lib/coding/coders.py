@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lbae_lib.bits import check_bits, pack_bits
+from lbae_lib.bits import check_latents, pack_bits
 from lbae_lib.errors import FormatError, extra
 from lbae_lib.latent.bit_models import ONE, BitModel, Factorised
 
@@ -44,7 +44,7 @@ def encode_bits(bits: Tensor, model: BitModel | None) -> bytes:
     bits = bits.cpu()
     if model is None:
         return pack_bits(bits).numpy().tobytes()
-    check_bits(bits, "latents")
+    check_latents(bits, empty=True)
     if bits.shape[1] != len(model.order):
         raise ValueError(f"latents have {bits.shape[1]} bits, but the prior has {len(model.order)}")
     coder = stream.queue.RangeEncoder()

@@ -28,6 +28,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, get_args
 
 from lbae_lib.errors import FormatError
@@ -129,6 +130,15 @@ class Container:
                 f"{largest:,} bits are decoded at once: raise the limit if you trust the file"
             )
         return cls(CODERS[coder], channels, image_size, latent_size, count, model, priors, payload)
+
+
+def is_container(path: Path) -> bool:
+    """Whether a file begins as a container does; False for one that cannot be read."""
+    try:
+        with open(path, "rb") as handle:
+            return handle.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
 
 
 def _check_version(what: str, found: int, newest: int) -> None:

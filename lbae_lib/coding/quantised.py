@@ -27,7 +27,8 @@ def encode_quantised(latents: Tensor, step: float, mean: Tensor, deviation: Tens
         deviation: standard deviation of each number, (N,), above 0.
 
     Raises:
-        ValueError: if the step is not positive, or so small that numbers leave the grid.
+        ValueError: if the step is not positive, or so small that numbers leave the grid; if a
+            latent is not finite, or a deviation not above 0.
     """
     cells = quantise(latents.cpu(), step).to(torch.int32).contiguous()  # (K, N)
     coder = stream.queue.RangeEncoder()
@@ -61,6 +62,8 @@ def quantise(latents: Tensor, step: float) -> Tensor:
     if not step > 0:
         raise ValueError(f"the step is {step}, but must be above 0")
     cells = (latents.double() / step).round()
+    if not bool(cells.isfinite().all()):
+        raise ValueError("latents hold values that are not finite")
     if bool((cells.abs() > _LARGEST).any()):
         raise ValueError(
             f"a step of {step} puts latents beyond {_LARGEST} cells: choose a larger one"
@@ -70,6 +73,12 @@ def quantise(latents: Tensor, step: float) -> Tensor:
 
 def _model(count: int, step: float, mean: Tensor, deviation: Tensor) -> tuple[object, ...]:
     """constriction's Gaussian, and the mean and deviation of each number of K latents."""
+    constant = int((~(deviation > 0)).sum())
+    if constant:
+        raise ValueError(
+            f"{constant} of {len(deviation)} numbers are constant (their deviation is not above "
+            "0), so they have no Gaussian to code them by: leave them out"
+        )
     family = stream.model.QuantizedGaussian(-_LARGEST, _LARGEST)
     parameters = [(p.cpu().double() / step).numpy() for p in (mean, deviation)]
     return family, *(np.tile(p, count) for p in parameters)

@@ -83,7 +83,7 @@ def load_faces(root: Path, title: str) -> Dataset:
             found = faces.draw_faces(count, _FACE_SEEDS[part], show_progress=True)
             tensors |= {f"{part}.images": found.images, f"{part}.attributes": found.attributes}
         write_tensors(kept, tensors, {"dataset": "faces"})
-    tensors, _ = read_tensors(kept, "drawn faces")
+    tensors, _ = read_tensors(kept, "drawn faces", "delete this file; they are drawn again")
     train, test = (
         ImageSet(tensors[f"{part}.images"], attributes=tensors[f"{part}.attributes"])
         for part in _FACES

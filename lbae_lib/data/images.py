@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lbae_lib.data.reading import Reading
 from lbae_lib.errors import DataError
 
 VALIDATION_SEED = 2020  # the validation images are the same for every model and training seed
@@ -77,10 +78,12 @@ class Dataset:
     Attributes:
         name: as in the registry, or "folder:PATH".
         title: for captions.
-        train: the official training images, validation images included.
+        train: the official training images; validation images included, unless they are apart.
         test: the official test images.
         class_names: what the labels stand for; empty without labels.
         attribute_names: what the columns of the attributes stand for; empty without.
+        validation: the official validation images, where a data set has them.
+        reading: of a folder: what was read, what was skipped and why.
     """
 
     name: str
@@ -89,3 +92,5 @@ class Dataset:
     test: ImageSet
     class_names: tuple[str, ...] = ()
     attribute_names: tuple[str, ...] = ()
+    validation: ImageSet | None = None
+    reading: Reading | None = None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lbae_lib.data.folder_layout import is_named
+from lbae_lib.data.attribute_table import is_named
 from lbae_lib.errors import ConfigError, unknown
 
 if TYPE_CHECKING:

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import importlib.util
+import logging
+import socket
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.client import HTTPException
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
-from urllib.error import URLError
 
 import torch
 from torch import Tensor
@@ -15,9 +26,21 @@ from lbae_lib.errors import DataError, extra
 from lbae_lib.files import read_tensors, write_tensors
 from lbae_lib.progress import progress_bar
 
-_CELEBA = {"train": 162_770, "test": 19_962}
+_CELEBA = {"train": 162_770, "valid": 19_867, "test": 19_962}  # torchvision's names
 _CELEBA_SIZE = 64
-_CELEBA_VERSION = 2  # of the kept tensors; the first had no attributes
+# Of the kept tensors: the first had no attributes, the second no validation images.
+_CELEBA_VERSION = 3
+_TIMEOUT = 60.0  # seconds without an answer, after which a download is given up
+_LOCAL = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT),
+    *(errno.EEXIST, errno.ENOTDIR, errno.EISDIR),
+)
+_DAMAGED = (
+    *(ValueError, AssertionError, EOFError, IndexError, KeyError, zlib.error),
+    *(UnpicklingError, zipfile.BadZipFile, tarfile.ReadError),
+)
+
+_log = logging.getLogger(__name__)
 
 
 def load_mnist(root: Path, title: str) -> Dataset:
@@ -44,93 +67,165 @@ def load_cifar10(root: Path, title: str) -> Dataset:
 
 
 def load_celeba(root: Path, title: str) -> Dataset:
-    """CelebA's training and test faces, shorter side to 64, centre-cropped (Table 3).
+    """CelebA's training, validation and test faces, shorter side to 64, centre-cropped (Table 3).
 
-    Decoding 182,732 JPEG files takes minutes, so the tensors are kept beside them in
-    ``celeba_64.safetensors`` (2.2 GB), the 40 attributes with them.
+    Decoding 202,599 JPEG files takes minutes, so the tensors are kept beside them in
+    ``celeba_64.safetensors`` (2.5 GB), the 40 attributes with them.
 
     Raises:
-        DataError: if files are missing or damaged, or the kept tensors are of an older version.
+        DataError: if files are missing, damaged or may not be read.
     """
     cache = root / "celeba_64.safetensors"
     if not cache.exists():
         _keep_celeba(cache, root, title)
-    tensors, about = read_tensors(cache, "cache of CelebA images")
+    remedy = "delete this file; it is then made again from the JPEG files"
+    tensors, about = read_tensors(cache, "cache of CelebA images", remedy)
     if about.get("version") != _CELEBA_VERSION:
-        raise DataError(
-            f"{cache} is of version {about.get('version', 1)}, but {_CELEBA_VERSION} is needed, "
-            "which has the attributes: delete the file; it is then made again from the JPEG files"
-        )
-    parts = []
-    for name, count in _CELEBA.items():
-        part = ImageSet(tensors[f"{name}.images"], attributes=tensors[f"{name}.attributes"])
-        parts.append(_checked(part, (count, 3, _CELEBA_SIZE, _CELEBA_SIZE), root, title))
+        _log.info("%s is of an earlier version: it is made again from the JPEG files", cache)
+        _keep_celeba(cache, root, title)
+        tensors, about = read_tensors(cache, "cache of CelebA images", remedy)
+    train, validation, test = (
+        ImageSet(tensors[f"{name}.images"], attributes=tensors[f"{name}.attributes"])
+        for name in _CELEBA
+    )
     names = tuple(about["attribute_names"])
-    return Dataset("celeba", title, parts[0], parts[1], attribute_names=names)
+    return Dataset("celeba", title, train, test, attribute_names=names, validation=validation)
 
 
 def _keep_celeba(cache: Path, root: Path, title: str) -> None:
     tensors: dict[str, Tensor] = {}
     names: list[str] = []
-    for part in _CELEBA:
+    for part, count in _CELEBA.items():
         source = _open("CelebA", root, title, split=part)
         names = [name for name in source.attr_names if name]  # its line ends with a blank
-        tensors[f"{part}.images"] = _celeba_images(source, part)
+        if len(source) != count:
+            raise DataError(
+                f"list_eval_partition.txt under {root / 'celeba'} lists {len(source)} images for "
+                f"{part}, but CelebA has {count}: put the published file there"
+            )
+        tensors[f"{part}.images"] = _celeba_images(source, part, root / "celeba")
         tensors[f"{part}.attributes"] = source.attr.to(torch.uint8)
     about = {"dataset": "celeba", "size": _CELEBA_SIZE, "attribute_names": names}
     write_tensors(cache, tensors, about | {"version": _CELEBA_VERSION})
 
 
-def _celeba_images(source: Any, split: str) -> Tensor:
+def _celeba_images(source: Any, split: str, folder: Path) -> Tensor:
     from torchvision.transforms.v2.functional import center_crop, pil_to_tensor, resize
 
     size = [_CELEBA_SIZE, _CELEBA_SIZE]
     images = torch.empty(len(source), 3, *size, dtype=torch.uint8, device="cpu")
     with progress_bar(len(source), f"CelebA {split}", "img") as bar:
         for index in range(len(source)):
-            image = resize(source[index][0], [_CELEBA_SIZE], antialias=True)
+            try:
+                image = resize(source[index][0], [_CELEBA_SIZE], antialias=True)
+            except (OSError, SyntaxError, ValueError) as error:
+                file = folder / "img_align_celeba" / source.filename[index]
+                raise DataError(
+                    f"{file} cannot be read ({error}): extract it again from img_align_celeba.zip"
+                ) from None
             images[index] = pil_to_tensor(center_crop(image, size))
             bar.update()
     return images
 
 
 def _open(name: str, root: Path, title: str, **options: Any) -> Any:
-    """A torchvision data set, downloaded if it is not under ``root``."""
+    """A torchvision data set, downloaded if it is not under ``root``.
+
+    Raises:
+        DataError: if files may not be read, are damaged, or cannot be downloaded.
+        LbaeError: if torchvision, or what it downloads with, is not installed.
+    """
     with extra("data", "torchvision", title):
         from torchvision import datasets
 
+    if root.exists() and not root.is_dir():
+        raise DataError(f"{root} is a file, but {title} needs a folder: name one with --data")
     kind = getattr(datasets, name)
-    try:
+    with _explained(root, title):
         try:
             return kind(root=str(root), download=False, **options)
         except RuntimeError as error:
             # torchvision says "not found" of files that are missing, or whose checksum differs
             if "not found" not in str(error):
                 raise ValueError(error) from None
+    if name == "CelebA" and importlib.util.find_spec("gdown") is None:
+        with extra("data", "gdown", f"the download of {title}{_missing(kind, root)}"):
+            raise ModuleNotFoundError("gdown")
+    with _explained(root, title, download=True), _timeout():
         root.mkdir(parents=True, exist_ok=True)
         return kind(root=str(root), download=True, **options)
-    except URLError as error:
+
+
+def _missing(kind: Any, root: Path) -> str:
+    """Which files of CelebA are not under the folder, as the end of a sentence."""
+    folder = root / kind.base_folder
+    names = [name for *_, name in kind.file_list if not name.endswith(".zip")]
+    missing = [n for n in (*names, "img_align_celeba") if not (folder / n).exists()]
+    what = f"lacks {', '.join(missing)}" if missing else "has a list with another checksum"
+    return f" ({folder} {what})"
+
+
+@contextmanager
+def _timeout() -> Iterator[None]:
+    """A server that does not answer is an error, not a wait without end."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_TIMEOUT)
+    drive: Any = None
+    plain: Any = None
+    if importlib.util.find_spec("gdown") is not None:
+        drive = importlib.import_module("gdown")
+        plain = drive.download
+        drive.download = partial(plain, timeout=_TIMEOUT)  # torchvision passes none
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+        if drive is not None:
+            drive.download = plain
+
+
+@contextmanager
+def _explained(root: Path, title: str, download: bool = False) -> Iterator[None]:
+    """Each cause of a failure with its own message."""
+    try:
+        yield
+    except _DAMAGED as error:
+        raise DataError(
+            f"a file of {title} under {root} is damaged ({_one_line(error)}): move the data set's "
+            "folder there elsewhere; it is then downloaded again"
+        ) from None
+    except Exception as error:
+        tool = type(error).__module__.partition(".")[0] == "gdown"
+        if not tool and not isinstance(error, OSError | RuntimeError | HTTPException):
+            raise
+        number = getattr(error, "errno", None)
+        if isinstance(error, OSError) and (not download or number in _LOCAL):
+            raise DataError(
+                f"{title} under {root} cannot be read or written ({error}): check permissions and "
+                "free space, or name another folder with --data"
+            ) from None
+        if download and "corrupted" in str(error):
+            raise DataError(
+                f"a downloaded file of {title} under {root} has another checksum than the "
+                "published one: check what the network or its proxy returns, and try again"
+            ) from None
+        if not download and isinstance(error, RuntimeError):
+            raise
         raise DataError(
             f"{title} under {root} is missing or incomplete, and could not be downloaded "
-            f"({error.reason}): connect to the internet, or put the files there and name the "
-            "folder with --data"
+            f"({_one_line(getattr(error, 'reason', error))}): connect to the internet, or put the "
+            "files there and name the folder with --data"
         ) from None
-    except RuntimeError as error:
-        raise DataError(
-            f"{title} under {root} could not be completed: {error} A file with another checksum "
-            "is cut short or altered: delete it; it is then downloaded again"
-        ) from None
-    except (ValueError, AssertionError, EOFError, OSError) as error:
-        raise DataError(
-            f"a file of {title} under {root} is damaged ({error}): delete the data set's folder "
-            "there; it is then downloaded again"
-        ) from None
+
+
+def _one_line(error: object) -> str:
+    return " ".join(str(error).split())
 
 
 def _checked(part: ImageSet, shape: tuple[int, ...], root: Path, title: str) -> ImageSet:
     if tuple(part.images.shape) != shape:
         raise DataError(
             f"{title} under {root} has images of shape {tuple(part.images.shape)}, but must have "
-            f"{shape}: delete the data set's folder there; it is then downloaded again"
+            f"{shape}: move the data set's folder there elsewhere; it is then downloaded again"
         )
     return part

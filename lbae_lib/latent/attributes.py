@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lbae_lib.bits import check_bits
+from lbae_lib.bits import check_latents
 
 PAPER_THRESHOLD = 0.1  # D in Section 4.3
 CODE_THRESHOLD = 0.12  # D in the authors' code
@@ -21,7 +21,11 @@ def expected_bits(latents: Tensor, has: Tensor) -> Tensor:
     Raises:
         ValueError: if no image has the attribute.
     """
-    check_bits(latents, "latents")
+    check_latents(latents, empty=True)
+    if has.shape != latents.shape[:1] or not bool(((has == 0) | (has == 1)).all()):
+        raise ValueError(
+            f"has is {has.dtype} of shape {tuple(has.shape)}, but must be bool ({len(latents)},)"
+        )
     has = has.bool()
     if not bool(has.any()):
         raise ValueError("no latent has the attribute: its expected bits are not defined")
@@ -41,6 +45,10 @@ def contrast(latents: Tensor, has: Tensor) -> Tensor:
     Raises:
         ValueError: if all images have the attribute, or none has it.
     """
+    if bool(has.bool().all()) and len(has):
+        raise ValueError(
+            "all latents have the attribute: what distinguishes them from others is not defined"
+        )
     return expected_bits(latents, has) - expected_bits(latents, ~has.bool())
 
 
@@ -59,7 +67,7 @@ def set_attribute(latents: Tensor, direction: Tensor, threshold: float = PAPER_T
     Raises:
         ValueError: if widths differ, or the threshold is negative.
     """
-    check_bits(latents, "latents")
+    check_latents(latents, empty=True)
     if direction.shape != latents.shape[1:]:
         raise ValueError(
             f"the direction has shape {tuple(direction.shape)}, but latents have "

@@ -14,6 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from lbae_lib.bits import check_latents
 from lbae_lib.latent.draws import draw_integers
 from lbae_lib.latent.moments import Moments
 
@@ -144,5 +145,9 @@ def entropy(model: BitModel, bits: Tensor) -> float:
     Args:
         model: a prior.
         bits: (K, N) in {-1, +1}, with K >= 1.
+
+    Raises:
+        ValueError: if these are no such latents.
     """
+    check_latents(bits)
     return math.fsum(code_lengths(model, bits).tolist()) / len(bits)

@@ -11,6 +11,7 @@ import math
 import torch
 from torch import Tensor
 
+from lbae_lib.bits import check_latents
 from lbae_lib.latent.moments import Moments
 
 
@@ -74,8 +75,12 @@ def tree_code_length(truth: Moments, bits: Tensor) -> float:
 
     Args:
         truth: moments of the latents that the tree is fitted to.
-        bits: latents to code, (K, N) in {-1, +1}.
+        bits: latents to code, (K, N) in {-1, +1}, with K >= 1.
+
+    Raises:
+        ValueError: if these are no such latents.
     """
+    check_latents(bits)
     order, parents = chow_liu_tree(truth)
     root, children = order[0], order[1:]
     first, second = truth.first, truth.second

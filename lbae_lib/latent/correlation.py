@@ -51,8 +51,10 @@ def gram_matrix(moment_matrix: Tensor) -> Tensor:
         moment_matrix: M of Eq. 4, (N+1, N+1) in [-1, 1].
 
     Raises:
-        ValueError: if an entry is outside [-1, 1].
+        ValueError: if M is not square, or an entry is outside [-1, 1].
     """
+    if moment_matrix.ndim != 2 or moment_matrix.shape[0] != moment_matrix.shape[1]:
+        raise ValueError(f"M has shape {tuple(moment_matrix.shape)}, but must be square")
     largest = float(moment_matrix.abs().max())
     if not largest <= 1.0:
         raise ValueError(

@@ -111,7 +111,7 @@ def _solve(a: Tensor, b: Tensor, target: Tensor) -> Tensor:
     low = torch.full_like(target, -_LARGEST_ANGLE)
     high = torch.full_like(target, _LARGEST_ANGLE)
     angle = torch.zeros_like(target)
-    for _ in range(60):
+    for _ in range(60 if len(target) else 0):
         error = _moments(a, b, angle) - target
         low = torch.where(error < 0, angle, low)
         high = torch.where(error > 0, angle, high)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lbae_lib.bits import check_bits
+from lbae_lib.bits import check_latents
 from lbae_lib.latent.draws import draw_integers
 
 _LATENTS, _TRIPLES = 1 << 14, 1 << 11  # at a time
@@ -42,7 +42,7 @@ def third_moments(bits: Tensor, triples: Tensor) -> Tensor:
         bits: (K, N) in {-1, +1}.
         triples: int64 (T, 3) in [0, N).
     """
-    check_bits(bits)
+    check_latents(bits)
     total = torch.zeros(len(triples), dtype=torch.float64, device=bits.device)
     parts = triples.to(bits.device).split(_TRIPLES)
     for chunk in bits.to(torch.int8).split(_LATENTS):
@@ -59,7 +59,7 @@ def weight_distribution(bits: Tensor) -> Tensor:
     Args:
         bits: (K, N) in {-1, +1}.
     """
-    check_bits(bits)
+    check_latents(bits)
     weights = (bits > 0).sum(1)
     return torch.bincount(weights, minlength=bits.shape[1] + 1).double() / len(bits)
 

@@ -26,8 +26,8 @@ def slerp(source: Tensor, target: Tensor, steps: int) -> Tensor:
         Unit vectors, float64 (K, T, R).
 
     Raises:
-        ValueError: if steps is below 2, or a source and its target point in opposite directions,
-            between which there are infinitely many shortest paths.
+        ValueError: if steps is below 2, R is 1, or a source and its target point in opposite
+            directions, between which there are infinitely many shortest paths.
 
     Reference:
         K. Shoemake (1985), *Animating rotation with quaternion curves*, SIGGRAPH.
@@ -78,6 +78,11 @@ def interpolate_bits(
 def _weights(a: Tensor, b: Tensor, steps: int) -> tuple[Tensor, Tensor]:
     """The weights of both ends in each point, twice (K, T), for unit vectors (K, R)."""
     _check_steps(steps)
+    if a.shape[-1] == 1:
+        raise ValueError(
+            "normals of one number have no path between them: the sampler has rank 1, as its "
+            "latents are all equal; use full_rank(sampler), or other latents"
+        )
     # atan2 of chord lengths keeps its precision where acos of a dot product loses it.
     angle = 2 * torch.atan2((a - b).norm(dim=-1), (a + b).norm(dim=-1))  # (K,)
     sine = torch.sin(angle)

@@ -7,6 +7,8 @@ built from the centroid of Eq. 13, the tilting of Algorithm 1 and the difference
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -118,8 +120,8 @@ def exact(
             hyperplanes; with 0 these are the margins.
 
     Raises:
-        ValueError: as :func:`algorithm_1`, or if V is not square, or sweeps is negative.
-        torch.linalg.LinAlgError: if V is singular.
+        ValueError: as :func:`algorithm_1`, or if V is not square or singular, or sweeps is
+            negative.
     """
     if sweeps < 0:
         raise ValueError(f"sweeps is {sweeps}, but must be at least 0")
@@ -128,9 +130,11 @@ def exact(
     target = pad(latents, (0, 1), value=1.0)  # [s, 1], (K, N+1)
     if generator is not None:
         products = target * (sampler.normals(len(latents), generator) @ vectors.T).abs()
-        precision = torch.cholesky_inverse(torch.linalg.cholesky(vectors @ vectors.T))
+        with _regular():
+            precision = torch.cholesky_inverse(torch.linalg.cholesky(vectors @ vectors.T))
         target = truncated_gaussian(products, precision, sweeps, generator)
-    normals = torch.linalg.solve(vectors, target.T).T
+    with _regular():
+        normals = torch.linalg.solve(vectors, target.T).T
     return _evaluated(normals, latents, sampler)
 
 
@@ -149,8 +153,8 @@ def least_change(
         share: above 0.
 
     Raises:
-        ValueError: as :func:`algorithm_1`, or if V is not square, or share is not positive.
-        torch.linalg.LinAlgError: if V is singular.
+        ValueError: as :func:`algorithm_1`, or if V is not square or singular, or share is not
+            positive.
     """
     if not share > 0:
         raise ValueError(f"share is {share}, but must be above 0")
@@ -162,7 +166,9 @@ def least_change(
     margins = signed * products * torch.where(products[:, -1:] >= 0, 1.0, -1.0)
     least = share * margins.abs().mean(1, keepdim=True)
     target = signed * torch.where(margins > 0, margins, least)
-    return _evaluated(torch.linalg.solve(vectors, target.T).T, latents, sampler)
+    with _regular():
+        normals = torch.linalg.solve(vectors, target.T).T
+    return _evaluated(normals, latents, sampler)
 
 
 def full_rank(sampler: HyperplaneSampler, weight: float = 0.01) -> HyperplaneSampler:
@@ -218,6 +224,18 @@ def _evaluated(
 ) -> Inversion:
     wrong = hamming_distance(sampler.bits(normals), latents)
     return Inversion(normals, wrong, torch.zeros_like(wrong) if steps is None else steps)
+
+
+@contextmanager
+def _regular() -> Iterator[None]:
+    """Around linear algebra that a singular V fails."""
+    try:
+        yield
+    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
+        raise ValueError(
+            "V has linearly dependent rows, so some latents have no hyperplane: use "
+            "full_rank(sampler)"
+        ) from None
 
 
 def _square_vectors(sampler: HyperplaneSampler) -> Tensor:

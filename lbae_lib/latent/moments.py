@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lbae_lib.bits import check_bits, unpack_bits
+from lbae_lib.bits import check_latents, unpack_bits
 
 _CHUNK = 1 << 12  # sums of this many products of ±1 are exact in float32 (below 2^24)
 _BLOCK = 256  # columns of M at a time
@@ -62,7 +62,7 @@ def moments(bits: Tensor) -> Moments:
         >>> moments(torch.tensor([[1.0, 1.0], [1.0, -1.0]])).first.tolist()
         [1.0, 0.0]
     """
-    check_bits(bits, "latents")
+    check_latents(bits)
     return _counted([bits], bits.shape[1], bits.device)
 
 
@@ -122,8 +122,8 @@ class MomentErrors:
 def moment_errors(found: Moments, target: Moments) -> MomentErrors:
     """Root-mean-square errors of first and pair moments."""
     return MomentErrors(
-        first=float((found.first - target.first).square().mean().sqrt()),
-        pairs=float((found.pairs - target.pairs).square().mean().sqrt()),
+        first=_root_mean((found.first - target.first).square()),
+        pairs=_root_mean((found.pairs - target.pairs).square()),
     )
 
 
@@ -137,9 +137,14 @@ def sampling_noise(truth: Moments, samples: int) -> MomentErrors:
         samples: K.
     """
     return MomentErrors(
-        first=float(((1 - truth.first.square()).mean() / samples).sqrt()),
-        pairs=float(((1 - truth.pairs.square()).mean() / samples).sqrt()),
+        first=_root_mean(1 - truth.first.square(), samples),
+        pairs=_root_mean(1 - truth.pairs.square(), samples),
     )
+
+
+def _root_mean(squares: Tensor, samples: int = 1) -> float:
+    """0 of none: latents of one bit have no pairs."""
+    return float((squares.mean() / samples).sqrt()) if squares.numel() else 0.0
 
 
 def marginal_entropy(first: Tensor) -> Tensor:

@@ -31,7 +31,15 @@ def truncated_gaussian(
 
     Returns:
         (K, D).
+
+    Raises:
+        ValueError: if the precision is not (D, D).
     """
+    if precision.shape != (start.shape[-1],) * 2:
+        raise ValueError(
+            f"the precision has shape {tuple(precision.shape)}, but vectors have "
+            f"{start.shape[-1]} numbers"
+        )
     signs, values = start.sign().T, start.T.clone()  # a coordinate of all K is contiguous
     precision, diagonal = precision.contiguous(), precision.diagonal()
     weights, spreads = diagonal.reciprocal().tolist(), diagonal.rsqrt().tolist()

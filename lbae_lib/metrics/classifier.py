@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lbae_lib.checks import check_images
 from lbae_lib.errors import CheckpointError
 from lbae_lib.files import read_tensors, sha256_tensor, write_tensors
 
@@ -86,12 +87,14 @@ class ClassifierFeatures:
     @torch.inference_mode()
     def __call__(self, images: Tensor) -> Tensor:
         """uint8 (B, C, S, S) to float32 (B, 128) on the processor."""
+        check_images(images)
         return self.model.features(images.to(self.model.scale.device)).cpu()
 
 
 @torch.inference_mode()
 def logits_of(model: FeatureClassifier, images: Tensor) -> Tensor:
     """The labels' logits of images uint8 (K, C, S, S), float32 (K, A) on the processor."""
+    check_images(images)
     device = model.scale.device
     return torch.cat([model(part.to(device)).cpu() for part in images.split(512)])
 
@@ -121,7 +124,7 @@ def accuracy(model: FeatureClassifier, images: Tensor, labels: Tensor) -> float:
     return float(right.double().mean())
 
 
-def save_classifier(path: Path, model: FeatureClassifier, about: Mapping[str, Any]) -> None:
+def save_classifier(path: Path | str, model: FeatureClassifier, about: Mapping[str, Any]) -> None:
     """Write a classifier as one file, whole or not at all.
 
     Args:
@@ -138,7 +141,7 @@ def save_classifier(path: Path, model: FeatureClassifier, about: Mapping[str, An
     write_tensors(path, model.state_dict(), header)
 
 
-def load_classifier(path: Path) -> tuple[FeatureClassifier, dict[str, Any]]:
+def load_classifier(path: Path | str) -> tuple[FeatureClassifier, dict[str, Any]]:
     """Read a classifier, in evaluation mode and without gradients.
 
     Returns:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from lbae_lib.checks import check_images
 from lbae_lib.metrics.classifier import FeatureClassifier
 from lbae_lib.progress import progress_bar
 
@@ -33,6 +34,7 @@ def train_classifier(
     Raises:
         ValueError: if there are fewer than two classes or than one batch of images.
     """
+    check_images(images)
     several = labels.ndim == 2
     classes = labels.shape[1] if several else int(labels.max()) + 1 if len(labels) else 0
     if classes < (1 if several else 2) or len(images) < batch_size or len(images) != len(labels):

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from lbae_lib.checks import check_images
+
 
 def blurred(images: Tensor, sigma: float) -> Tensor:
     """Images under a Gaussian blur.
@@ -19,6 +21,9 @@ def blurred(images: Tensor, sigma: float) -> Tensor:
     Returns:
         uint8 (K, C, S, S).
     """
+    check_images(images)
+    if not sigma > 0:
+        raise ValueError(f"sigma is {sigma}, but must be above 0")
     reach = math.ceil(3 * sigma)
     offsets = torch.arange(-reach, reach + 1, dtype=torch.float32, device=images.device)
     kernel = torch.exp(-offsets.square() / (2 * sigma**2))
@@ -41,6 +46,7 @@ def noisy(images: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
     Returns:
         uint8 (K, C, S, S).
     """
+    check_images(images)
     noise = torch.randn(images.shape, generator=generator, device=generator.device)
     noise = noise.to(images.device) * (255 * sigma)
     return (images.float() + noise).round().clamp(0, 255).to(torch.uint8)
@@ -55,6 +61,7 @@ def sharpness(images: Tensor) -> Tensor:
     Returns:
         float64 (K,), in grey levels per pixel.
     """
+    check_images(images)
     grey = images.float().mean(1)
     down = grey[:, 1:, :-1] - grey[:, :-1, :-1]
     right = grey[:, :-1, 1:] - grey[:, :-1, :-1]

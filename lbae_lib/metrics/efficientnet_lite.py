@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lbae_lib.checks import check_images
 from lbae_lib.errors import DataError
 from lbae_lib.metrics.features import published_weights
 
@@ -134,6 +135,7 @@ class EfficientNetFeatures:
     @torch.inference_mode()
     def __call__(self, images: Tensor) -> Tensor:
         """uint8 (B, 1 or 3, S, S) to float32 (B, 1280) on the processor."""
+        check_images(images)
         x = images.to(self._device).float()
         x = functional.interpolate(x, (IMAGE_SIZE, IMAGE_SIZE), mode="bilinear", antialias=True)
         x = (x.expand(-1, 3, -1, -1) - 127) / 128

@@ -53,6 +53,7 @@ class EvaluationProtocol:
         return images - images % self.feature_batch if self.drop_last else images
 
 
+_FEWEST = 4  # images of a set: two subsets of two differ
 DEFAULT_PROTOCOL = EvaluationProtocol(name="default")
 # The authors' protocol, re-implemented from what their code does; for Inception features alone.
 PAPER_PROTOCOL = EvaluationProtocol(
@@ -124,6 +125,11 @@ def evaluate(
     """
     generated = checked(generated, "generated")
     kept, kept_reference = (protocol.kept(len(rows)) for rows in (generated, reference.features))
+    if min(kept, kept_reference) < _FEWEST:
+        raise ValueError(
+            f"{kept} generated and {kept_reference} reference images are too few to compare: "
+            f"at least {_FEWEST} of each are needed"
+        )
     equal = min(len(generated), len(reference.features))
     equal_generated, equal_reference = generated[:equal], reference.features[:equal]
     return Scores(

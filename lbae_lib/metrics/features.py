@@ -9,6 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from lbae_lib.checks import check_images
 from lbae_lib.errors import DataError
 from lbae_lib.files import read_tensors, sha256_file, sha256_tensor, write_tensors
 
@@ -53,10 +54,7 @@ def extract(
     Raises:
         ValueError: if the images have another type or shape.
     """
-    if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3):
-        raise ValueError(
-            f"images are {images.dtype} {tuple(images.shape)}, but must be uint8 (K, 1 or 3, S, S)"
-        )
+    check_images(images)
     key = hashlib.sha256(
         "\n".join((extractor.weights_sha256, sha256_tensor(images), preprocessing)).encode()
     ).hexdigest()

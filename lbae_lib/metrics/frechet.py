@@ -30,7 +30,8 @@ def feature_statistics(features: Tensor, name: str = "given") -> Statistics:
         ValueError: see :func:`lbae_lib.metrics.checks.checked`, which gets ``name``.
     """
     rows = checked(features, name)
-    return Statistics(rows.mean(0), torch.cov(rows.T))
+    size = rows.shape[1]
+    return Statistics(rows.mean(0), torch.cov(rows.T).reshape(size, size))  # of one feature: 0-D
 
 
 def frechet_distance(a: Statistics, b: Statistics) -> float:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from lbae_lib.checks import check_images
+
 
 def file_round_trip(
     pixels: NDArray[np.uint8], kind: str, **options: object
@@ -40,6 +42,7 @@ def jpeg_round_trip(images: Tensor, quality: int = 75) -> Tensor:
     Returns:
         uint8 (K, 3, S, S) on the processor.
     """
+    check_images(images)
     colour = images.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).cpu().numpy()
     result = np.empty_like(colour)
     for index, pixels in enumerate(colour):

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from lbae_lib.checks import check_images
 from lbae_lib.errors import DataError, extra
 from lbae_lib.metrics.features import published_weights
 
@@ -64,6 +65,7 @@ class InceptionFeatures:
     @torch.inference_mode()
     def __call__(self, images: Tensor) -> Tensor:
         """uint8 (B, 1 or 3, S, S) to float32 (B, 2048) on the processor."""
+        check_images(images)
         colour = images.expand(-1, 3, -1, -1).to(self._device)
         (features,) = self.network(colour)
         return features.float().cpu()

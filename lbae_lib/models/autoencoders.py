@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lbae_lib.bits import check_bits
+from lbae_lib.checks import check_unit_range
 from lbae_lib.models.binarization import bernoulli_bottleneck
 from lbae_lib.models.config import Loss, NetworkConfig
 from lbae_lib.models.networks import Decoder, EncoderTrunk
@@ -40,6 +42,16 @@ class Autoencoder(nn.Module):
         """Latents (B, N) to images (B, C, S, S) in [0, 1]."""
         return self.decoder(latents)
 
+    def _checks(self, given: Tensor) -> bool:
+        """Whether values are looked at: not in training, where a GPU would have to wait."""
+        return not (
+            self.training or getattr(given, "is_meta", False) or torch.compiler.is_compiling()
+        )
+
+    def _check_images(self, images: Tensor) -> None:
+        if self._checks(images):
+            check_unit_range(images, self.config.channels, self.config.image_size)
+
 
 class LBAE(Autoencoder):
     """Latent Bernoulli Autoencoder: encoder, tanh, sign, decoder (Figure 1).
@@ -56,8 +68,23 @@ class LBAE(Autoencoder):
     head: nn.Linear
 
     def encode(self, images: Tensor) -> Tensor:
-        """Images (B, C, S, S) in [0, 1] to bits (B, N) in {-1, +1}."""
+        """Images (B, C, S, S) in [0, 1] to bits (B, N) in {-1, +1}.
+
+        Raises:
+            ValueError: in eval mode, if the images are of another type, shape or range.
+        """
+        self._check_images(images)
         return bernoulli_bottleneck(self.head(self.trunk(images)))
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Bits (B, N) in {-1, +1} to images (B, C, S, S) in [0, 1].
+
+        Raises:
+            ValueError: in eval mode, if the latents are not -1 and +1.
+        """
+        if self._checks(latents):
+            check_bits(latents, "latents of an LBAE")
+        return super().decode(latents)
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (B, C, S, S) in [0, 1] to the logits of their reconstructions, same shape."""
@@ -88,7 +115,12 @@ class VAE(Autoencoder):
         return mean, log_variance
 
     def encode(self, images: Tensor) -> Tensor:
-        """Images (B, C, S, S) in [0, 1] to posterior means (B, N)."""
+        """Images (B, C, S, S) in [0, 1] to posterior means (B, N).
+
+        Raises:
+            ValueError: as :meth:`LBAE.encode`.
+        """
+        self._check_images(images)
         return self.posterior(images)[0]
 
     def forward(self, images: Tensor, noise: Tensor | None = None) -> tuple[Tensor, Tensor]:

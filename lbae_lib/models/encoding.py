@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from lbae_lib.bits import check_bits, hamming_distance, pack_bits, unpack_bits
+from lbae_lib.checks import check_images
 from lbae_lib.errors import LbaeError
 from lbae_lib.models.autoencoders import LBAE, VAE, reconstruction_loss
 from lbae_lib.models.config import Loss
@@ -22,12 +23,24 @@ _log = logging.getLogger(__name__)
 
 
 def to_unit_range(images: Tensor) -> Tensor:
-    """uint8 images to float32 in [0, 1]."""
+    """uint8 images to float32 in [0, 1].
+
+    Raises:
+        ValueError: if the images are not uint8.
+    """
+    if images.dtype != torch.uint8:
+        raise ValueError(f"images are {images.dtype}, but must be uint8")
     return images.float() / 255.0
 
 
 def to_uint8(images: Tensor) -> Tensor:
-    """Images in [0, 1] to uint8, rounded to the nearest level."""
+    """Images in [0, 1] to uint8, rounded to the nearest level; overshoots are cut off.
+
+    Raises:
+        ValueError: if the images are not real numbers.
+    """
+    if not images.is_floating_point():
+        raise ValueError(f"images are {images.dtype}, but must be real numbers in [0, 1]")
     return (images.clamp(0, 1) * 255).round().to(torch.uint8)
 
 
@@ -155,7 +168,17 @@ def mean_image_loss(train: Tensor, test: Tensor, loss: Loss) -> float:
         train: uint8 (K, C, S, S).
         test: uint8 (L, C, S, S).
         loss: "bce" or "mse", summed over the pixels of an image.
+
+    Raises:
+        ValueError: if the images are not uint8, there are none, or the loss is unknown.
     """
+    check_images(train, "training images")
+    check_images(test, "test images")
+    if not len(train) or not len(test) or loss not in ("bce", "mse"):
+        raise ValueError(
+            f"{len(train)} training and {len(test)} test images, loss {loss!r}: give at least one "
+            "of each, and 'bce' or 'mse'"
+        )
     mean = (train.double().sum(0, keepdim=True) / 255 + 1) / (len(train) + 2)
     found = test.double() / 255
     if loss == "bce":
@@ -167,6 +190,8 @@ def mean_image_loss(train: Tensor, test: Tensor, loss: Loss) -> float:
 
 def _check_images(model: LBAE | VAE, images: Tensor) -> None:
     side, channels = model.config.image_size, model.config.channels
+    if not isinstance(images, Tensor):
+        raise ValueError(f"images are a {type(images).__name__}, but must be a torch.Tensor")
     if images.dtype != torch.uint8 or images.shape[1:] != (channels, side, side):
         raise ValueError(
             f"images are {images.dtype} of shape {tuple(images.shape)}, but must be uint8 "

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lbae_lib.errors import CheckpointError, extra, unknown
+from lbae_lib.errors import CheckpointError, WriteError, extra, unknown
 from lbae_lib.files import check_format, read_json, replacing, sha256_file, write_json, write_text
 from lbae_lib.models.autoencoders import LBAE, VAE
 from lbae_lib.models.binarization import bernoulli_bottleneck
@@ -27,6 +27,7 @@ VERSION = 1
 CONFIG_FILE = "config.json"
 RECORD_FILE = "record.json"
 PROGRAMS = ("encoder", "decoder")
+_CARD_FILE = "README.md"
 
 _CARD = """---
 library_name: lbae_lib
@@ -49,7 +50,9 @@ images = model.decode(latents)
 """
 
 
-def export_model(source: Path | str, target: Path | str, programs: bool = False) -> None:
+def export_model(
+    source: Path | str, target: Path | str, programs: bool = False, force: bool = False
+) -> None:
     """Copy a trained model to a directory of its own.
 
     Args:
@@ -57,17 +60,23 @@ def export_model(source: Path | str, target: Path | str, programs: bool = False)
         target: the directory; made if it is not there.
         programs: whether to add ``encoder.pt2`` (images in [0, 1] to an LBAE's bits or a VAE's
             posterior means) and ``decoder.pt2`` (latents to images), for batches of any size.
+        force: write into a directory that holds other files as well.
 
     Raises:
-        CheckpointError: if there is no readable model, or the directory holds anything but an
-            earlier export.
+        CheckpointError: if there is no readable model.
+        WriteError: if the directory is the source, or holds anything but an earlier export.
     """
     source, target = Path(source), Path(target)
     load_autoencoder(source / MODEL_FILE)  # an error before anything is written
-    if target.is_dir() and any(target.iterdir()):
-        _read_config(target)  # of an earlier export; another directory is left alone
-    for name in (RECORD_FILE, *(f"{name}.pt2" for name in PROGRAMS)):
-        (target / name).unlink(missing_ok=True)  # of the earlier export
+    if target.exists() and not target.is_dir():
+        raise WriteError(f"{target} is a file: name a directory")
+    if target.resolve() == source.resolve():
+        raise WriteError(f"{target} is the model's own folder: name another directory")
+    earlier = _earlier_export(target)
+    if not force:
+        _check_replaceable(target, earlier)
+    for name in (RECORD_FILE, *(f"{name}.pt2" for name in PROGRAMS)) if earlier else ():
+        (target / name).unlink(missing_ok=True)
     for path in (source / MODEL_FILE, source / RECORD_FILE):
         if path.exists():
             with replacing(target / path.name) as scratch:
@@ -202,6 +211,30 @@ def _read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
+def _earlier_export(folder: Path) -> dict[str, Any] | None:
+    """The description in a directory that was exported earlier; None for another directory."""
+    try:
+        return _read_config(folder)
+    except CheckpointError:
+        return None
+
+
+def _check_replaceable(folder: Path, earlier: dict[str, Any] | None) -> None:
+    """Raise ``WriteError`` if a directory holds what a user may want to keep."""
+    if earlier is None and folder.is_dir() and any(folder.iterdir()):
+        raise WriteError(
+            f"{folder} holds other files than an earlier export: name a new directory, or add "
+            f"--force, which replaces {MODEL_FILE}, {CONFIG_FILE}, {_CARD_FILE} and {RECORD_FILE}"
+        )
+    card = folder / _CARD_FILE
+    written = earlier.get("readme_sha256") if earlier else None  # the first exports had none
+    if written is not None and card.is_file() and sha256_file(card) != written:
+        raise WriteError(
+            f"{card} has been edited since it was exported: name a new directory, or add --force "
+            "to replace it"
+        )
+
+
 def _describe(folder: Path, programs: bool = False) -> None:
     """Write what goes beside ``model.safetensors``."""
     model, about = load_autoencoder(folder / MODEL_FILE)
@@ -217,14 +250,6 @@ def _describe(folder: Path, programs: bool = False) -> None:
             program = torch.export.export(part, (example,), dynamic_shapes=batch)
             with replacing(folder / f"{name}.pt2") as scratch:
                 torch.export.save(program, scratch)
-    config = {
-        "format": FORMAT,
-        "version": VERSION,
-        "network": dataclasses.asdict(network),
-        "about": about,
-        "model_sha256": sha256_file(folder / MODEL_FILE),
-    }
-    write_json(folder / CONFIG_FILE, config)
     facts = "\n".join(f"- {key.replace('_', ' ')}: {value}" for key, value in about.items())
     binary = network.kind == "lbae"
     card = _CARD.format(
@@ -236,4 +261,13 @@ def _describe(folder: Path, programs: bool = False) -> None:
         folder=folder.resolve().name,
         about=f"\n{facts}" if facts else "",
     )
-    write_text(folder / "README.md", card.rstrip() + "\n")
+    write_text(folder / _CARD_FILE, card.rstrip() + "\n")
+    config = {
+        "format": FORMAT,
+        "version": VERSION,
+        "network": dataclasses.asdict(network),
+        "about": about,
+        "model_sha256": sha256_file(folder / MODEL_FILE),
+        "readme_sha256": sha256_file(folder / _CARD_FILE),
+    }
+    write_json(folder / CONFIG_FILE, config)

@@ -53,7 +53,13 @@ class Identity:
         for name in _EXTENDABLE:
             mine["training"].pop(name)
             theirs["training"].pop(name)
-        for part in ("network", "training", "train_images", "validation_images"):
+        for part in ("train", "validation"):
+            if mine[f"{part}_images"] != theirs[f"{part}_images"]:
+                raise CheckpointError(
+                    f"the checkpoint at {path} is from a different run, with other {part} images: "
+                    "put them back, remove the file to start over, or use another folder"
+                )
+        for part in ("network", "training"):
             if mine[part] != theirs[part]:
                 raise CheckpointError(
                     f"the checkpoint at {path} is from a different run: its {part} is "

@@ -1,0 +1,203 @@
+"""Image files as pixels: what a picture says of itself is applied.
+
+- It is turned as its EXIF orientation says, and converted to sRGB from its colour profile (ICC).
+- Transparent pixels are laid on white.
+- More than 8 bits are scaled to 8. The range is the declared one: 16 bits of PNG, PGM and JPEG
+  2000; the bits per sample and ``SMinSampleValue``, ``SMaxSampleValue`` of TIFF. A TIFF that
+  declares nothing has the smallest of 0..1 (floats alone), 0..255, 0..4095 and 0..65535 that holds
+  its values, or else its own smallest to largest value.
+- Of several frames or pages the first is taken.
+- The shorter side is resized (bicubic, antialiased), and the centre cropped.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+from collections import Counter
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageCms, ImageOps
+from torch import Tensor
+
+from lbae_lib.data.folder_layout import missing_reader
+from lbae_lib.errors import DataError
+
+VERSION = 2  # raise it when the same file gives other pixels: cached ones are then read again
+_ORIENTATION = 0x0112  # of EXIF
+# Of TIFF.
+_BITS, _PHOTOMETRIC, _SAMPLE_FORMAT, _LEAST, _LARGEST = 258, 262, 339, 340, 341
+_UNSIGNED, _FLOAT = 1, 3
+_RANGES = (255, 4095, 65535)  # of values without a declared range
+
+
+@lru_cache(maxsize=1)
+def _register_heif() -> None:
+    """Let Pillow read HEIC, if the package is there."""
+    if importlib.util.find_spec("pillow_heif") is not None:
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+
+
+def read_image(file: Path, size: int, channels: int, applied: Counter[str]) -> Tensor:
+    """An image in the size and colours that a network takes.
+
+    Args:
+        file: the image.
+        size: height and width.
+        channels: 1 (grey) or 3 (colour).
+        applied: counts what was applied to images.
+
+    Returns:
+        uint8 (channels, size, size).
+
+    Raises:
+        DataError: if the file cannot be read, is no image, or is too small.
+    """
+    _register_heif()
+    if reason := missing_reader(file.name):
+        raise DataError(f"{file} is one of {reason}")
+    try:
+        with Image.open(file) as opened:
+            if min(opened.width, opened.height) < size:
+                raise DataError(
+                    f"{file} has {opened.width}×{opened.height} pixels, but {size}×{size} are "
+                    "needed: remove it, or choose a smaller image_size"
+                )
+            image = _eight_bits(opened, file, applied).convert("L" if channels == 1 else "RGB")
+    except (PermissionError, FileNotFoundError, IsADirectoryError) as error:
+        raise DataError(
+            f"{file} cannot be opened ({error.strerror}): check the path and permissions"
+        ) from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(
+            f"{file} cannot be read as an image ({error}): remove or replace it"
+        ) from None
+    scale = size / min(image.size)
+    width, height = (max(size, round(side * scale)) for side in image.size)
+    image = image.resize((width, height), Image.Resampling.BICUBIC)
+    left, top = (width - size) // 2, (height - size) // 2
+    pixels = np.array(image.crop((left, top, left + size, top + size)))
+    return torch.from_numpy(pixels).reshape(size, size, channels).permute(2, 0, 1)
+
+
+def _eight_bits(image: Image.Image, file: Path, applied: Counter[str]) -> Image.Image:
+    """An image upright, in 8 bits, in sRGB, on white."""
+    image.load()
+    if image.getexif().get(_ORIENTATION) in range(2, 9):
+        applied["turned by EXIF"] += 1
+    mode, kind = image.mode, image.format or ""
+    tags = dict(getattr(image, "tag_v2", {}))
+    profile = image.info.get("icc_profile")
+    transparent = image.has_transparency_data
+    ImageOps.exif_transpose(image, in_place=True)
+    if mode.startswith("I") or mode == "F":
+        applied["scaled to 8 bits"] += 1
+        return Image.fromarray(_scaled(np.asarray(image, dtype=np.float64), mode, kind, tags, file))
+    if mode == "LAB":
+        return _from_profile(image, None)
+    colours = None
+    if profile and not _is_srgb(profile):
+        try:
+            colours = _from_profile(image.convert(_OPAQUE.get(mode, mode)), profile)
+            applied["converted from a colour profile"] += 1
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            applied["read as sRGB despite an unusable colour profile"] += 1
+    if not transparent:
+        return colours or image
+    layer = image.convert("RGBA")
+    if colours is not None:
+        alpha = layer.getchannel("A")
+        layer = colours.copy()
+        layer.putalpha(alpha)
+    if layer.getchannel("A").getextrema() != (255, 255):
+        applied["laid on white"] += 1
+    white = Image.new("RGBA", layer.size, (255, 255, 255, 255))
+    return Image.alpha_composite(white, layer)
+
+
+_OPAQUE = {
+    "1": "L",
+    **dict.fromkeys(("LA", "La"), "L"),
+    **dict.fromkeys(("P", "PA", "RGBA", "RGBa", "RGBX"), "RGB"),
+}
+
+
+def _from_profile(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """Colours in sRGB, from a profile; None for the device-independent ones of LAB."""
+    found = ImageCms.applyTransform(image, _transform(profile, image.mode))
+    assert found is not None  # it is not done in place
+    return found
+
+
+@lru_cache(maxsize=16)
+def _transform(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTransform:
+    source = (
+        ImageCms.createProfile("LAB")
+        if profile is None
+        else ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    )
+    return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
+
+
+@lru_cache(maxsize=16)
+def _is_srgb(profile: bytes) -> bool:
+    """Whether a profile is sRGB by its name: nothing is to be converted, nor rounded again."""
+    try:
+        opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        return "srgb" in ImageCms.getProfileDescription(opened).lower()
+    except (ImageCms.PyCMSError, OSError):
+        return False
+
+
+def _scaled(
+    values: NDArray[np.float64], mode: str, kind: str, tags: dict[int, object], file: Path
+) -> NDArray[np.uint8]:
+    """Values of more than 8 bits as uint8.
+
+    Args:
+        values: (height, width).
+        mode: of Pillow: "I;16" and the like, "I" or "F".
+        kind: format of the file.
+        tags: of TIFF.
+        file: for errors.
+    """
+    if not np.isfinite(values).all():
+        raise DataError(f"{file} holds values that are not finite: remove or replace it")
+    if mode == "I" and tags and _first(tags.get(_SAMPLE_FORMAT), _UNSIGNED) == _UNSIGNED:
+        values = values % 2.0**32  # Pillow has them as signed
+    low, high = 0.0, 65535.0
+    if mode == "F" or kind == "TIFF":
+        low, high = _range(values, mode, tags)
+    levels = ((values - low) / max(high - low, 1e-300) * 255).round().clip(0, 255)
+    found = levels.astype(np.uint8)
+    return 255 - found if _first(tags.get(_PHOTOMETRIC), 1) == 0 else found
+
+
+def _range(values: NDArray[np.float64], mode: str, tags: dict[int, object]) -> tuple[float, float]:
+    """Values that black and white have."""
+    if _LARGEST in tags:
+        low, high = _first(tags.get(_LEAST), 0.0), _first(tags[_LARGEST], 1.0)
+        if low < high:
+            return low, high
+    bits = _first(tags.get(_BITS), 16.0)
+    if 8 < bits < 16:
+        return 0.0, 2.0**bits - 1
+    least, largest = float(values.min()), float(values.max())
+    if least >= 0:
+        for top in (1, *_RANGES) if mode == "F" else _RANGES:
+            if largest <= top:
+                return 0.0, float(top)
+    return least, largest
+
+
+def _first(value: object, default: float) -> float:
+    """A tag's number, or its first."""
+    if isinstance(value, tuple):
+        value = value[0] if value else None
+    return default if value is None else float(value)  # type: ignore[arg-type]
