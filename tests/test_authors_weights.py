@@ -141,7 +141,7 @@ def test_same_outputs_as_the_original_modules(name, tmp_path):
         for mine, theirs in zip(ours, encoder(images), strict=True):
             torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-5)
         latents = torch.randn(5, config.latent_size)
-        torch.testing.assert_close(model.decode(latents), decoder(latents), rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(model.decoder(latents), decoder(latents), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

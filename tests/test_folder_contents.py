@@ -8,6 +8,7 @@ from test_folder import fill
 
 from companion.experiments import images as experiment_images
 from companion.experiments.profiles import load_experiment
+from companion.project import project_root
 from lbae_lib.data import folder_contents as module
 from lbae_lib.data.folder_contents import FolderContents, folder_contents
 from lbae_lib.errors import CheckpointError, DataError
@@ -76,10 +77,10 @@ def project(tmp_path, monkeypatch):
     entry = "latent_size: 8, epochs: 1, validation_images: 2, width: 4, image_size: 32"
     (tmp_path / "config/own.yaml").write_text(f"datasets: {{folder: {{{entry}}}}}")
     monkeypatch.setenv("LBAE_ROOT", str(tmp_path))
-    for function in (experiment_images.project_root, experiment_images._load):
+    for function in (project_root, experiment_images._load):
         function.cache_clear()
     yield tmp_path
-    experiment_images.project_root.cache_clear()
+    project_root.cache_clear()
 
 
 def test_a_trained_models_images_may_not_change_unseen(project):

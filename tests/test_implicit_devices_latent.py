@@ -33,6 +33,7 @@ from lbae_lib.latent import (
     inversion,
     likelihood,
     masked_network,
+    mixture_of_hyperplanes,
     moment_fit,
     moments,
     nearest_correlation,
@@ -45,6 +46,12 @@ MODULES = [bits] + [
     for package in (lbae_lib.latent, lbae_lib.coding)
     for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
 ]
+
+
+def halves(on):
+    """A mixture of two components."""
+    labels = torch.arange(len(on.latents), device=on.latents.device) % 2
+    return mixture_of_hyperplanes.MixtureOfHyperplanes.fit(on.latents, labels)
 
 
 def public_callables():
@@ -273,6 +280,9 @@ CALLS = {
     ),
     "hyperplane.HyperplaneSampler.sample": drawn(lambda on: on.sampler),
     "hyperplane.hyperplane_sampler": lambda on: hyperplane.hyperplane_sampler(on.truth, "clip"),
+    "mixture_of_hyperplanes.clusters": lambda on: mixture_of_hyperplanes.clusters(on.latents, 2),
+    "mixture_of_hyperplanes.MixtureOfHyperplanes.fit": lambda on: halves(on).weights,
+    "mixture_of_hyperplanes.MixtureOfHyperplanes.sample": drawn(lambda on: halves(on)),
     "integer_network.Autoregressive.rounded": lambda on: integer_network.Autoregressive.rounded(
         on.network
     ),

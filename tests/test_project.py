@@ -148,9 +148,10 @@ def test_notebooks_are_clean(path):
     assert len(tagged) == 1
     assert "parameters" in code[0]["metadata"]["tags"]
     for cell in code:
-        lines = [line for line in "".join(cell["source"]).splitlines() if line.strip()]
-        own = [line for line in lines if not line.startswith(("import ", "from "))]
-        assert len(own) <= 13, f"a cell of {path.stem} has {len(own)} lines: move some to lbae_lib"
+        body = ast.parse("".join(cell["source"])).body
+        own = [node for node in body if not isinstance(node, ast.Import | ast.ImportFrom)]
+        lines = sum(node.end_lineno - node.lineno + 1 for node in own)
+        assert lines <= 20, f"a cell of {path.stem} has {lines} lines: move some to a package"
     assert "The paper claims" in "".join(notebook["cells"][0]["source"])
     last = "nb.finish()" if path.stem != "10_explorer" else "open_explorer("
     assert last in "".join(code[-1]["source"])

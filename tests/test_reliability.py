@@ -48,7 +48,7 @@ from companion.site.results import find_results
 from companion.site.verdict_tables import verdict_tables
 from companion.workflow.execute import check_parameters, run_notebook
 from companion.workflow.report import report
-from companion.workflow.staleness import stale_reasons
+from companion.workflow.staleness import page_reasons
 from lbae_lib.bits import pack_bits
 from lbae_lib.coding.codec import Codec
 from lbae_lib.coding.container import CODERS
@@ -179,7 +179,7 @@ def results_of(file: Path) -> object:
 @pytest.mark.parametrize("step", STEPS)
 def test_kills(project, outcomes, step):
     words, product, least = STEPS[step]
-    folder = project / "results/tiny/digits"
+    folder = project / "runs/tiny/digits"
     rng = random.Random(step)
     earlier = {"encoding": 1, "a notebook": 2, "a report": 0, "training": 0}[step]
     for before in list(STEPS.values())[:earlier]:
@@ -248,7 +248,7 @@ def test_an_interrupted_report_leaves_no_process(project, outcomes, interrupt, w
     process = start(project, "report")
     rng = random.Random(1)
     began = time.monotonic()
-    while not list(project.glob("results/*/*/*/.lock")) and time.monotonic() - began < 60:
+    while not list(project.glob("runs/*/*/*/.lock")) and time.monotonic() - began < 60:
         time.sleep(0.1)  # until a step is under way
     time.sleep(rng.uniform(0, 4))
     interrupt(process.pid, signal.SIGINT)
@@ -275,7 +275,7 @@ def test_a_terminated_notebook_leaves_nothing(project, outcomes):
     while at_work(project) and time.monotonic() - began < 80:
         time.sleep(0.2)
     assert not at_work(project)
-    assert not list((project / "results").rglob(".*.ipynb"))
+    assert not list((project / "runs").rglob(".*.ipynb"))
     happened = Counter({"no process and no scratch file left": 1})
     outcomes.add("terminated (SIGTERM)", "a notebook", happened)
 
@@ -283,7 +283,7 @@ def test_a_terminated_notebook_leaves_nothing(project, outcomes):
 # --- Full disks --------------------------------------------------------------------------------
 
 
-DIGITS = "results/tiny/digits"
+DIGITS = "runs/tiny/digits"
 INDEX = "build/_build/html/index.html"
 PRIOR = "train; encode; prior"
 COMPRESS = "compress pictures -o pictures.lbae"
@@ -342,7 +342,7 @@ def test_two_runs_in_one_folder(inside, outcomes, network, schedule, images):
         "an import": (model, lambda: import_authors_weights(own, inside / "last.cp", data)),
         "an extractor": (own.folder / "extractor", lambda: train_extractor(own, data)),
         "a prior": (own.folder / "prior", lambda: fit_priors(own, data)),
-        "a notebook": (own.folder / page, lambda: run_notebook(page, own, data)),
+        "a notebook": (own.folder / f".{page}", lambda: run_notebook(page, own, data)),
         "a report": (inside / ".snakemake", lambda: report("digits", "tiny")),
     }
     for folder, run in second.values():
@@ -373,7 +373,7 @@ def test_results_that_may_not_be_written(inside, outcomes):
         for folder in reversed(folders):
             folder.chmod(0o700)
     happened = Counter({"refused with the folder's name": 3})
-    outcomes.add("results/ is read-only", "training, encoding, a notebook", happened)
+    outcomes.add("runs/ is read-only", "training, encoding, a notebook", happened)
 
 
 def test_out_of_memory(tmp_path, outcomes, network, schedule, images, monkeypatch):
@@ -605,9 +605,9 @@ def test_records(page, outcomes):
 
 def test_records_without_a_checksum(page, inside, outcomes):
     path, rng = page.with_suffix("") / "record.json", random.Random(10)
-    early, sets = read_record(path), find_results(inside, "tiny")
+    early, sets = read_record(path), find_results("tiny")
     readers = (
-        lambda: stale_reasons(page),
+        lambda: page_reasons(page),
         lambda: ScoreRecord.load(path).title,
         lambda: verdict_tables(sets) + atlas_table(sets, None),
     )

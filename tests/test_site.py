@@ -82,7 +82,7 @@ def test_readings_are_rows_under_their_claim_and_count_once(root):
     ]
     entries = {"verdicts": [verdict.entry() for verdict in readings]}
     write_record(record, "03_sampling", {}, {}, entries, 1.0)
-    sets = find_results(root, "quick")
+    sets = find_results("quick")
     lines = [line for line in verdict_tables(sets).splitlines() if "mnist/03_sampling" in line]
     assert [line.split("|")[1].strip() for line in lines] == [
         "The interpolation in the binary space is almost linear (Section 4.2, Figure 9).",

@@ -205,7 +205,7 @@ def _decoded_bits(ends: PathEnds, steps: int, order: Tensor) -> Tensor:
 def _decoded(trained: Trained, latents: Tensor) -> Tensor:
     """Images of real numbers in the place of bits."""
     device = next(trained.model.parameters()).device
-    parts = (trained.model.decode(part.to(device)) for part in latents.split(BATCH_SIZE))
+    parts = (trained.model.decoder(part.to(device)) for part in latents.split(BATCH_SIZE))
     return torch.cat([to_uint8(part).cpu() for part in parts])
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from torch import Tensor
 
 from companion.experiments.artifacts import EXTRACTOR
+from companion.experiments.image_identity import images_identity
 from companion.experiments.images import load_images
 from companion.experiments.profiles import Experiment
 from companion.experiments.records import recorded_run
@@ -57,7 +58,7 @@ def train_extractor(experiment: Experiment, data_root: Path, device: str = "auto
                 "seed": 0,
                 "labels": learns,
             },
-            inputs=images.hashes,
+            inputs=images.hashes | images_identity(experiment.dataset),
             results={
                 "weights_sha256": weights_hash(model),
                 "model_sha256": sha256_file(path),

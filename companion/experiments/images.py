@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -13,11 +11,10 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from companion.experiments.datasets import load_dataset
+from companion.experiments.image_identity import image_contents
 from companion.experiments.profiles import Experiment
-from companion.project import project_root
-from lbae_lib.data.folder_contents import FolderContents, folder_contents
 from lbae_lib.data.images import Dataset, ImageSet
-from lbae_lib.data.registry import FOLDER_PREFIX, DatasetInfo, folder_path
+from lbae_lib.data.registry import FOLDER_PREFIX, DatasetInfo
 from lbae_lib.errors import CheckpointError, DataError
 from lbae_lib.files import read_json, sha256_tensor, write_json
 
@@ -69,19 +66,6 @@ def _folder_state(info: DatasetInfo) -> str:
     return "" if contents is None else contents.sha256
 
 
-def image_contents(info: DatasetInfo) -> FolderContents | None:
-    """The files of a folder of images, hashed once while they do not change; None for other sets.
-
-    Raises:
-        DataError: if the folder is missing, or a file may not be read.
-    """
-    if not info.name.startswith(FOLDER_PREFIX):
-        return None
-    folder = folder_path(info.name, project_root()).resolve()
-    name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
-    return folder_contents(folder, project_root() / "build/folders" / f"{name}.json")
-
-
 def remember_images(experiment: Experiment, kept: Collection[Path]) -> None:
     """Keep in a model's folder which files its images are; refuse others for the same model.
 
@@ -95,6 +79,7 @@ def remember_images(experiment: Experiment, kept: Collection[Path]) -> None:
     contents = image_contents(experiment.dataset)
     if contents is None:
         return
+    contents = contents.without_attributes()
     path = experiment.model_folder / IMAGES_FILE
     changes = changed_images(experiment) if any(p.exists() for p in kept) else ""
     if changes:
@@ -115,6 +100,7 @@ def changed_images(experiment: Experiment) -> str:
     if contents is None or not path.exists():  # of an earlier version, or imported
         return ""
     files = read_json(path, "list of images").get("files")
+    contents = contents.without_attributes()
     changes = contents.changes_since(files if isinstance(files, dict) else {})
     return f"in {experiment.dataset.name.removeprefix(FOLDER_PREFIX)}, {changes}" if changes else ""
 

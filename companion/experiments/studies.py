@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, cast
 
 from companion.experiments import bottleneck_study, quantiser_study
 from companion.experiments.artifacts import BOTTLENECKS, QUANTISERS, Artifact
+from companion.experiments.image_identity import images_identity
 from companion.experiments.images import Images, load_images
 from companion.experiments.profiles import STUDIES, Experiment, Study, StudyName
 from companion.experiments.records import recorded_run
@@ -75,7 +76,8 @@ def run_study(name: str, experiment: Experiment, data_root: Path, device: str = 
     made_of = {a.command: sha256_file(a.required(experiment)) for a in kind.artifact.made_of}
     with recorded_run(f"study {name}", path.parent, device) as write:
         images = load_images(experiment, data_root)
-        inputs = images.hashes | made_of
+        identity = images_identity(experiment.dataset, attributes=False)
+        inputs = images.hashes | made_of | identity
         shared = {
             "study": study.model_dump(),
             "loss": experiment.training.loss,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from companion.experiments.artifacts import MODEL
+from companion.experiments.image_identity import images_identity
 from companion.experiments.images import Images, load_images, remember_images
 from companion.experiments.profiles import Experiment
 from companion.experiments.records import RECORD_FILE, environment, is_imported, write_record
@@ -46,6 +47,7 @@ def train_experiment(
         raise CheckpointError(
             f"{folder} holds imported weights: remove it to train, or choose another profile"
         )
+    identity = images_identity(experiment.dataset, attributes=False)
     images = load_images(experiment, data_root)
     remember_images(experiment, [path, folder / CHECKPOINT_FILE])
     result = train(
@@ -65,7 +67,7 @@ def train_experiment(
             kind="train",
             options=experiment.options()
             | {"version": MODEL.version, "hardware": dataclasses.asdict(hardware)},
-            inputs=images.hashes,
+            inputs=images.hashes | identity,
             results={
                 **result.for_record(),
                 **model_scores(model, images, experiment.training.loss),

@@ -18,6 +18,7 @@ from torch import Tensor
 from companion.experiments.artifacts import EXTRACTOR, MODEL, ROLES
 from companion.experiments.encoding import ensure_latents
 from companion.experiments.extractor import load_extractor
+from companion.experiments.image_identity import images_identity
 from companion.experiments.prior import load_codec
 from companion.experiments.profiles import Experiment, load_experiment
 from companion.experiments.records import is_imported, read_record
@@ -168,7 +169,7 @@ def open_notebook(
     root = project_root() / with_home(data_root)
     device = choose_device(device)
     ensure_latents(experiment, root, device)
-    inputs = _hashes(experiment, "model", "latents")
+    inputs = _hashes(experiment, "model", "latents") | images_identity(experiment.dataset)
     trained = load_trained(experiment, root, device)
     return Notebook(
         name=name,

@@ -66,7 +66,7 @@ def make_plan(profile: str, datasets: Sequence[str]) -> dict[str, Step]:
     scored = False
     for name in datasets:
         experiment = load_experiment(profile, name)
-        for notebook in _pages(experiment):
+        for notebook in pages(experiment):
             scored |= notebook == SCORES
             _plan_page(steps, experiment, notebook)
         _plan_artifact(steps, experiment, EXPLORER, "lbae", lazily=False)
@@ -83,7 +83,7 @@ def make_plan(profile: str, datasets: Sequence[str]) -> dict[str, Step]:
     return steps
 
 
-def _pages(experiment: Experiment) -> list[str]:
+def pages(experiment: Experiment) -> list[str]:
     """The notebooks on one data set that a report runs for it."""
     return [
         name

@@ -23,6 +23,7 @@ from companion.experiments.artifacts import (
     Artifact,
     needed_artifacts,
 )
+from companion.experiments.image_identity import IMAGES, images_identity
 from companion.experiments.profiles import Experiment, StudyName, load_experiment
 from companion.experiments.records import (
     RECORD_FILE,
@@ -35,7 +36,7 @@ from companion.experiments.records import (
 from companion.experiments.sources import code_hash, notebook_hash
 from companion.project import is_published, project_root, results_in_force
 from companion.workflow.notebooks import notebook_needs, notebook_parameters
-from lbae_lib.errors import ConfigError
+from lbae_lib.errors import ConfigError, DataError
 from lbae_lib.files import read_description, read_json, sha256_file
 
 
@@ -75,6 +76,8 @@ def _changes(
     """What may have changed since an artefact was made, and whether it has."""
     options, inputs = record["options"], record["inputs"]
     yield "the way to make it has changed", options.get("version", 1) != artifact.version
+    of_attributes = artifact is EXTRACTOR
+    yield "the images have changed", _other_images(experiment, inputs, of_attributes)
     if artifact is MODEL:
         own = load_experiment(experiment.profile, experiment.dataset.name, model).options()
         yield "its options have changed", any(options.get(key) != own[key] for key in own)
@@ -156,6 +159,8 @@ def _input_reasons(executed: Path, notebook: Path, record: Mapping[str, Any]) ->
     compared = own.keys() & wanted.keys() - {"device"}
     changed = any(own[key] != wanted[key] for key in compared)
     reasons = ["its parameters have changed"] if changed else []
+    if _other_images(experiment, inputs, attributes=True):
+        reasons.append("the images or their attributes have changed")
     for role, (artifact, model) in ROLES.items():
         product = artifact.path(experiment, model)
         if role in inputs and product.exists() and inputs[role] != _digest(product):
@@ -166,6 +171,16 @@ def _input_reasons(executed: Path, notebook: Path, record: Mapping[str, Any]) ->
             why = artifact_reasons(made, experiment, model) if kept else []
             reasons += [f"{made.doing(model)}: {text}" for text in why]
     return list(dict.fromkeys(reasons))
+
+
+def _other_images(experiment: Experiment, inputs: Mapping[str, str], attributes: bool) -> bool:
+    """Whether a folder has other images than a record names; not if either is not known."""
+    if IMAGES not in inputs:
+        return False
+    try:
+        return inputs[IMAGES] != images_identity(experiment.dataset, attributes)[IMAGES]
+    except DataError:  # the folder is not at hand
+        return False
 
 
 def given_parameters(executed: Path) -> dict[str, Any]:

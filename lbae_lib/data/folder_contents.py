@@ -20,6 +20,7 @@ from lbae_lib.files import read_json, sha256_file, write_json
 
 _DIGITS = 16  # of each file's SHA-256: enough to tell files from others
 _SETTLED_SECONDS = 2.0  # a file changed later than this before it was hashed may change unseen
+_LABELS = {"attributes.csv", "list_attr_celeba.txt", "list_attr_celeba.csv"}
 _NAMES = 3  # that a sentence has
 
 
@@ -38,6 +39,11 @@ class FolderContents:
         """Identity of the images: changes with any path or content, not with the folder's name."""
         text = json.dumps(sorted(self.files.items()))
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def without_attributes(self) -> FolderContents:
+        """The files that decide on the images and their splits, but not on their attributes."""
+        kept = {n: h for n, h in self.files.items() if n.rpartition("/")[2].lower() not in _LABELS}
+        return FolderContents(kept)
 
     def changes_since(self, earlier: Mapping[str, str]) -> str:
         """What has changed since the files were others, as the beginning of a sentence; "" if none.
