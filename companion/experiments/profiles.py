@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from companion.experiments.datasets import dataset_info
+from companion.experiments.own_folders import results_name
 from companion.project import RUNS, project_root
 from lbae_lib.data.registry import FOLDER_PREFIX, DatasetInfo, dataset_slug
 from lbae_lib.errors import ConfigError, unknown
@@ -168,7 +169,7 @@ class Experiment:
     @property
     def place(self) -> Path:
         """``<profile>/<data set>``, where its results are below ``runs/`` and ``results/``."""
-        return Path(self.profile, dataset_slug(self.dataset.name))
+        return Path(self.profile, results_name(self.dataset.name))
 
     @property
     def model_folder(self) -> Path:

@@ -12,6 +12,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.axis import XAxis, YAxis
 from matplotlib.figure import Figure
+from matplotlib.image import _ImageBase
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from lbae_lib.files import replacing
@@ -106,6 +107,14 @@ _RC: Any = {
 }
 
 
+# Everything else is matplotlib's own, whatever a user's matplotlibrc says.
+_OWN = {
+    key: value
+    for key, value in mpl.rcParamsDefault.items()
+    if key not in ("backend", "backend_fallback", "interactive", "toolbar", "timezone")
+}
+
+
 def new_figure(
     columns: int = 1,
     rows: int = 1,
@@ -137,7 +146,7 @@ def plain_numbers(side: XAxis | YAxis, subs: Sequence[int] = (1, 2, 5)) -> None:
 
 def style_context() -> AbstractContextManager[None]:
     """The style as a context, for drawing and saving."""
-    return mpl.rc_context(_RC)
+    return mpl.rc_context(_OWN | _RC)
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
@@ -152,7 +161,7 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 
 def save_figure(figure: Figure, folder: Path, name: str) -> None:
-    """Save a figure as PNG and SVG; without date and version, equal figures have equal files.
+    """Save a figure as PNG, and as SVG if it has no pixels; equal figures have equal files.
 
     Args:
         figure: the figure.
@@ -160,7 +169,8 @@ def save_figure(figure: Figure, folder: Path, name: str) -> None:
         name: of the files, without suffix.
     """
     with style_context():
-        for suffix in (".png", ".svg"):
+        pixels = figure.findobj(lambda a: isinstance(a, _ImageBase) or bool(a.get_rasterized()))
+        for suffix in (".png",) if pixels else (".png", ".svg"):
             metadata = {"Date": None} if suffix == ".svg" else {"Software": None}
             with replacing(folder / f"{name}{suffix}") as scratch:
                 figure.savefig(scratch, metadata=metadata)

@@ -100,6 +100,8 @@ def _run(
     log.parent.mkdir(exist_ok=True)
     # Snakemake's own lock outlives a process that was killed; this one does not.
     with locked(root / ".snakemake") as lock, open(log, "w", encoding="utf-8") as lines:
+        for key in steps:  # stamps of an earlier report
+            (root / _FOLDER / profile / f"{key}.done").unlink(missing_ok=True)
         progress = ReportProgress(steps, root / _FOLDER / profile, lines)
         snakemake = subprocess.Popen(
             words, cwd=root, env=os.environ | environment, encoding="utf-8", errors="replace",

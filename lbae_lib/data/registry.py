@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -126,11 +127,14 @@ def dataset_info(name: str, base: Path = Path(), **known: Any) -> DatasetInfo:
 
 
 def dataset_slug(name: str) -> str:
-    """The data set's name as a folder name: "folder:/a/My Cats" gives "folder-my-cats"."""
+    """The data set's name as a file name: "folder:/a/My Cats" gives "folder-my-cats".
+
+    Letters of all scripts are kept.
+    """
     if not name.startswith(FOLDER_PREFIX):
         return name
-    base = _own_path(name).name.lower()
-    return "folder-" + (re.sub(r"[^a-z0-9]+", "-", base).strip("-") or "images")
+    base = unicodedata.normalize("NFC", _own_path(name).name.lower())
+    return "folder-" + (re.sub(r"[\W_]+", "-", base).strip("-") or "images")
 
 
 def folder_path(name: str, base: Path = Path()) -> Path:

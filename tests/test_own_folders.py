@@ -1,0 +1,64 @@
+"""Folders of images of the same name, in other scripts, and renamed ones."""
+
+import pytest
+from conftest import PROJECT
+from PIL import Image
+
+from companion.experiments import own_folders
+from companion.experiments.own_folders import results_name
+from companion.experiments.profiles import load_experiment
+from companion.experiments.records import write_record
+from lbae_lib.data.registry import dataset_slug
+
+
+@pytest.fixture
+def project(tmp_path, as_project):
+    """A project without results."""
+    for part in ("config", "notebooks"):
+        (tmp_path / part).symlink_to(PROJECT / part)
+    own_folders._of_folder.cache_clear()
+    return as_project(tmp_path)
+
+
+def pictures(folder, grey=0, count=12):
+    folder.mkdir(parents=True)
+    for index in range(count):
+        Image.new("L", (40, 40), (grey + 9 * index) % 256).save(folder / f"{index}.png")
+    return f"folder:{folder}"
+
+
+def test_two_folders_of_one_name_never_share_results(project, tmp_path):
+    one, other = pictures(tmp_path / "a/pics"), pictures(tmp_path / "b/pics", 100)
+    assert results_name(one) == "folder-pics"
+    assert results_name(other) == "folder-pics-2"
+    own_folders._of_folder.cache_clear()  # as in another process
+    assert results_name(other) == "folder-pics-2"
+    assert results_name(f"{one}/../pics") == "folder-pics"
+    assert load_experiment("quick", other).folder == project / "runs/quick/folder-pics-2"
+
+
+def test_a_renamed_folder_keeps_its_results_while_the_images_are_the_same(project, tmp_path):
+    first = pictures(tmp_path / "pics")
+    assert results_name(first) == "folder-pics"
+    (tmp_path / "pics").rename(tmp_path / "cats")
+    assert results_name(f"folder:{tmp_path / 'cats'}") == "folder-pics"
+    (tmp_path / "cats").rename(tmp_path / "dogs")
+    (tmp_path / "dogs/0.png").unlink()
+    assert results_name(f"folder:{tmp_path / 'dogs'}") == "folder-dogs"
+    copy = pictures(tmp_path / "copy")  # of a folder that is still there
+    assert results_name(pictures(tmp_path / "again")) != results_name(copy)
+
+
+def test_published_results_are_those_of_the_folder_that_they_name(project, tmp_path):
+    record = project / "results/laptop/folder-pics/lbae/record.json"
+    write_record(record, "train", {"dataset": {"name": "folder:data/pics"}}, {}, {}, 1.0)
+    assert results_name(pictures(tmp_path / "elsewhere/pics")) == "folder-pics-2"
+    pictures(project / "data/pics", 50)
+    assert results_name("folder:data/pics") == "folder-pics"
+
+
+def test_names_in_all_scripts_are_kept():
+    assert dataset_slug("folder:/a/Мои фото") == "folder-мои-фото"
+    assert dataset_slug("folder:/a/写真_2") == "folder-写真-2"
+    assert dataset_slug("folder:/a/!!") == "folder-images"
+    assert dataset_slug("folder:/a/\udcff\udcfe") == "folder-images"
