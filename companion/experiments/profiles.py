@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -201,9 +202,14 @@ def load_profile(name: str) -> Profile:
     """
     if name not in profile_names():
         raise ConfigError(unknown("profile", name, profile_names()))
-    where = f"config/{name}.yaml"
+    file = project_root() / f"config/{name}.yaml"
+    return _read_profile(file, f"config/{name}.yaml", file.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=16)
+def _read_profile(file: Path, where: str, _changed: int) -> Profile:
     try:
-        content = yaml.safe_load((project_root() / where).read_text("utf-8"))
+        content = yaml.safe_load(file.read_text("utf-8"))
         return Profile.model_validate({} if content is None else content)
     except ValidationError as error:
         raise ConfigError(_first_mistake(error, where)) from None

@@ -7,14 +7,22 @@ behind it has changed.
 from __future__ import annotations
 
 import ast
+import atexit
 import hashlib
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
+
+from companion.project import project_root
+from lbae_lib.errors import CheckpointError, WriteError
+from lbae_lib.files import read_json, write_json
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PACKAGES = ("lbae_lib", "companion")
+_MEMORY = "build/sources.json"
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -58,6 +66,12 @@ def notebook_hash(notebook: Path) -> str:
 
 def code_hash(notebook: Path) -> str:
     """SHA-256 of the code in the library files behind a notebook; comments do not count."""
+    changed = max(file.stat().st_mtime_ns for p in _PACKAGES for file in (_ROOT / p).rglob("*.py"))
+    return _code_hash(notebook, notebook.stat().st_mtime_ns, changed)
+
+
+@lru_cache(maxsize=64)
+def _code_hash(notebook: Path, _saved: int, _changed: int) -> str:
     return sources_hash(notebook_sources(notebook))
 
 
@@ -69,17 +83,49 @@ def sources_hash(files: Iterable[Path]) -> str:
     digest = hashlib.sha256()
     for file in sorted(files):
         digest.update(file.relative_to(_ROOT).as_posix().encode() + b"\0")
-        digest.update(_code_digest(file.read_text(encoding="utf-8")))
+        digest.update(str(_about(file)[2]).encode())
     return digest.hexdigest()
 
 
-@lru_cache(maxsize=512)
-def _code_digest(code: str) -> bytes:
+def _about(file: Path) -> list[int | str]:
+    """Size, time of change, SHA-256 of the code, and the modules of the library that it imports.
+
+    Kept between processes while the file does not change.
+    """
+    state = file.stat()
+    known, stamp = _memory(), [state.st_size, state.st_mtime_ns]
+    entry = known.get(str(file))
+    if entry is None or entry[:2] != stamp:
+        code = file.read_text(encoding="utf-8")
+        known[str(file)] = entry = [*stamp, _digest(code), *sorted(_imported(code))]
+    return entry
+
+
+@lru_cache(maxsize=1)
+def _memory() -> dict[str, list[int | str]]:
+    """What :func:`_about` found, by file; written when the process ends."""
+    path = project_root() / _MEMORY
+    try:
+        known: dict[str, Any] = read_json(path, "memory of hashes")
+    except CheckpointError:
+        known = {}
+    before = dict(known)
+
+    def keep() -> None:
+        if known != before and path.parent.is_dir():
+            with suppress(WriteError):
+                write_json(path, known)
+
+    atexit.register(keep)
+    return known
+
+
+def _digest(code: str) -> str:
     tree = ast.parse(code)
     for node in ast.walk(tree):
         if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:]
-    return hashlib.sha256(_shape(tree).encode()).digest()
+    return hashlib.sha256(_shape(tree).encode()).hexdigest()
 
 
 def _shape(node: object) -> str:
@@ -104,12 +150,11 @@ def _closure(modules: Iterable[str]) -> list[Path]:
         file = waiting.pop()
         if file not in found:
             found.add(file)
-            imported = _imported(file.read_text(encoding="utf-8"))
+            imported = map(str, _about(file)[3:])
             waiting += [other for module in imported if (other := _file(module))]
     return sorted(found)
 
 
-@lru_cache(maxsize=512)
 def _imported(code: str) -> frozenset[str]:
     """Modules of the library named by import statements anywhere in the code."""
     names: set[str] = set()
