@@ -22,7 +22,7 @@ from lbae_lib.files import read_json, write_json
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PACKAGES = ("lbae_lib", "companion")
-_MEMORY = "build/sources.json"
+_MEMORY = "build/code.json"
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
