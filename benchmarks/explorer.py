@@ -1,9 +1,9 @@
-"""Time of one step of each slider in the explorer, from the change to the new picture.
+"""Time of one step of each control in the explorer, from the change to the new picture.
 
     python benchmarks/explorer.py [--dataset mnist] [--profile laptop] [--data data] [--steps 20]
 
-Moves the sliders of every panel as the browser does; the callback decodes and draws. Prints the
-median and the longest time of each, and writes a record to runs/performance/.
+Moves the sliders of every panel as the browser does, and picks images; the callback decodes and
+draws. Prints the median and the longest time of each, and writes a record to runs/performance/.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from machine import OUTPUT, machine, write_record
 from companion.experiments.profiles import load_experiment
 from companion.experiments.trained import load_trained
 from companion.widgets.explorer import explorer
+from companion.widgets.image_picker import ImagePicker
 from companion.widgets.space import Space
 
 
@@ -36,19 +37,23 @@ def main() -> None:
     on, rows = machine(), []
     for title, panel in tab.panels.items():
         for name, control in vars(panel).items():
-            if not isinstance(control, ipywidgets.IntSlider | ipywidgets.FloatSlider):
+            if isinstance(control, ImagePicker):
+                low, high = 0, control.number.max
+            elif isinstance(control, ipywidgets.IntSlider | ipywidgets.FloatSlider):
+                low, high = control.min, control.max
+            else:
                 continue
             times = []
             places = random.Random(0).sample(range(options.steps + 1), options.steps + 1)
             for share in (place / options.steps for place in places):
-                value = control.min + share * (control.max - control.min)
+                value = low + share * (high - low)
                 began = time.perf_counter()
                 control.value = type(control.value)(value)
                 times.append(time.perf_counter() - began)
             times = sorted(times[1:])  # the first step may still build a sampler
             rows.append((title, name, 1000 * statistics.median(times), 1000 * times[-1]))
-    header = ("panel", "slider", "median, ms", "longest, ms")
-    caption = f"The model of {experiment.dataset.title}, {options.steps} steps of each slider."
+    header = ("panel", "control", "median, ms", "longest, ms")
+    caption = f"The model of {experiment.dataset.title}, {options.steps} steps of each control."
     write_record(options.output, "explorer", on, header, rows, caption)
 
 

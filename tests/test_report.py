@@ -429,7 +429,20 @@ def test_the_explorer_answers_in_jupyterlab(report, browser):
         assert picture.get_attribute("src") != source
         page.locator(".lm-TabBar-tabLabel", has_text=re.compile("^Bits$")).click()
         page.locator(".widget-toggle-button:visible").nth(2).click()
-        page.get_by_text("1 of 24 bits flipped").wait_for()
+        page.get_by_text("right: 1 of 24 bits flipped").wait_for()
+        page.locator("button[title^='test image 7']:visible").click()  # a thumbnail
+        page.get_by_text("right: 0 of 24 bits flipped").wait_for()
+        page.locator("button:visible", has_text=re.compile("^undo$")).click()
+        page.get_by_text("right: 1 of 24 bits flipped").wait_for()
+        page.locator("button:visible", has_text=re.compile("^save$")).click()
+        page.get_by_text("saved runs/explorer/digits-bits-001.png").wait_for()
+        assert (report / "runs/explorer/digits-bits-001.npy").exists()
+        described = page.locator("img.widget-image:visible").last.get_attribute("title")
+        assert "right: 1 of 24 bits flipped" in described
+        silent = page.get_by_text("The kernel does not answer")
+        assert not silent.is_visible()
+        server.terminate()
+        silent.wait_for(timeout=60_000)
     finally:
         server.terminate()
         server.wait(timeout=30)

@@ -1,24 +1,26 @@
-"""The explorer: five panels on one trained model."""
+"""The explorer: five panels on one trained model, which is chosen by name."""
 
 from __future__ import annotations
 
-import contextlib
 import html
+from pathlib import Path
+from typing import Any
 
 import ipywidgets as widgets
 
 from companion.experiments.prior import load_codec
-from companion.experiments.profiles import load_experiment
+from companion.experiments.profiles import Experiment, load_experiment
 from companion.experiments.trained import load_trained
 from companion.project import project_root
-from companion.widgets.panels import (
-    AttributePanel,
-    BitsPanel,
-    HyperplanePanel,
-    InterpolationPanel,
-    Panel,
-    SamplersPanel,
-)
+from companion.widgets.attributes_panel import AttributesPanel
+from companion.widgets.bits_panel import BitsPanel
+from companion.widgets.heartbeat import Heartbeat
+from companion.widgets.hyperplane_panel import HyperplanePanel
+from companion.widgets.interpolation_panel import InterpolationPanel
+from companion.widgets.live import in_jupyter
+from companion.widgets.models import model_name, trained_models
+from companion.widgets.panel import Panel
+from companion.widgets.samplers_panel import SamplersPanel
 from companion.widgets.space import Space
 from lbae_lib.data.registry import with_home
 from lbae_lib.errors import LbaeError
@@ -27,7 +29,7 @@ from lbae_lib.models.hardware import choose_device
 
 def open_explorer(
     profile: str, dataset: str, data_root: str = "data", device: str = "auto"
-) -> widgets.Widget:
+) -> Explorer:
     """The explorer on a data set's model; if there is no model yet, what to do.
 
     Args:
@@ -37,29 +39,88 @@ def open_explorer(
             folder if it starts with "~".
         device: "auto", "cpu" or "cuda".
     """
+    shown = Explorer(project_root() / with_home(data_root), device)
     try:
-        experiment = load_experiment(profile, dataset)
-        root = project_root() / with_home(data_root)
-        trained = load_trained(experiment, root, choose_device(device))
+        shown.choose(load_experiment(profile, dataset))
     except LbaeError as error:
-        return widgets.HTML(f"<p><b>Nothing to explore yet:</b> {html.escape(str(error))}</p>")
-    try:
-        prior = load_codec(experiment).autoregressive
-    except LbaeError:
-        prior = None  # the panel offers the other samplers
-    return explorer(Space(trained, prior))
+        shown.say(error)
+    if in_jupyter():
+        shown.heartbeat.start()
+    return shown
+
+
+class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
+    """A choice of models, and the panels of the one chosen.
+
+    Args:
+        data_root: where torchvision's data sets are.
+        device: "auto", "cpu" or "cuda".
+
+    Attributes:
+        model: the choice.
+        panels: by title; empty while there is no model.
+    """
+
+    def __init__(self, data_root: Path, device: str) -> None:
+        self._root, self._device = data_root, device
+        self._models = trained_models()
+        self.panels: dict[str, Panel] = {}
+        self.model = widgets.Dropdown(
+            options=list(self._models), value=None, description="model",
+            tooltip="a trained model: data set, bits, profile", layout={"max_width": "32em"},
+        )  # fmt: skip
+        self.message, self.heartbeat = widgets.HTML(), Heartbeat()
+        self._tab: widgets.Tab | None = None
+        self._head: tuple[Any, ...] = (self.heartbeat, self.model, self.message)
+        super().__init__(self._head)
+        self.model.observe(lambda change: self._chosen(change["new"]), "value")
+
+    def choose(self, experiment: Experiment) -> None:
+        """Choose an experiment's model; say what to do if there is none."""
+        name = model_name(experiment)
+        if name in self._models:
+            self.model.value = name
+        else:
+            self._show(experiment)
+
+    def say(self, problem: LbaeError) -> None:
+        """Show why there is nothing to explore."""
+        text = html.escape(str(problem))
+        self.message.value = f"<p role='alert'><b>Nothing to explore yet:</b> {text}</p>"
+
+    def _chosen(self, name: str | None) -> None:
+        if name is not None:
+            self._show(self._models[name])
+
+    def _show(self, experiment: Experiment) -> None:
+        self.message.value = f"<p role='status'>Loading {html.escape(model_name(experiment))} …</p>"
+        page = self._tab.selected_index if self._tab else 0
+        self.panels, self._tab = {}, None
+        self.children = self._head
+        try:
+            trained = load_trained(experiment, self._root, choose_device(self._device))
+            try:
+                prior = load_codec(experiment).autoregressive
+            except LbaeError:
+                prior = None  # the panel offers the other samplers
+            self._tab = explorer(Space(trained, prior))
+        except LbaeError as error:
+            self.say(error)
+            return
+        self.panels = self._tab.panels
+        if page is not None and page < len(self.panels):
+            self._tab.selected_index = page
+        self.message.value = ""
+        self.children = (*self._head, self._tab)
 
 
 def explorer(space: Space) -> widgets.Tab:
     """All panels as tabs; the attribute ``panels`` has them by title."""
-    panels: dict[str, Panel] = {
-        "Hyperplane": HyperplanePanel(space),
-        "Samplers": SamplersPanel(space),
-        "Interpolation": InterpolationPanel(space),
-        "Bits": BitsPanel(space),
-    }
-    with contextlib.suppress(LbaeError):  # images without attributes and classes have no such tab
-        panels["Attributes"] = AttributePanel(space)
+    made: list[Panel] = [HyperplanePanel(space), SamplersPanel(space), InterpolationPanel(space),
+                         BitsPanel(space)]  # fmt: skip
+    if space.test_attributes is not None:
+        made.append(AttributesPanel(space))
+    panels = {panel.title: panel for panel in made}
     tab = widgets.Tab([panel.view for panel in panels.values()], titles=list(panels))
     tab.panels = panels
     return tab

@@ -16,15 +16,16 @@ from companion.figures.style import COLOURS, GREY
 _WIDTH, _HEIGHT = 420, 130  # of a plot, in CSS pixels
 
 
-def png(images: Tensor, columns: int, scale: int) -> bytes:
+def png(images: Tensor, columns: int, scale: int, gap: int = 2) -> bytes:
     """Images in a grid, each pixel a square of ``scale``.
 
     Args:
         images: uint8 (K, C, S, S).
         columns: images in a row.
         scale: side of a pixel's square.
+        gap: white pixels between images, before they are scaled.
     """
-    pixels = tile(images, columns).repeat(scale, axis=0).repeat(scale, axis=1)
+    pixels = tile(images, columns, gap).repeat(scale, axis=0).repeat(scale, axis=1)
     return _encoded(pixels)
 
 
@@ -71,7 +72,7 @@ def path_svg(curves: Sequence[tuple[str, Sequence[float]]], at: int) -> str:
     words = html.escape(f"Step {at + 1} of {steps}: {shares}", quote=True)
     return (
         f'<svg role="img" aria-label="{words}" width="{_WIDTH}" height="{_HEIGHT}" '
-        f'viewBox="0 0 {_WIDTH} {_HEIGHT}">'
+        f'style="max-width:100%" viewBox="0 0 {_WIDTH} {_HEIGHT}">'
         f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>'
         f'<line x1="{x[at]:.1f}" x2="{x[at]:.1f}" y1="8" y2="{_HEIGHT - 8}" stroke="{GREY}"/>'
         f"{''.join(lines)}</svg>"

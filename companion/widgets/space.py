@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from companion.analysis.inversions import INVERSIONS
 from companion.analysis.samplers import FittedSamplers
+from companion.experiments.images import attribute_table
 from companion.experiments.trained import Trained
+from lbae_lib.bits import hamming_distance, unpack_bits
+from lbae_lib.data.registry import dataset_slug
+from lbae_lib.errors import DataError
 from lbae_lib.latent import inversion
 from lbae_lib.latent.hyperplane import HyperplaneSampler
+from lbae_lib.latent.interpolation import interpolate_bits
 from lbae_lib.latent.sampler import Sampler
-from lbae_lib.models.encoding import decode
+from lbae_lib.models.encoding import decode, encode
 
 # Of the exact inversion: normals are a tenth longer than after 40 sweeps, in a third of the time.
 _SWEEPS = 3
+
+
+class BitPath(NamedTuple):
+    """A path between two latents.
+
+    Attributes:
+        bits: float32 (T, N) in {-1, +1}.
+        wrong: bits that the inversion gets wrong, at the source and at the target.
+    """
+
+    bits: Tensor
+    wrong: tuple[int, int]
 
 
 class Space:
@@ -29,7 +48,9 @@ class Space:
     def __init__(self, trained: Trained, prior: Sampler | None = None) -> None:
         self.trained = trained
         self.test = trained.bits("test")
-        self.scale = max(2, 192 // trained.images["test"].images.shape[-1])
+        self.test_images = trained.images["test"].images
+        self.name = dataset_slug(trained.dataset.name)  # for files
+        self.scale = max(2, 192 // self.test_images.shape[-1])
         device = next(trained.model.parameters()).device
         self.samplers = FittedSamplers(trained.bits("train").to(device), prior=prior)
 
@@ -41,14 +62,54 @@ class Space:
 
     @cached_property
     def hyperplanes(self) -> HyperplaneSampler:
-        """The sampler whose normals turn, and between whose normals paths run."""
+        """The sampler whose normals turn, and between whose normals exact paths run."""
         vectors = self.samplers.hyperplane_fit("nearest").vectors
         return inversion.full_rank(HyperplaneSampler(vectors))
 
-    def invert(self, latents: Tensor) -> inversion.Inversion:
-        """Random normals that generate latents (K, N) exactly; the same ones at every call."""
-        generator = torch.Generator().manual_seed(0)
-        return inversion.exact(latents, self.hyperplanes, generator, _SWEEPS)
+    @cached_property
+    def clipped(self) -> HyperplaneSampler:
+        """The authors' sampler, which needs not have full rank."""
+        return HyperplaneSampler(self.samplers.hyperplane_fit("clip").vectors)
+
+    @cached_property
+    def test_attributes(self) -> tuple[tuple[str, ...], Tensor] | None:
+        """Names of attributes or classes, and which test images have them; None without any."""
+        try:
+            return attribute_table(self.trained.dataset, self.trained.images["test"])
+        except DataError:
+            return None
+
+    def path(self, ends: Tensor, steps: int, key: str = "exact") -> BitPath:
+        """A path along a great circle; the same one at every call.
+
+        Inversions that need no sampler of full rank take the authors' sampler, as in the book.
+
+        Args:
+            ends: two latents, (2, N).
+            steps: number of points.
+            key: of :data:`companion.analysis.inversions.INVERSIONS`.
+        """
+        method, generator = INVERSIONS[key], torch.Generator().manual_seed(0)
+        sampler = self.hyperplanes if method.full_rank else self.clipped
+        latents = ends.double()
+        if key == "exact":
+            found = inversion.exact(latents, sampler, generator, _SWEEPS)
+        else:
+            found = method.invert(latents, sampler, generator)
+        first, last = found.normals[:1], found.normals[1:]
+        bits = interpolate_bits(sampler, first, last, steps, method.boundary)[0]
+        wrong = found.wrong_bits.tolist()
+        return BitPath(bits.cpu(), (wrong[0], wrong[1]))
+
+    def nearest_training(self, bits: Tensor) -> tuple[int, int]:
+        """The training image whose latent is nearest to one latent (N,), and their distance."""
+        train = self.samplers.latents
+        at = int((train @ bits.to(train)).argmax())  # <a, b> = N - 2 d
+        return at, int(hamming_distance(train[at].cpu(), bits.cpu()))
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Latents, float32 (K, N), of uint8 images (K, C, S, S)."""
+        return unpack_bits(encode(self.trained.model, images), self.test.shape[1])
 
     def decode(self, bits: Tensor) -> Tensor:
         """uint8 images (K, C, S, S) of bits (K, N)."""
