@@ -134,5 +134,5 @@ def _place(
 def _write(
     figure: Figure, size: tuple[int, int], text: str, x: float, y: float, **look: object
 ) -> None:
-    """Text at pixels from the figure's upper left."""
-    figure.text(x / size[0], 1 - y / size[1], text, **look)  # type: ignore[arg-type]
+    """Text at pixels from the figure's upper left; none of it is mathematics."""
+    figure.text(x / size[0], 1 - y / size[1], text, parse_math=False, **look)  # type: ignore[arg-type]

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import _ImageBase
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from companion.figures.fonts import FAMILY, use_letters
 from lbae_lib.files import replacing
 
 P = ParamSpec("P")
@@ -80,7 +81,7 @@ COLOURS = {
     "validation": "#D55E00",
 }
 _RC: Any = {
-    "font.family": "DejaVu Sans",
+    "font.family": FAMILY,
     "font.size": 8,
     "axes.titlesize": 8.5,
     "axes.titleweight": "bold",
@@ -150,12 +151,12 @@ def style_context() -> AbstractContextManager[None]:
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Decorate a function that draws a figure, so that it draws in the style."""
+    """Decorate a function that draws a figure: in the style, and with fonts for all its letters."""
 
     @functools.wraps(draw)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with style_context():
-            return draw(*args, **kwargs)
+            return use_letters(draw(*args, **kwargs))
 
     return wrapper
 
