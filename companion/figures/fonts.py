@@ -7,7 +7,7 @@ own font lacks.
 from __future__ import annotations
 
 import unicodedata
-from functools import lru_cache
+from functools import cache, lru_cache
 from textwrap import wrap
 
 from matplotlib.figure import Figure
@@ -78,7 +78,7 @@ def _found(letters: frozenset[str], path: str) -> frozenset[str]:
     return frozenset(c for c in letters if ord(c) in _letters(path))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _letters(path: str) -> frozenset[int]:
     """The letters of a font file, as numbers; none of a file that cannot be read."""
     try:

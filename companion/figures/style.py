@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -169,7 +170,8 @@ def save_figure(figure: Figure, folder: Path, name: str) -> None:
         folder: an existing folder.
         name: of the files, without suffix.
     """
-    with style_context():
+    with style_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the caption says so
         pixels = figure.findobj(lambda a: isinstance(a, _ImageBase) or bool(a.get_rasterized()))
         for suffix in (".png",) if pixels else (".png", ".svg"):
             metadata = {"Date": None} if suffix == ".svg" else {"Software": None}
