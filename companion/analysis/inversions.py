@@ -79,6 +79,7 @@ INVERSIONS: Mapping[str, InversionMethod] = {
     ),
 }
 LABELS = {key: method.label for key, method in INVERSIONS.items()}
+_TURN_SEED = 20_200  # no page draws normals with it, which would be parallel
 _TURN = 1e-6  # of a normal, in radians, that would be opposite to another
 
 
@@ -103,7 +104,7 @@ def paths_between(
     ends = (normalize(source.double(), dim=1), normalize(target.double(), dim=1))
     opposite = (ends[0] + ends[1]).norm(dim=1) < _TURN
     if bool(opposite.any()):
-        noise = torch.randn(target.shape, generator=torch.Generator().manual_seed(0))
+        noise = torch.randn(target.shape, generator=torch.Generator().manual_seed(_TURN_SEED))
         turn = _TURN * normalize(noise.to(ends[1]), dim=1)
         target = torch.where(opposite[:, None], ends[1] + turn, target.to(ends[1]))
     return interpolate_bits(sampler, source, target, steps, boundary)
