@@ -14,7 +14,7 @@ from torch import Tensor
 from companion.analysis.evaluators import Evaluator
 from companion.analysis.image_sources import ImageSource
 from companion.analysis.spread import Spread, lower
-from lbae_lib.metrics.evaluate import DEFAULT_PROTOCOL, ReferenceStatistics, Scores, evaluate
+from lbae_lib.metrics.evaluate import ReferenceStatistics, Scores, evaluate
 from lbae_lib.progress import progress_bar
 
 # How each metric is read from a score, in the order of the columns.
@@ -28,7 +28,6 @@ _READ: Mapping[str, Callable[[Scores], float]] = {
 }
 METRICS = tuple(_READ)
 _SAMPLE = 1000  # images of a row that are kept
-FEWEST = DEFAULT_PROTOCOL.clusters  # images of the reference: PRD groups them in clusters
 
 
 @dataclass(frozen=True)

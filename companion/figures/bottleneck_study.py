@@ -73,6 +73,6 @@ def surrogate_gradients(generator: torch.Generator) -> Figure:
             axis.plot(logits, z.grad.mean(0), color=colour, label=kind.label)
         axis.axvline(0, color=INK, lw=0.5, ls=":")
         axis.set(title=f"{'end' if progress else 'start'} of the training", xlabel="logit z")
-    axes[0].set_ylabel("gradient of a bit, dL/dz : dL/db")
+    axes[0].set_ylabel("gradient, dL/dz : dL/db")
     legend_below(figure, axes[0], 4)
     return figure

@@ -15,7 +15,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from companion.analysis.scoring import FEWEST
 from companion.experiments.artifacts import EXTRACTOR, MODEL, ROLES
 from companion.experiments.encoding import ensure_latents
 from companion.experiments.extractor import load_extractor
@@ -32,6 +31,7 @@ from lbae_lib.coding.codec import Codec
 from lbae_lib.data.registry import paper_counterpart, with_home
 from lbae_lib.files import sha256_file
 from lbae_lib.metrics.classifier import ClassifierFeatures
+from lbae_lib.metrics.evaluate import DEFAULT_PROTOCOL
 from lbae_lib.models.hardware import choose_device
 from lbae_lib.models.model_files import PROGRESS_FILE
 
@@ -141,8 +141,8 @@ class Notebook(Page):
             claims: as in :meth:`~companion.pages.page.Page.needs`.
         """
         return self.needs(
-            len(reference) >= FEWEST,
-            f"Scores are left out: they need {FEWEST} test images, and there are "
+            len(reference) >= DEFAULT_PROTOCOL.clusters,  # PRD groups them
+            f"Scores are left out: they need {DEFAULT_PROTOCOL.clusters} test images, and there are "
             f"{len(reference)}. Add images to the test set.",
             *claims,
         )
