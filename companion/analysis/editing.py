@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from companion.analysis.attribute_evaluator import AttributeEvaluator
+from companion.analysis.inversions import paths_between
 from companion.experiments.images import attribute_table
 from companion.experiments.trained import Trained
 from lbae_lib.bits import unpack_bits
@@ -25,7 +25,6 @@ from lbae_lib.latent.attributes import (
     threshold_for,
 )
 from lbae_lib.latent.hyperplane import HyperplaneSampler
-from lbae_lib.latent.interpolation import interpolate_bits
 from lbae_lib.latent.inversion import exact
 from lbae_lib.models.encoding import decode, encode
 
@@ -174,7 +173,7 @@ class Subject:
         kind, threshold = edit
         target = set_attribute(source, self.directions[kind], threshold)
         normals = [exact(bits, sampler, generator).normals for bits in (source, target)]
-        path = interpolate_bits(sampler, normals[0], normals[1], steps)
+        path = paths_between(sampler, normals[0], normals[1], steps)
         decoded = decode(self.model, path.flatten(0, 1)).unflatten(0, (len(source), steps))
         return torch.cat([self.images[:rows, None], decoded], dim=1)
 
@@ -202,23 +201,43 @@ def edit_titles(steps: int) -> list[str]:
     return ["source", "recon.", *[""] * (steps - 2), "edited"]
 
 
-def choose_attributes(names: Sequence[str], wanted: str) -> list[str]:
-    """The attributes that a page edits.
+def choose_attributes(trained: Trained, wanted: str) -> tuple[list[str], str]:
+    """The attributes that a page edits: those that some training images have and others do not.
 
     Args:
-        names: all attributes.
+        trained: the model with its images.
         wanted: names separated by commas; if empty, the paper's two, or else the first two.
+
+    Returns:
+        The names; and a sentence on those that cannot be edited, "" if there are none.
 
     Raises:
         ConfigError: if there is no such attribute; names the closest.
     """
+    dataset, images = trained.dataset, trained.images
+    names = dataset.attribute_names or dataset.class_names
+    if not names:
+        why = "has neither attributes nor classes: add an attributes.csv or class folders"
+        return [], f"{dataset.title} {why}."
     chosen = [name.strip() for name in wanted.split(",") if name.strip()]
-    if not chosen:
-        return [n for n in _OF_THE_PAPER if n in names] or list(names[:2])
     for name in chosen:
         if name not in names:
             raise ConfigError(unknown("attribute", name, names))
-    return chosen
+    tables = {part: attribute_table(dataset, images[part])[1] for part in ("train", "test")}
+    lacking = {
+        "all training images have it": tables["train"].all(0),
+        "no training image has it": ~tables["train"].any(0),
+        "all test images have it": tables["test"].all(0),
+    }
+    why_not = {
+        name: next((why for why, those in lacking.items() if those[index]), "")
+        for index, name in enumerate(names)
+    }
+    left_out = [f"{n!r} ({why_not[n]})" for n in chosen or names if why_not[n]]
+    editable = [n for n in chosen or names if not why_not[n]]
+    if not chosen:
+        editable = [n for n in _OF_THE_PAPER if n in editable] or editable[:2]
+    return editable, f"Not edited: {', '.join(left_out)}." if left_out else ""
 
 
 def percent(share: float) -> str:

@@ -15,6 +15,7 @@ from lbae_lib.latent.hyperplane import HyperplaneSampler
 from lbae_lib.latent.interpolation import slerp
 
 _MAX_ERROR = 5.0  # degrees by which three bits and the boundary vector may be bent
+_FLAT = 1e-6  # smallest eigenvalue of the Gram matrix of three vectors that span the space
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,14 @@ def separating_normal(
     return normals[int(splits.int().argmax()) if bool(splits.any()) else -1]
 
 
+def which_hyperplane(example: SphereExample, normal: Tensor) -> str:
+    """What a caption says of the result of :func:`separating_normal`."""
+    sides = example.vectors[:-1] @ normal > 0
+    if bool(sides.any()) and not bool(sides.all()):
+        return "the seed's first hyperplane that gives the bits both signs"
+    return "a random hyperplane, as none of those tried gives the bits both signs"
+
+
 def great_circle(normal: NDArray[np.float64]) -> NDArray[np.float64]:
     """Points at right angles to a unit vector, (60, 3)."""
     helper = np.eye(3)[np.abs(normal).argmin()]
@@ -137,7 +146,7 @@ def path_with_flips(
 
 def small_example(
     sampler: HyperplaneSampler, bits: int, generator: torch.Generator
-) -> HyperplaneSampler:
+) -> HyperplaneSampler | None:
     """Vectors of a few real bits in three dimensions, well apart.
 
     Args:
@@ -147,7 +156,7 @@ def small_example(
 
     Returns:
         A sampler whose three vectors span the space; the last of them is a boundary vector only
-        if ``bits`` is 2.
+        if ``bits`` is 2. None if no three vectors tried span it, as those of constant bits.
     """
     gram = (sampler.vectors @ sampler.vectors.T).cpu()
     size = sampler.latent_size
@@ -155,6 +164,8 @@ def small_example(
     if bits == 2:
         triples[:, -1] = size
     smallest = torch.linalg.eigvalsh(gram[triples[:, :, None], triples[:, None, :]])[:, 0]
+    if float(smallest.max()) < _FLAT:
+        return None
     best = triples[smallest.argmax()]
     return HyperplaneSampler(torch.linalg.cholesky(gram[best][:, best]))
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from companion.analysis.inversions import INVERSIONS
+from companion.analysis.inversions import INVERSIONS, paths_between
 from companion.analysis.path_images import BASELINES, PathEnds
 from companion.analysis.samplers import LABELS, FittedSamplers
 from companion.experiments.trained import Baseline, Trained
 from lbae_lib.data.images import ImageSet
 from lbae_lib.latent.gaussians import Gaussian, GaussianMixture
 from lbae_lib.latent.hyperplane import HyperplaneSampler
-from lbae_lib.latent.interpolation import interpolate_bits, slerp
+from lbae_lib.latent.interpolation import slerp
 from lbae_lib.latent.inversion import full_rank
 from lbae_lib.latent.sampler import Sampler
 from lbae_lib.metrics.corruptions import blurred, noisy
@@ -98,7 +98,7 @@ def interpolations(
         per_path = STEPS + 2 * method.scored_ends if ends else STEPS - 2
         chosen = _pairs(len(latents), count, per_path, generator)
         first, last = (method.invert(latents[i], sampler, generator).normals for i in chosen)
-        path = interpolate_bits(sampler, first, last, STEPS, method.boundary)
+        path = paths_between(sampler, first, last, STEPS, method.boundary)
         if not ends:
             path = path[:, 1:-1]
         elif method.scored_ends:

@@ -7,12 +7,17 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from lbae_lib.bits import hamming_distance
 from lbae_lib.latent import inversion
 from lbae_lib.latent.algorithm_1 import authors_procedure, restored_algorithm_1
 from lbae_lib.latent.hyperplane import HyperplaneSampler
-from lbae_lib.latent.interpolation import deviation_from_linear, hamming_path
+from lbae_lib.latent.interpolation import (
+    deviation_from_linear,
+    hamming_path,
+    interpolate_bits,
+)
 from lbae_lib.latent.inversion import Inversion
 
 
@@ -74,6 +79,35 @@ INVERSIONS: Mapping[str, InversionMethod] = {
     ),
 }
 LABELS = {key: method.label for key, method in INVERSIONS.items()}
+_TURN_SEED = 20_200  # no page draws normals with it, which would be parallel
+_TURN = 1e-6  # of a normal, in radians, that would be opposite to another
+
+
+def paths_between(
+    sampler: HyperplaneSampler, source: Tensor, target: Tensor, steps: int, boundary: bool = True
+) -> Tensor:
+    """The bits along great circles between normals, also between opposite ones.
+
+    Opposite normals, as those of complementary latents can be, have no single shortest path. A
+    random one is taken: the target is turned by a millionth.
+
+    Args:
+        sampler: holds V, of rank 2 at least.
+        source: normals, (K, R).
+        target: normals, (K, R).
+        steps: T >= 2, the number of points.
+        boundary: whether bits are those of Eq. 12; if not, the raw signs.
+
+    Returns:
+        float32 (K, T, N) in {-1, +1}.
+    """
+    ends = (normalize(source.double(), dim=1), normalize(target.double(), dim=1))
+    opposite = (ends[0] + ends[1]).norm(dim=1) < _TURN
+    if bool(opposite.any()):
+        noise = torch.randn(target.shape, generator=torch.Generator().manual_seed(_TURN_SEED))
+        turn = _TURN * normalize(noise.to(ends[1]), dim=1)
+        target = torch.where(opposite[:, None], ends[1] + turn, target.to(ends[1]))
+    return interpolate_bits(sampler, source, target, steps, boundary)
 
 
 @dataclass(frozen=True)

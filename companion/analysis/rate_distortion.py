@@ -22,7 +22,7 @@ from lbae_lib.bits import pack_bits
 from lbae_lib.coding.codec import Codec
 from lbae_lib.coding.coders import encode_bits
 from lbae_lib.coding.container import CODERS
-from lbae_lib.coding.quantised import decode_quantised, encode_quantised
+from lbae_lib.coding.quantised import LARGEST, decode_quantised, encode_quantised
 from lbae_lib.latent.autoregressive import fit_autoregressive
 from lbae_lib.latent.bit_models import BitModel, Factorised, entropy
 from lbae_lib.latent.chow_liu import tree_code_length
@@ -166,7 +166,7 @@ class Originals:
         return Point(method, setting, bits, float(error), self.distance(decoded))
 
     def _of(self, images: Tensor) -> Statistics:
-        return feature_statistics(self.evaluator.features(images), "images")
+        return feature_statistics(self.evaluator.features(images))
 
 
 def lbae_points(
@@ -197,13 +197,16 @@ def vae_points(originals: Originals, baseline: Baseline, chosen: Tensor) -> list
     """Posterior means on finer and finer grids, all images in one stream; the last is unrounded.
 
     Each number is coded under a Gaussian fitted to its training means. Up to the noise of the fit,
-    that is never worse than N(0, 1).
+    that is never worse than N(0, 1). Grids are left out that have too few cells for the means, as
+    those of numbers that hardly vary.
     """
     train, means = baseline.means["train"].double(), baseline.means["test"][chosen]
     prior = train.mean(0), train.std(0, correction=0).clamp(min=1e-6)
     found = []
     for share in VAE_STEPS:
         step = share * float(prior[1].mean())
+        if float(means.abs().max()) > LARGEST * step:
+            continue
         payload = encode_quantised(means, step, *prior)
         back = decode_quantised(payload, len(means), step, *prior)
         decoded = decode(baseline.model, back)

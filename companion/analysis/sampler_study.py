@@ -32,7 +32,7 @@ TITLES = (
     "RMS error, first moments",
     "RMS error, third moments",
     "positive bits, total variation",
-    f"bits to the nearest training latent, first {NEIGHBOURS:,}",
+    f"bits to the nearest training latent, of at most {NEIGHBOURS:,}",
 )
 
 
@@ -132,7 +132,9 @@ class ReferenceLatents:
         )
 
 
-def rank_correlation(a: Sequence[float], b: Sequence[float]) -> float:
-    """Spearman's rank correlation."""
+def rank_correlation(a: Sequence[float], b: Sequence[float]) -> float | None:
+    """Spearman's rank correlation; None if all values of a sequence are equal, or all but one."""
+    if min(len(set(a)), len(set(b))) < 2:
+        return None
     ranks = [torch.tensor(values).argsort().argsort().double() for values in (a, b)]
     return float(torch.corrcoef(torch.stack(ranks))[0, 1])

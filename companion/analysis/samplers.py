@@ -35,7 +35,7 @@ class FittedSamplers:
         latents: of the training images, (K, N) in {-1, +1}.
         validation: latents that stop the fit of "logistic"; only that sampler needs them.
         prior: the autoregressive prior; only the sampler "autoregressive" needs it.
-        components: number of Gaussians in the mixture, and of clusters.
+        components: number of Gaussians in the mixture, and of clusters; at most that of latents.
         labels: classes of the training images, int64 (K,); only the sampler "classes" needs them.
     """
 
@@ -48,7 +48,7 @@ class FittedSamplers:
         labels: Tensor | None = None,
     ) -> None:
         self.latents, self.validation, self.prior = latents, validation, prior
-        self.components, self.labels = components, labels
+        self.components, self.labels = min(components, len(latents)), labels
         self._found: dict[str, Sampler | HyperplaneFit] = {}
 
     def __getitem__(self, key: str) -> Sampler:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from companion.experiments.artifacts import EXTRACTOR
@@ -20,15 +21,15 @@ from lbae_lib.metrics.classifier import (
     save_classifier,
     weights_hash,
 )
-from lbae_lib.metrics.classifier_training import rotations, train_classifier
+from lbae_lib.metrics.classifier_training import BATCH_SIZE, rotations, train_classifier
 from lbae_lib.models.hardware import choose_device
 
 
 def train_extractor(experiment: Experiment, data_root: Path, device: str = "auto") -> Path:
     """Train the feature extractor on the training split, and write its record.
 
-    It learns classes, or else attributes. Images without either are rotated by quarter turns, and
-    it learns the rotation.
+    It learns classes, or else attributes. Images without either, or all of one class, are rotated
+    by quarter turns, and it learns the rotation. A few images are repeated until they are a batch.
 
     Returns:
         Its file.
@@ -42,8 +43,9 @@ def train_extractor(experiment: Experiment, data_root: Path, device: str = "auto
     path = EXTRACTOR.target(experiment)
     with recorded_run("extractor", path.parent, device) as write:
         images = load_images(experiment, data_root)
-        tasks = {name: extractor_task(part) for name, part in images.splits.items()}
-        inputs, labels, learns = tasks["train"]
+        learns = extractor_labels(images.splits["train"])
+        tasks = {name: extractor_task(part, learns) for name, part in images.splits.items()}
+        inputs, labels = (_at_least(BATCH_SIZE, given) for given in tasks["train"])
         epochs = experiment.entry.extractor_epochs
         model = train_classifier(inputs, labels, epochs=epochs, device=device).cpu()
         slug = experiment.folder.name
@@ -63,20 +65,39 @@ def train_extractor(experiment: Experiment, data_root: Path, device: str = "auto
                 "weights_sha256": weights_hash(model),
                 "model_sha256": sha256_file(path),
                 "accuracy": {
-                    name: accuracy(model, *tasks[name][:2]) for name in ("validation", "test")
+                    name: accuracy(model, *tasks[name]) for name in ("validation", "test")
                 },
             },
         )
     return path
 
 
-def extractor_task(part: ImageSet) -> tuple[Tensor, Tensor, str]:
-    """Images, labels and the kind of labels, for the in-domain feature extractor."""
-    if part.labels is not None:
-        return part.images, part.labels, "classes"
-    if part.attributes is not None and part.attributes.shape[1]:
-        return part.images, part.attributes, "attributes"
-    return *rotations(part.images), "quarter turns"
+def extractor_labels(train: ImageSet) -> str:
+    """The kind of labels that the extractor learns: "classes", "attributes" or "quarter turns"."""
+    if train.labels is not None and len(train.labels.unique()) > 1:
+        return "classes"
+    if train.attributes is not None and train.attributes.shape[1]:
+        return "attributes"
+    return "quarter turns"
+
+
+def extractor_task(part: ImageSet, learns: str) -> tuple[Tensor, Tensor]:
+    """Images and labels for the in-domain feature extractor.
+
+    Args:
+        part: of the images.
+        learns: from :func:`extractor_labels` of the training images.
+    """
+    if learns == "classes" and part.labels is not None:
+        return part.images, part.labels
+    if learns == "attributes" and part.attributes is not None:
+        return part.images, part.attributes
+    return rotations(part.images)
+
+
+def _at_least(count: int, given: Tensor) -> Tensor:
+    """Images or labels, repeated until there are ``count``."""
+    return torch.cat([given] * max(1, -(-count // len(given))))
 
 
 def load_extractor(experiment: Experiment) -> ClassifierFeatures:

@@ -23,6 +23,7 @@ from companion.experiments.quantisers import (
     indices_of_bits,
 )
 from companion.experiments.study_training import StudyAutoencoder, Task, train_study
+from lbae_lib.errors import DataError
 from lbae_lib.latent.autoregressive import fit_autoregressive
 from lbae_lib.latent.bit_models import Factorised, entropy
 from lbae_lib.latent.draws import draw_permutation
@@ -61,6 +62,11 @@ class _Scores:
     """Fréchet distances to test images in the in-domain classifier's features."""
 
     def __init__(self, extractor: FeatureExtractor, images: Tensor) -> None:
+        if len(images) < 2:
+            raise DataError(
+                f"the study of quantisers needs two test images, and there are {len(images)}: add "
+                "images to the test set"
+            )
         self._extractor = extractor
         self._reference = self._statistics(images)
 
@@ -158,8 +164,7 @@ def _paths(
     code. As many images lie between the ends as there are test images.
     """
     count = len(bits["test"])
-    pairs = min(-(-count // (STEPS - 2)), count // 2)
-    chosen = draw_permutation(count, generator, "cpu")[: 2 * pairs]
+    chosen = draw_permutation(count, generator, "cpu")[: 2 * path_count(count)]
     first, last = bits["test"][chosen].chunk(2)
     device = model.head.weight.device
     start, end = (model.bottleneck.values(part.to(device)) for part in (first, last))
@@ -174,6 +179,11 @@ def _paths(
         source, target = (exact(part, sampler, generator).normals for part in (first, last))
         paths["hyperplane"] = interpolate_bits(sampler, source, target, STEPS)
     return paths
+
+
+def path_count(images: int) -> int:
+    """Number of paths between so many test images."""
+    return min(-(-images // (STEPS - 2)), images // 2)
 
 
 def _measured_path(model: StudyAutoencoder, path: Tensor, scores: _Scores) -> dict[str, float]:

@@ -172,7 +172,8 @@ def _train(task: Task, model: StudyAutoencoder) -> dict[str, list[float]]:
     rate = study.learning_rate * task.rate
     optimizer = torch.optim.Adam(model.parameters(), lr=rate)
     noise = torch.Generator().manual_seed(task.seed)
-    steps = len(images) // study.batch_size
+    size = min(study.batch_size, len(images))
+    steps = len(images) // size
     total, cooldown = study.epochs * steps, study.cooldown_epochs * steps
     curves: dict[str, list[float]] = {}
     for epoch in range(study.epochs):
@@ -184,9 +185,9 @@ def _train(task: Task, model: StudyAutoencoder) -> dict[str, list[float]]:
             done = epoch * steps + step
             for group in optimizer.param_groups:
                 group["lr"] = rate * min(1.0, (total - done) / cooldown if cooldown else 1.0)
-            chosen = shuffled[step * study.batch_size :][: study.batch_size]
-            batch = to_unit_range(images[chosen])
-            _step(task, model, optimizer, batch, done / total, noise, sums, done % PROBE_EVERY == 0)
+            batch = to_unit_range(images[shuffled[step * size :][:size]])
+            probe = done % PROBE_EVERY == 0 or steps < PROBE_EVERY
+            _step(task, model, optimizer, batch, done / total, noise, sums, probe)
         model.eval()
         for name, value in sums.curves(model.losses(task.validation, task.loss)).items():
             curves.setdefault(name, []).append(value)

@@ -41,7 +41,8 @@ def study_curves(
             values = np.array(seeds)  # (seeds, epochs)
             epochs = np.arange(1, values.shape[1] + 1)
             axis.fill_between(epochs, values.min(0), values.max(0), color=colour, alpha=0.15, lw=0)
-            axis.plot(epochs, values.mean(0), color=colour, label=labels[key])
+            dot = "o" if len(epochs) == 1 else ""
+            axis.plot(epochs, values.mean(0), dot, ls="-", ms=4, color=colour, label=labels[key])
         axis.set(title=title, xlabel="epoch")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         if title in logarithmic:
@@ -72,6 +73,6 @@ def surrogate_gradients(generator: torch.Generator) -> Figure:
             axis.plot(logits, z.grad.mean(0), color=colour, label=kind.label)
         axis.axvline(0, color=INK, lw=0.5, ls=":")
         axis.set(title=f"{'end' if progress else 'start'} of the training", xlabel="logit z")
-    axes[0].set_ylabel("gradient of a bit, dL/dz : dL/db")
+    axes[0].set_ylabel("gradient, dL/dz : dL/db")
     legend_below(figure, axes[0], 4)
     return figure

@@ -66,10 +66,12 @@ def hamming_paths(paths: Mapping[str, HammingPaths]) -> Figure:
         for ends in ((0, 1), (1, 0)):
             axis.plot(steps, np.linspace(*ends, len(steps)), color=GREY, lw=0.7, ls=":")
         for own, true, end in zip(found.own, found.true, ("source", "target"), strict=True):
-            mean, spread = own.mean(0).numpy(), own.std(0).numpy()
-            low, high = np.maximum(mean - spread, 0), mean + spread
-            axis.fill_between(steps, low, high, color=COLOURS[end], alpha=0.2, lw=0)
-            axis.plot(steps, mean, color=COLOURS[end], label=f"from the path's {end}")
+            if len(own):  # paths whose ends are equal are left out
+                correction = min(1, len(own) - 1)
+                mean, spread = own.mean(0).numpy(), own.std(0, correction=correction).numpy()
+                low, high = np.maximum(mean - spread, 0), mean + spread
+                axis.fill_between(steps, low, high, color=COLOURS[end], alpha=0.2, lw=0)
+                axis.plot(steps, mean, color=COLOURS[end], label=f"from the path's {end}")
             look: Any = {"color": COLOURS[end], "ls": (0, (2, 1.5)), "lw": 1}
             axis.plot(steps, true.mean(0), **look, label=f"from the true {end}")
         axis.set_title(fill(LABELS[method], 22), fontsize=7)

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from companion.analysis.editing import EditScore
 from companion.figures.axes import legend_below
+from companion.figures.fonts import literal
 from companion.figures.style import COLOURS, GREY, TWO_COLUMNS, new_figure, styled
 
 _KINDS = {"mean": ("Eq. 17", "algorithm_1"), "contrast": ("contrast", "nearest")}
@@ -40,7 +41,8 @@ def edit_strength(
             cost: Any = [score.distance if exclusive else score.kept for score in scores]
             below.plot(changed, cost, **look)
         above.axhline(controls[name], color=GREY, lw=0.8, ls=":", label="untouched")
-        above.set(title=f"class {name}" if exclusive else name, ylim=(-0.02, 1.02))
+        title = literal(f"class {name}" if exclusive else name, max(12, 80 // len(sweeps)))
+        above.set(title=title, ylim=(-0.02, 1.02))
         below.set_xlabel("share of bits changed")
     upper[0].set_ylabel("attribute found")
     cost_label = "RMS change of a pixel (grey levels)" if exclusive else "other attributes kept"

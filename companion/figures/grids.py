@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from textwrap import fill
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from companion.figures.axes import show_pixels
+from companion.figures.fonts import literal
 from companion.figures.style import DPI, TWO_COLUMNS, styled
 
 _GAP = 2  # white pixels between images
@@ -24,6 +24,7 @@ _TITLE = 46  # pixels of the file above a grid, for its titles
 _BETWEEN = 16  # pixels of the file between grids
 _LETTER = 10.5  # pixels of the file, the widest that a letter of a row's label is on average
 _LINE = 18  # letters in a line of a row's label
+_LINES = 9  # of a title or label, at most
 
 
 def tile(images: Tensor, columns: int, gap: int = _GAP) -> NDArray[np.uint8]:
@@ -72,7 +73,15 @@ def image_grids(
         _place(figure, size, pixels, left, scale)
         across = scale * pixels.shape[1]
         letters = max(12, int(across / 12))  # of a title in bold
-        _write(figure, size, fill(title, letters), left, _TITLE - 6, weight="bold", va="bottom")
+        _write(
+            figure,
+            size,
+            literal(title, letters, _LINES),
+            left,
+            _TITLE - 6,
+            weight="bold",
+            va="bottom",
+        )
         left += across + _BETWEEN
     return figure
 
@@ -93,7 +102,7 @@ def image_rows(
         width: inches, as nearly as whole pixels allow.
     """
     pixels, step = tile(rows.flatten(0, 1), rows.shape[1]), rows.shape[-1] + _GAP
-    words = [fill(label, _LINE) for label in labels]
+    words = [literal(label, _LINE, _LINES) for label in labels]
     longest = max((len(line) for label in words for line in label.split("\n")), default=0)
     margin = math.ceil(_LETTER * longest) + 12 * bool(words)
     scale = max(1, round((width * DPI - margin) / pixels.shape[1]))

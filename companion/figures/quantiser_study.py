@@ -39,7 +39,8 @@ def rates(
                 axis.plot(prior, values, "o", color=colour, ms=4.5)
         axis.set(xscale="log", xlabel="bits per image", ylabel=title)
         plain_numbers(axis.xaxis, (1,))
-        axis.set_ylim(0, 1.1 * max(run[name] for runs in points.values() for run in runs))
+        largest = max(run[name] for runs in points.values() for run in runs)
+        axis.set_ylim(0, 1.1 * largest or 1)
     legend_below(figure, axes[0], 3)
     return figure
 

@@ -42,7 +42,7 @@ def rate_distortion(points: Sequence[Point], distance: str) -> Figure:
             own = [p for p in points if p.method == method and p.distance >= 0]
             if method == "lbae":
                 for coder, mark in _MARKS.items():
-                    part = [p for p in own if p.setting.endswith(coder)]
+                    part = [p for p in own if p.setting.endswith(coder) and p.error > 0]
                     face = "white" if coder == "packed" else None
                     look: Any = {"marker": mark, "ls": "", "ms": 4.5, "mfc": face}
                     _draw(axis, part, measure, "lbae", f"LBAE, {LABELS[coder]}", look)
@@ -55,7 +55,7 @@ def rate_distortion(points: Sequence[Point], distance: str) -> Figure:
         axis.set(xscale="log", xlabel="measured bits per image", ylabel=label)
         plain_numbers(axis.xaxis, (1,))
     axes[1].set_yscale("symlog", linthresh=0.1)
-    axes[1].set_ylim(-0.01, 1.5 * max(point.distance for point in points))
+    axes[1].set_ylim(-0.01, 1.5 * max(0.01, *(point.distance for point in points)))
     legend_below(figure, axes[1], 4)
     return figure
 

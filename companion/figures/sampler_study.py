@@ -71,7 +71,7 @@ def weights_and_distances(found: Mapping[str, Sampled]) -> Figure:
         low = min(int(np.searchsorted(values, 0.001)) for values in below.values())
         high = max(int(np.searchsorted(values, 0.999)) for values in below.values())
         axis.set(xlabel=title, xlim=(low - 1, high + 1), ylim=(0, 1))
-    axes[0].set_ylabel("share of samples with at most as many")
+    axes[0].set_ylabel("share with at most as many")
     axes[1].legend(loc="upper left", bbox_to_anchor=(1.02, 1.0))
     return figure
 

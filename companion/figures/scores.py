@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from textwrap import fill
 
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from companion.analysis.spread import Spread
 from companion.figures.axes import legend_below
+from companion.figures.fonts import literal
 from companion.figures.style import (
     COLOURS,
     GREY,
@@ -40,7 +40,7 @@ def precision_recall_curves(panels: Mapping[str, Mapping[str, tuple[str, Tensor]
             axis.plot(recall, precision, color=COLOURS[colour], label=label)
         axis.set(xlim=(0, 1.01), ylim=(0, 1.01), xlabel="recall", aspect="equal")
         axis.set(xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
-        axis.set_title(fill(title, int(13 * side)), fontsize=7.5)
+        axis.set_title(literal(title, int(13 * side), 5), fontsize=7.5)
     axes[0].set_ylabel("precision")
     if alone:
         axes[1].set_axis_off()

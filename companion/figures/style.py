@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -15,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import _ImageBase
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from companion.figures.fonts import FAMILY, use_letters
 from lbae_lib.files import replacing
 
 P = ParamSpec("P")
@@ -80,7 +82,7 @@ COLOURS = {
     "validation": "#D55E00",
 }
 _RC: Any = {
-    "font.family": "DejaVu Sans",
+    "font.family": FAMILY,
     "font.size": 8,
     "axes.titlesize": 8.5,
     "axes.titleweight": "bold",
@@ -150,12 +152,12 @@ def style_context() -> AbstractContextManager[None]:
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Decorate a function that draws a figure, so that it draws in the style."""
+    """Decorate a function that draws a figure: in the style, and with fonts for all its letters."""
 
     @functools.wraps(draw)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with style_context():
-            return draw(*args, **kwargs)
+            return use_letters(draw(*args, **kwargs))
 
     return wrapper
 
@@ -168,7 +170,8 @@ def save_figure(figure: Figure, folder: Path, name: str) -> None:
         folder: an existing folder.
         name: of the files, without suffix.
     """
-    with style_context():
+    with style_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the caption says so
         pixels = figure.findobj(lambda a: isinstance(a, _ImageBase) or bool(a.get_rasterized()))
         for suffix in (".png",) if pixels else (".png", ".svg"):
             metadata = {"Date": None} if suffix == ".svg" else {"Software": None}

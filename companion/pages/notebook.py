@@ -25,13 +25,17 @@ from companion.experiments.records import is_imported, read_record
 from companion.experiments.trained import Baseline, Trained, load_baseline, load_trained
 from companion.pages.page import Page, check_run, page_folder
 from companion.paper.comparisons import short_schedule
+from companion.paper.decisions import Decision, Outcome, undecided
 from companion.project import project_root
 from lbae_lib.coding.codec import Codec
 from lbae_lib.data.registry import paper_counterpart, with_home
 from lbae_lib.files import sha256_file
 from lbae_lib.metrics.classifier import ClassifierFeatures
+from lbae_lib.metrics.evaluate import DEFAULT_PROTOCOL
 from lbae_lib.models.hardware import choose_device
 from lbae_lib.models.model_files import PROGRESS_FILE
+
+_COLLAPSED = "all training latents are equal: train longer, or add images that differ"
 
 
 @dataclass(kw_only=True)
@@ -106,6 +110,57 @@ class Notebook(Page):
         """
         self.made_of |= _hashes(self.experiment, "prior")
         return load_codec(self.experiment)
+
+    @cached_property
+    def collapsed(self) -> bool:
+        """Whether all training latents are equal, so that there is nothing to model."""
+        latents = self.trained.bits("train")
+        return bool((latents == latents[:1]).all())
+
+    def has_paths(self, ends: Tensor, *claims: str) -> bool:
+        """Whether there are paths between latents; if not, the page says so.
+
+        Args:
+            ends: latents, (2K, N): sources, then targets.
+            claims: as in :meth:`~companion.pages.page.Page.needs`.
+        """
+        source, target = ends[: len(ends) // 2], ends[len(ends) // 2 :]
+        differ = len(ends) > 1 and bool((source != target[: len(source)]).any())
+        return self.needs(
+            differ and not self.collapsed,
+            "Paths between test images are left out: they need two test images with different "
+            "latents, and training latents that are not all equal. Add images, or train longer.",
+            *claims,
+        )
+
+    def has_scores(self, reference: Tensor, *claims: str) -> bool:
+        """Whether there are test images enough to score others; if not, the page says so.
+
+        Args:
+            reference: the test images, (K, C, S, S).
+            claims: as in :meth:`~companion.pages.page.Page.needs`.
+        """
+        fewest = DEFAULT_PROTOCOL.clusters  # of PRD
+        return self.needs(
+            len(reference) >= fewest,
+            f"Scores are left out: they need {fewest} test images, and there are "
+            f"{len(reference)}. Add images to the test set.",
+            *claims,
+        )
+
+    def verdict(
+        self,
+        key: str,
+        evidence: str,
+        answer: bool | Outcome | Decision,
+        reading: str = "",
+        decides: bool = True,
+    ) -> None:
+        """As :meth:`~companion.pages.page.Page.verdict`; open if the latents have collapsed."""
+        decision = Decision.of(answer)
+        if self.collapsed and decision.outcome in (Outcome.HOLDS, Outcome.FAILS):
+            decision = undecided(_COLLAPSED, decision.rule)
+        super().verdict(key, evidence, decision, reading, decides)
 
     def closed_gates(self) -> dict[str, str]:
         """The page's gates, and "schedule" if the model cannot refute a claim."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import html
 import re
 import time
@@ -20,6 +21,7 @@ from torch import Tensor
 from companion.experiments.parameters import check_given, check_values
 from companion.experiments.records import RECORD_FILE, environment, write_record
 from companion.experiments.sources import code_hash, notebook_hash
+from companion.figures.fonts import missing_letters
 from companion.figures.style import save_figure
 from companion.pages.player import player_html
 from companion.pages.tables import Rows, csv_table, download_links, html_table, latex_table
@@ -28,6 +30,8 @@ from companion.paper.decisions import Decision, Outcome, Verdict, by_claim, gate
 from companion.project import RUNS, is_published, project_root
 from lbae_lib.errors import ConfigError
 from lbae_lib.files import replacing, write_text
+
+_LONGEST_NAME = 60  # letters of a file's name, of at most 4 bytes each
 
 
 @dataclass(kw_only=True)
@@ -78,6 +82,7 @@ class Page:
         """
         name = file_name(name)
         save_figure(figure, self.folder, name)
+        caption = " ".join(filter(None, (caption, missing_letters(figure))))
         png = (self.folder / f"{name}.png").read_bytes()
         width = int(figure.get_figwidth() * 108)
         display(HTML(figure_html(png, f"{caption} {self.provenance}.", alt, width)))
@@ -128,7 +133,8 @@ class Page:
         page = html_table(header, rows)
         if name is not None:
             name = file_name(name)
-            caption = f"{caption} {self.provenance}.".lstrip() if measured else caption
+            caption = f"{caption} {self.provenance}." if measured else caption
+            caption = " ".join(caption.split())  # a name may have line breaks
             page += f'<p class="lbae-caption">{html.escape(caption)}</p>'
             files = {
                 f"{name}.csv": csv_table(header, rows),
@@ -138,6 +144,22 @@ class Page:
                 write_text(self.folder / file, content)
             page += download_links(files)
         display(HTML(page))
+
+    def needs(self, condition: object, otherwise: str, *claims: str) -> bool:
+        """Whether a section can be measured; if not, show and record why it is left out.
+
+        Args:
+            condition: what the section needs, true or false.
+            otherwise: what is missing and what would give it, as sentences.
+            claims: keys of claims that the section judges; they are then not tested here.
+        """
+        if condition:
+            return True
+        display(HTML(f'<p class="lbae-caption">{html.escape(otherwise)}</p>'))
+        self.results.setdefault("left_out", []).append(otherwise)
+        for key in claims:
+            self.verdict(key, otherwise, Outcome.NOT_TESTED)
+        return False
 
     def verdict(
         self,
@@ -244,8 +266,15 @@ def verdict_rows(verdicts: Sequence[Verdict]) -> Rows:
 
 
 def file_name(name: str) -> str:
-    """A name as that of a file in one folder: it may contain the name of an attribute or class."""
-    return re.sub(r"[^\w.-]", "-", name)
+    """A name as that of a file in one folder: it may contain the name of an attribute or class.
+
+    A name that had to change keeps its own file by some letters of its hash.
+    """
+    plain = re.sub(r"[^\w.-]", "-", name)
+    if plain == name and len(name) <= _LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{plain[:_LONGEST_NAME]}-{digest[:6]}"
 
 
 def figure_html(png: bytes, caption: str, alt: str, width: int) -> str:

@@ -14,7 +14,7 @@ with extra("coding", "constriction", "entropy coding"):
 
 # Grid cells on each side of zero. The coder's probabilities are multiples of 2^-24 and never zero,
 # so many more cells would add noticeable length.
-_LARGEST = 1 << 12
+LARGEST = 1 << 12
 
 
 def encode_quantised(latents: Tensor, step: float, mean: Tensor, deviation: Tensor) -> bytes:
@@ -64,9 +64,9 @@ def quantise(latents: Tensor, step: float) -> Tensor:
     cells = (latents.double() / step).round()
     if not bool(cells.isfinite().all()):
         raise ValueError("latents hold values that are not finite")
-    if bool((cells.abs() > _LARGEST).any()):
+    if bool((cells.abs() > LARGEST).any()):
         raise ValueError(
-            f"a step of {step} puts latents beyond {_LARGEST} cells: choose a larger one"
+            f"a step of {step} puts latents beyond {LARGEST} cells: choose a larger one"
         )
     return cells
 
@@ -79,6 +79,6 @@ def _model(count: int, step: float, mean: Tensor, deviation: Tensor) -> tuple[ob
             f"{constant} of {len(deviation)} numbers are constant (their deviation is not above "
             "0), so they have no Gaussian to code them by: leave them out"
         )
-    family = stream.model.QuantizedGaussian(-_LARGEST, _LARGEST)
+    family = stream.model.QuantizedGaussian(-LARGEST, LARGEST)
     parameters = [(p.cpu().double() / step).numpy() for p in (mean, deviation)]
     return family, *(np.tile(p, count) for p in parameters)

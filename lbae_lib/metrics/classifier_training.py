@@ -9,13 +9,15 @@ from lbae_lib.checks import check_images
 from lbae_lib.metrics.classifier import FeatureClassifier
 from lbae_lib.progress import progress_bar
 
+BATCH_SIZE = 128  # images per step
+
 
 def train_classifier(
     images: Tensor,
     labels: Tensor,
     *,
     epochs: int = 10,
-    batch_size: int = 128,
+    batch_size: int = BATCH_SIZE,
     seed: int = 0,
     device: torch.device | str = "cpu",
     show_progress: bool = True,

@@ -1,0 +1,87 @@
+"""User text in figures: names of classes, attributes and data sets are drawn as they are written.
+
+matplotlib takes text between dollar signs for mathematics, and draws a box for a letter that its
+own font lacks.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import cache, lru_cache
+from textwrap import wrap
+
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
+from matplotlib.text import Text
+
+FAMILY = "DejaVu Sans"  # of all figures; it comes with matplotlib
+_LAST_RESORT = "Last Resort"  # a font of boxes for all letters
+
+
+def literal(text: str, width: int, lines: int = 3) -> str:
+    """A name for matplotlib: no mathematics, no control characters, of a few lines at most.
+
+    Args:
+        text: a name that a user gave.
+        width: letters in a line.
+        lines: after which it is cut.
+    """
+    plain = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in text)
+    return "\n".join(wrap(plain, width, max_lines=lines, placeholder=" …")).replace("$", r"\$")
+
+
+def use_letters(figure: Figure) -> Figure:
+    """Let each text use installed fonts for the letters that the figures' own font lacks."""
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)
+        if lacks := _lacking(text.get_text()):
+            text.set_fontfamily([FAMILY, *_families(lacks)[0]])
+    return figure
+
+
+def missing_letters(figure: Figure) -> str:
+    """A sentence on the letters of a figure that no installed font has; "" if there are none."""
+    texts = (text.get_text() for text in figure.findobj(Text) if isinstance(text, Text))
+    missing = _families(frozenset().union(*map(_lacking, texts)))[1]
+    if not missing:
+        return ""
+    return f"Letters drawn as boxes, as no installed font has them: {' '.join(sorted(missing))}."
+
+
+def _lacking(text: str) -> frozenset[str]:
+    """The letters that the figures' own font lacks."""
+    if text.isascii():
+        return frozenset()
+    own = _letters(findfont(FontProperties(family=FAMILY)))
+    return frozenset(c for c in text if ord(c) not in own and c.isprintable())
+
+
+@lru_cache
+def _families(lacks: frozenset[str]) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Installed families that have letters, the most useful first, and letters that none has."""
+    chosen: list[str] = []
+    fonts = {
+        font.name: font.fname
+        for font in sorted(fontManager.ttflist, key=lambda f: (f.name, f.fname))
+        if lacks and not font.name.startswith(_LAST_RESORT)
+    }
+    while lacks:
+        best = max(fonts, key=lambda name: len(_found(lacks, fonts[name])))
+        if not (found := _found(lacks, fonts[best])):
+            break
+        chosen.append(best)
+        lacks -= found
+    return tuple(chosen), lacks
+
+
+def _found(letters: frozenset[str], path: str) -> frozenset[str]:
+    return frozenset(c for c in letters if ord(c) in _letters(path))
+
+
+@cache
+def _letters(path: str) -> frozenset[int]:
+    """The letters of a font file, as numbers; none of a file that cannot be read."""
+    try:
+        return frozenset(get_font(path).get_charmap())
+    except (OSError, RuntimeError):
+        return frozenset()
