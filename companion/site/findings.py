@@ -60,7 +60,11 @@ def _row(finding: Finding, sets: list[ResultSet]) -> tuple[str, str, str] | None
         page = result.page(finding.page)
         verdicts = by_claim(result.verdicts(finding.page)).get(finding.key, [])
         outcome = mark(verdicts, page) if verdicts else ""
-        return finding.claim, f"{sentence} ([{as_text(dataset_title(result.place))}](/{page}))", outcome
+        return (
+            finding.claim,
+            f"{sentence} ([{as_text(dataset_title(result.place))}](/{page}))",
+            outcome,
+        )
     return None
 
 
@@ -74,7 +78,7 @@ def _training(found: Results, _size: int | None) -> str:
 
 def _moments(found: Results, _size: int | None) -> str:
     errors = found["rms_pairs"]
-    floor = errors["resampled"] if "resampled" in errors else errors["floor"]
+    floor = errors["resampled" if "resampled" in errors else "floor"]
     return (
         f"The Gram matrix *H* has {found['negative_eigenvalues']} negative eigenvalues and needs a "
         f"repair. Samples then miss the pair moments by {errors['clip']:.4f} RMS, resampled "
@@ -83,10 +87,11 @@ def _moments(found: Results, _size: int | None) -> str:
 
 
 def _scores(found: Results, _size: int | None) -> str:
-    scores = found["scores"]
-    rows = scores["rows"]
-    uniform = rows["lbae_uniform"] if "lbae_uniform" in rows else rows["lbae_n01"]
-    evaluator, values = next(iter(uniform["values"].items()))
+    rows = found["scores"]["rows"]
+    # Records of earlier versions have other names.
+    evaluators = found["scores"]["evaluators" if "evaluators" in found["scores"] else "judges"]
+    uniform = rows["lbae_uniform" if "lbae_uniform" in rows else "lbae_n01"]
+    evaluator, about = next(iter(evaluators.items()))
     kinds = {
         "hyperplane samples": rows["lbae_clip"],
         "independent bits": rows["lbae_independent"],
@@ -94,7 +99,7 @@ def _scores(found: Results, _size: int | None) -> str:
         "reconstructions": rows["lbae_reco"],
     }
     told = (f"{fmean(r['values'][evaluator]['frechet']):.3g} for {k}" for k, r in kinds.items())
-    return f"The Fréchet distance to test images, FD[{evaluator}], is {', '.join(told)}."
+    return f"The distance to test images, {about['titles']['frechet']}, is {', '.join(told)}."
 
 
 def _inversion(found: Results, size: int | None) -> str:

@@ -27,6 +27,15 @@ from companion.workflow.book_state import stale_pages
 from companion.workflow.stored_once import referred_files
 
 BOOK_PROFILE = "LBAE_BOOK"  # set by `lbae book`: the profile; own runs are shown then
+# What axe-core finds wrong in the HTML of Sphinx and its theme: a list without items, entries in
+# a role that is deprecated, a box that scrolls and that the keyboard cannot reach.
+_ACCESSIBLE = {
+    ' role="list" class="citation-list"': ' class="citation-list"',
+    ' role="doc-biblioentry"': "",
+    '<div class="pst-scrollable-table-container">': (
+        '<div class="pst-scrollable-table-container" role="group" aria-label="table" tabindex="0">'
+    ),
+}
 
 
 def setup(app: Any) -> Mapping[str, Any]:
@@ -70,6 +79,12 @@ def setup(app: Any) -> Mapping[str, Any]:
                 quoted = json.dumps(mark)[1:-1]
                 source[0] = source[0].replace(f"{quoted}{name}/", f"{quoted}{page}/")
 
+    def make_accessible(
+        _app: Any, _page: str, _template: str, context: dict[str, Any], _doctree: Any
+    ) -> None:
+        for before, after in _ACCESSIBLE.items():
+            context["body"] = context.get("body", "").replace(before, after)
+
     def copy_files(_app: Any, error: Exception | None) -> None:
         """Put the figures to which executed notebooks refer beside their pages."""
         for page in filter(_is_result, app.env.found_docs if error is None else ()):
@@ -80,6 +95,7 @@ def setup(app: Any) -> Mapping[str, Any]:
 
     app.connect("config-inited", generate)
     app.connect("source-read", add_notes)
+    app.connect("html-page-context", make_accessible)
     app.connect("build-finished", copy_files)
     return {"parallel_read_safe": True}
 
