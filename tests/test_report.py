@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -365,14 +366,16 @@ def test_pages_are_accessible(report, browser):
 
     html = report / "build/_build/html"
     digits = "runs/smoke/digits"
-    names = ("book/intro", "book/verdicts", f"{digits}/04_interpolation", f"{digits}/05_metrics",
-             f"{digits}/07_attributes")  # fmt: skip
-    for width in (1280, 390):
-        page = browser.new_page(viewport={"width": width, "height": 900})
+    names = (
+        "book/intro", "book/verdicts", "book/reproducibility", "book/cite",
+        f"{digits}/04_interpolation", f"{digits}/05_metrics", f"{digits}/07_attributes",
+    )  # fmt: skip
+    for width, scheme in product((1280, 390), ("light", "dark")):
+        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
         for name in names:
             page.goto((html / f"{name}.html").as_uri())
             wrong = [
-                (name, width, rule["id"], rule["nodes"][0]["html"])
+                (name, width, scheme, rule["id"], rule["nodes"][0]["html"])
                 for rule in Axe().run(page).response["violations"]
                 if rule["impact"] in ("serious", "critical")
             ]

@@ -10,15 +10,18 @@ from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 from companion.experiments.records import write_record
+from companion.paper.claims import all_claims
 from companion.paper.decisions import Outcome, Verdict
 from companion.site.atlas import atlas_table
 from companion.site.contents import contents
+from companion.site.findings import FINDINGS, findings_table
 from companion.site.overview import overview_figure
 from companion.site.performance import BENCHMARKS, performance_tables
 from companion.site.reliability import reliability_table
+from companion.site.reproducibility import scope, trainings_table
+from companion.site.result_pages import arranged, badges, links, stale_note
 from companion.site.results import find_results
-from companion.site.sphinx_extension import links
-from companion.site.verdict_tables import counts_table, verdict_tables
+from companion.site.verdict_tables import counts_table, page_verdicts, verdict_tables
 
 
 @pytest.fixture
@@ -54,16 +57,16 @@ def test_claims_by_data_set(root):
     assert [s.place.name for s in sets] == ["mnist", "digits"]
     lines = verdict_tables(sets).splitlines()
     assert lines[0] == "## Page 02_b"
-    assert lines[2] == "| claim of the paper | MNIST (profile quick) | Digits (profile quick) |"
-    assert lines[4] == (
+    assert lines[3] == "| claim of the paper | MNIST (profile quick) | Digits (profile quick) |"
+    assert lines[5] == (
         r"| a \| b | [[holds](/results/quick/mnist/02_b)]{.lbae-holds} "
         "| [[does not hold](/results/quick/digits/02_b)]{.lbae-fails} |"
     )
-    assert lines[5].endswith("{.lbae-open} |  |")
-    assert len(lines) == 6  # a page without verdicts has no table
+    assert lines[6].endswith("{.lbae-open} |  |")
+    assert lines[7:] == [":::"]  # a page without verdicts has no table
     stale = verdict_tables(sets, ["results/quick/digits/02_b"]).splitlines()
-    assert stale[4].endswith("{.lbae-fails} (out of date) |")
-    assert stale[5] == lines[5]
+    assert stale[5].endswith("{.lbae-fails} (out of date) |")
+    assert stale[6] == lines[6]
 
 
 def test_counts_by_data_set(root):
@@ -143,10 +146,107 @@ def test_outcomes_are_counted(project):
 def test_a_page_links_to_what_it_is_made_of():
     page = "results/quick/digits/03_sampling"
     assert "<03_sampling/record.json>`" in links(page, "")
+    assert "`its source </notebooks/03_sampling.ipynb>`" in links(page, "")
     assert "Binder" not in links(page, "")
+    assert badges("", "main") == ""
+    assert "codespaces.new/owner/name?ref=dev" in badges("owner/name", "dev")
     text = links(page, "owner/name", "dev")
     assert "gh/owner/name/dev?urlpath=lab/tree/notebooks/03_sampling.ipynb" in text
     assert "[on the digits, on Binder]" in text  # whatever the page is about
+
+
+def executed(tagged: str = "injected-parameters") -> str:
+    """An executed notebook of four cells."""
+
+    def code(text, *tags):
+        return {"cell_type": "code", "source": text, "metadata": {"tags": [*tags]}, "outputs": []}
+
+    first = {"cell_type": "markdown", "source": ["# Title\n", "\n", "Text."], "metadata": {}}
+    cells = [first, code("a = 1", "parameters"), code("a = 2", tagged), code("nb.finish()")]
+    return json.dumps({"cells": cells, "nbformat": 4})
+
+
+def test_a_page_names_its_data_and_has_its_verdicts_first():
+    stale = stale_note(["the notebook has changed"])
+    page = arranged(executed(), ["Origin", stale, "Verdicts"], "Links", r"a \| b", "proof")
+    sources = ["".join(cell["source"]) for cell in json.loads(page)["cells"]]
+    assert sources == [
+        r"# Title (a \| b)", "Origin", stale, "Verdicts", "Text.", "a = 1", "a = 2",
+        '<span id="proof"></span>', "nb.finish()", "Links",
+    ]  # fmt: skip
+    assert "out of date: the notebook has changed. Run" in stale
+    bare = json.loads(arranged(executed(), ["Origin", stale_note([]), ""], "Links"))["cells"]
+    assert ["".join(cell["source"]) for cell in bare[:3]] == ["# Title", "Origin", "Text."]
+
+
+@pytest.mark.parametrize("tagged", ["injected-parameters", "hide-input"])
+def test_defaults_are_folded_where_a_run_has_parameters_of_its_own(tagged):
+    cells = json.loads(arranged(executed(tagged), [], ""))["cells"]
+    (default,) = (cell for cell in cells if "parameters" in cell["metadata"].get("tags", []))
+    assert ("hide-input" in default["metadata"]["tags"]) == (tagged == "injected-parameters")
+
+
+def test_the_verdicts_of_a_page_link_to_their_evidence():
+    verdicts = [
+        Verdict("linear", "", Outcome.HOLDS, "the authors' procedure"),
+        Verdict("linear", "", Outcome.FAILS, "as printed", decides=False),
+    ]
+    lines = page_verdicts(verdicts, "proof").splitlines()
+    assert lines[1] == '| claim of the paper | verdict (<a href="#proof">evidence</a>) |'
+    assert [line.split("|")[2].strip() for line in lines[3:6]] == [
+        "[holds]{.lbae-holds}", "[holds]{.lbae-holds}", "[does not hold]{.lbae-fails}",
+    ]  # fmt: skip
+    assert page_verdicts([], "proof") == ""
+
+
+def put_record(folder, kind, results, options=None):
+    (folder / kind).mkdir(parents=True, exist_ok=True)
+    if kind != "lbae":
+        (folder / f"{kind}.ipynb").write_text("{}")
+    write_record(folder / kind / "record.json", kind, options or {}, {}, results, 7300.0)
+
+
+def test_findings_have_numbers_of_records_and_are_left_out_without(project):
+    assert findings_table(find_results("quick")) == "There are no results yet.\n"
+    digits, mnist = project / "results/quick/digits", project / "results/quick/mnist"
+    wrong = {"algorithm_1": 12.345, "restored": 0.0}
+    put_record(digits, "04_interpolation", {"wrong_bits": wrong})
+    put_record(digits, "07_attributes", {})  # of another version: the number is missing
+    put_record(digits, "lbae", {}, {"network": {"latent_size": 64}})
+    lines = findings_table(find_results("quick")).splitlines()
+    assert lines[1] == "| The paper claims | Found here |"
+    assert lines[3].endswith(
+        "| Wrong bits of 64, on average: 12.3 as printed, 0.0 with its sign restored. "
+        "([Digits](/results/quick/digits/04_interpolation)) |"
+    )
+    assert lines[4:] == [":::"]
+    verdict = Verdict("generates-back", "", Outcome.FAILS).entry()
+    own = {"wrong_bits": {"algorithm_1": 5.0}, "verdicts": [verdict]}
+    put_record(mnist, "04_interpolation", own)
+    (line,) = findings_table(find_results("quick")).splitlines()[3:-1]
+    assert "Wrong bits, on average: 5.0 as printed. ([MNIST]" in line
+    assert line.endswith("[[does not hold](/results/quick/mnist/04_interpolation)]{.lbae-fails} |")
+
+
+def test_findings_are_about_declared_claims_of_their_pages():
+    for finding in FINDINGS:
+        assert all_claims()[finding.key].page == finding.page
+
+
+def test_the_summary_has_how_each_model_was_trained(project):
+    assert trainings_table([]) == "No model was trained yet.\n"
+    folder = project / "results/quick/mnist"
+    put_record(folder, "01_training", {})
+    results = {"epochs": 3, "images": {"train": 55000}, "device": "cpu"}
+    options = {"network": {"latent_size": 200}, "training": {"seed": 4}}
+    put_record(folder, "lbae", results, options)
+    sets = find_results("quick")
+    cells = trainings_table(sets).splitlines()[2].split(" | ")
+    assert cells[:6] == ["| MNIST (profile quick)", "55,000", "3", "200", "4", "2.0 h"]
+    assert cells[6].endswith("CPU threads")
+    assert "They cover 1 of the paper's 3 data sets." in scope(sets)
+    put_record(folder, "lbae", {"imported": "last.cp", "epochs": 9}, options)
+    assert "| imported weights | 200 |" in trainings_table(find_results("quick"))
 
 
 def test_the_atlas_leads_to_pages_and_says_what_they_found(root):
@@ -185,12 +285,13 @@ def test_two_data_sets_of_one_title_both_have_pages(root):
     (result,) = (s for s in find_results("quick") if s.place.name == "mnist")
     parts = contents([result, result], "results/quick/06_tables")["parts"]
     assert [part["caption"] for part in parts] == [
-        "The companion", result.title, result.title, "Appendix", "Use it",
+        "The companion", result.title, result.title, "Use it", "Appendix",
     ]  # fmt: skip
     assert parts[0]["chapters"][-1] == {"file": "results/quick/06_tables"}
     assert parts[1]["chapters"] == [
-        {"file": "results/quick/mnist/02_b"}, {"file": "results/quick/mnist/03_sampling"},
-    ]  # fmt: skip
+        {"file": "results/quick/mnist/02_b", "title": "Page 02_b"},
+        {"file": "results/quick/mnist/03_sampling", "title": "Page 03_sampling"},
+    ]
 
 
 def test_a_folder_of_images_has_the_title_of_its_profile(root):

@@ -11,7 +11,6 @@ from reports import lbae, results
 from companion.experiments.profiles import load_experiment
 from companion.experiments.records import read_record, write_record
 from companion.experiments.sources import code_hash, notebook_hash
-from companion.site.sphinx_extension import with_notes
 from companion.workflow.book_state import stale_pages
 from companion.workflow.comparison import compare_figures, compare_results
 from companion.workflow.notebooks import notebook_parameters, parse_parameter
@@ -130,16 +129,6 @@ def test_tables_of_outdated_scores_are_out_of_date(page):
     assert said == "it shows scores that are: digits (smoke)"
     executed(page.parent, "05_metrics", seeds=3)
     assert page_reasons(tables) == ["scores have changed"]
-
-
-def test_an_older_page_says_so_below_its_title():
-    page = {"cells": [{"cell_type": "markdown", "source": ["# Title"]}], "nbformat": 4}
-    reasons = ["the notebook has changed"]
-    marked = json.loads(with_notes(json.dumps(page), "Origin", "Links", reasons))
-    assert [c["cell_type"] for c in marked["cells"]] == ["markdown"] * 4
-    assert marked["cells"][1]["source"] == "Origin"
-    assert "out of date: the notebook has changed. Run" in marked["cells"][2]["source"]
-    assert marked["cells"][3]["source"] == "Links"
 
 
 @pytest.mark.slow

@@ -32,9 +32,7 @@ def html_table(header: Sequence[str], rows: Rows) -> str:
             )
         )
     # Wide tables scroll on a phone: the keyboard must reach what scrolls.
-    return (
-        f'<div class="lbae-table-box" role="region" aria-label="table" tabindex="0">{table}</div>'
-    )
+    return f'<div class="lbae-table-box" role="group" aria-label="table" tabindex="0">{table}</div>'
 
 
 def csv_table(header: Sequence[str], rows: Rows) -> str:

@@ -8,11 +8,14 @@ import yaml
 
 from companion.experiments.records import TABLES
 from companion.project import ignore_own_runs, in_force, project_root
-from companion.site.results import ResultSet, find_results
+from companion.site.results import ResultSet, find_results, notebook_title
 from lbae_lib.files import write_text
 
 PACKAGES = ("data", "models", "latent", "metrics", "coding")  # of lbae_lib, with a reference each
-_FRONT = ("book/method", "book/explorer", "book/verdicts", "book/atlas", "book/paper_versus_code")
+_FRONT = (
+    "book/explorer", "book/method", "book/verdicts", "book/reproducibility", "book/atlas",
+    "book/paper_versus_code",
+)  # fmt: skip
 _BACK = ("book/performance", "book/reliability", "book/cite")
 
 
@@ -30,15 +33,25 @@ def contents(sets: list[ResultSet], across: str | None) -> dict[str, object]:
         sets: the data sets' pages.
         across: the page on all data sets, if there is one; without its suffix.
     """
-    parts = [("The companion", [*_FRONT, *([across] if across else [])])]
-    parts += [(result.title, [*map(result.page, result.notebooks)]) for result in sets]
     packages = [f"book/api/{package}" for package in PACKAGES]
-    parts += [("Appendix", [*_BACK]), ("Use it", ["book/own_images", "book/library", *packages])]
-    listed = [
-        {"caption": caption, "chapters": [{"file": page} for page in pages]}
-        for caption, pages in parts
-    ]
+    parts = [("The companion", _files(*_FRONT, *([across] if across else [])))]
+    parts += [(result.title, _pages(result)) for result in sets]
+    parts += [("Use it", _files("book/own_images", "book/library", *packages))]
+    parts += [("Appendix", _files(*_BACK))]
+    listed = [{"caption": caption, "chapters": chapters} for caption, chapters in parts]
     return {"format": "jb-book", "root": "book/intro", "parts": listed}
+
+
+def _files(*pages: str) -> list[dict[str, str]]:
+    return [{"file": page} for page in pages]
+
+
+def _pages(result: ResultSet) -> list[dict[str, str]]:
+    """A data set's pages; their own titles name it, which would be long in the contents."""
+    return [
+        {"file": result.page(name), "title": notebook_title(result.file(name))}
+        for name in result.notebooks
+    ]
 
 
 def write_published_contents() -> None:

@@ -5,31 +5,42 @@ from __future__ import annotations
 from companion.project import project_root
 from companion.site.atlas import atlas_table
 from companion.site.contents import PACKAGES, across_page
+from companion.site.findings import findings_table
 from companion.site.overview import overview_figure
 from companion.site.page_explorer import explorer_page
 from companion.site.performance import performance_tables
 from companion.site.reliability import reliability_table
+from companion.site.reproducibility import scope, trainings_table
+from companion.site.result_pages import badges
 from companion.site.results import find_results
 from companion.site.verdict_tables import counts_table, limits_table, verdict_tables
 from lbae_lib.files import write_text
 
 
-def write_generated(profile: str, stale: dict[str, list[str]]) -> None:
+def write_generated(
+    profile: str, stale: dict[str, list[str]], repository: str, branch: str
+) -> None:
     """Write what the book's pages include to ``build/generated/``.
 
     Args:
         profile: that the book is built for.
         stale: why pages are out of date, by document.
+        repository: "owner/name" on GitHub, or "".
+        branch: of the repository.
     """
     sets = find_results(profile)
     generated = {
         "atlas": atlas_table(sets, across_page(profile)),
+        "badges": badges(repository, branch),
         "counts": counts_table(sets),
         "explorer": explorer_page(sets),
+        "findings": findings_table(sets),
         "limits": limits_table(),
         "overview": overview_figure(sets),
         "performance": performance_tables(),
         "reliability": reliability_table(),
+        "scope": scope(sets),
+        "trainings": trainings_table(sets),
         "verdicts": verdict_tables(sets, stale),
     }
     generated |= {f"api_{package}": reference(package) for package in PACKAGES}

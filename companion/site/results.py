@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from companion.experiments.records import RECORD_FILE, read_record
 from companion.paper.decisions import Verdict
@@ -35,8 +36,8 @@ class ResultSet:
 
     @property
     def label(self) -> str:
-        """The title as MyST text on one line: that of a folder of images may hold anything."""
-        return re.sub(r"([\\`*_{}\[\]<>&|$~!#])", r"\\\1", " ".join(self.title.split()))
+        """The title as MyST text."""
+        return as_text(self.title)
 
     def page(self, notebook: str) -> str:
         """The document that a notebook becomes, e.g. ``results/quick/digits/03_sampling``."""
@@ -48,9 +49,26 @@ class ResultSet:
         Raises:
             CheckpointError: if the record is missing or damaged.
         """
-        record = read_record(self.file(notebook).with_suffix("") / RECORD_FILE)
-        read = map(Verdict.read, record["results"].get("verdicts", []))
-        return [verdict for verdict in read if verdict is not None]
+        return verdicts_of(self.record(notebook))
+
+    def record(self, notebook: str) -> dict[str, Any]:
+        """A notebook's record.
+
+        Raises:
+            CheckpointError: if it is missing or damaged.
+        """
+        return read_record(self.file(notebook).with_suffix("") / RECORD_FILE)
+
+    def training(self) -> dict[str, Any] | None:
+        """The record of the model's training; None if there is none."""
+        path = in_force(self.place / "lbae" / RECORD_FILE)
+        return read_record(path) if path.exists() else None
+
+
+def verdicts_of(record: Mapping[str, Any]) -> list[Verdict]:
+    """The verdicts in a page's record."""
+    read = map(Verdict.read, record["results"].get("verdicts", []))
+    return [verdict for verdict in read if verdict is not None]
 
 
 def find_results(profile: str) -> list[ResultSet]:
@@ -65,7 +83,9 @@ def find_results(profile: str) -> list[ResultSet]:
         if len(place.parts) == 2:
             executed.setdefault(place, []).append(page.stem)
     return [
-        ResultSet(place, f"{_title(place)} (profile {place.parts[0]})", tuple(executed[place]))
+        ResultSet(
+            place, f"{dataset_title(place)} (profile {place.parts[0]})", tuple(executed[place])
+        )
         for place in sorted(executed, key=_order)
     ]
 
@@ -74,6 +94,11 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table in Markdown; cells are Markdown themselves."""
     lines = [header, ["---"] * len(header), *rows]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def as_text(title: str) -> str:
+    """A title as MyST text on one line: that of a folder of images may hold anything."""
+    return re.sub(r"([\\`*_{}\[\]<>&|$~!#])", r"\\\1", " ".join(title.split()))
 
 
 def cell(text: str) -> str:
@@ -87,20 +112,37 @@ def notebook_title(notebook: Path) -> str:
     return "".join(cells[0]["source"]).splitlines()[0].removeprefix("# ")
 
 
-def _title(place: Path) -> str:
-    """Of a data set; of a folder of images as its training's record has it from the profile."""
+def dataset_title(place: Path) -> str:
+    """A data set's title; of a folder of images as its training's record has it from the profile.
+
+    Args:
+        place: ``<profile>/<data set>``.
+    """
+    return str(_dataset(place)["title"])
+
+
+def paper_dataset(place: Path) -> str | None:
+    """The title of the paper's data set that a place's images are from; None for others."""
+    found = _dataset(place)
+    title = found.get("stands_for") or found["title"]
+    return title if title in PAPER_DATASETS.values() and not found.get("embedded") else None
+
+
+def _dataset(place: Path) -> dict[str, Any]:
+    """Title, ``stands_for`` and ``embedded`` of a data set, as far as they are known."""
     if place.name in DATASETS:
-        return DATASETS[place.name].title
+        return asdict(DATASETS[place.name])
     path = in_force(place / "lbae" / RECORD_FILE)
     if not path.exists():
-        return place.name
-    record = read_record(path, {"options.dataset.title": str})
-    return str(record["options"]["dataset"]["title"])
+        return {"title": place.name}
+    found: dict[str, Any] = read_record(path, {"options.dataset.title": str})["options"]["dataset"]
+    return found
 
 
-def _order(place: Path) -> tuple[int, Path]:
-    """MNIST, CIFAR-10, CelebA, then other folders of images; stand-ins come last."""
-    titles, title = [*PAPER_DATASETS.values()], _title(place)
-    if title in titles:
-        return titles.index(title), place
-    return len(titles) + (place.name in DATASETS), place
+def _order(place: Path) -> tuple[int, int, Path]:
+    """MNIST, CIFAR-10, CelebA, then other folders of images, then stand-ins in the same order."""
+    titles, found = [*PAPER_DATASETS.values()], _dataset(place)
+    title = found.get("stands_for") or found["title"]
+    within = titles.index(title) if title in titles else len(titles)
+    group = 2 if found.get("embedded") else within // len(titles)
+    return group, within, place

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Hashable, Iterator, Mapping
+from typing import TypeVar
 
 from companion.paper.claims import all_claims
 from companion.paper.decisions import Outcome, Verdict, by_claim, combined, outcome_of
 from companion.paper.limits import LIMITS
 from companion.site.results import ResultSet, cell, markdown_table, notebook_title
+
+Column = TypeVar("Column", bound=Hashable)
 
 _CLASSES = {Outcome.HOLDS: "lbae-holds", Outcome.FAILS: "lbae-fails"}  # others: lbae-open
 
@@ -33,8 +36,37 @@ def verdict_tables(sets: list[ResultSet], stale: Collection[str] = ()) -> str:
         if rows:
             title = notebook_title(executed[0].file(notebook))
             header = ("claim of the paper", *(result.label for result in executed))
-            parts.append(f"## {title}\n\n{markdown_table(header, rows)}")
+            table = markdown_table(header, rows)
+            parts.append(f"## {title}\n\n:::{{container}} lbae-wide\n{table}:::\n")
     return "\n".join(parts)
+
+
+def page_verdicts(verdicts: list[Verdict], evidence: str) -> str:
+    """The verdicts of one page, as MyST Markdown; "" if it has none.
+
+    Args:
+        verdicts: of the page.
+        evidence: the id of the element on the page that has the evidence.
+    """
+    if not verdicts:
+        return ""
+    rows = [(cell(words), mark(own)) for words, [(own, _)] in _rows({"": by_claim(verdicts)})]
+    header = ("claim of the paper", f'verdict (<a href="#{evidence}">evidence</a>)')
+    table = markdown_table(header, rows)
+    return f":::{{container}} lbae-verdicts\n{table}:::\n"
+
+
+def mark(verdicts: list[Verdict], page: str = "") -> str:
+    """The outcome of a claim or a reading, in its colour, as MyST Markdown.
+
+    Args:
+        verdicts: at least one.
+        page: the document to link to; "" for no link.
+    """
+    # A row of a reading that decides nothing still has its own outcome.
+    outcome = combined(v.outcome for v in [v for v in verdicts if v.decides] or verdicts)
+    shown = f"[{outcome}](/{page})" if page else outcome
+    return f"[{shown}]{{.{_CLASSES.get(outcome, 'lbae-open')}}}"
 
 
 def counts_table(sets: list[ResultSet]) -> str:
@@ -55,9 +87,9 @@ def limits_table() -> str:
 
 
 def _rows(
-    found: dict[ResultSet, dict[str, list[Verdict]]],
-) -> Iterator[tuple[str, list[tuple[list[Verdict], ResultSet]]]]:
-    """The words of each row, and its verdicts by data set."""
+    found: Mapping[Column, dict[str, list[Verdict]]],
+) -> Iterator[tuple[str, list[tuple[list[Verdict], Column]]]]:
+    """The words of each row, and its verdicts by column."""
     order = [*all_claims()]
     keys = dict.fromkeys(key for own in found.values() for key in own)
     for key in sorted(keys, key=lambda k: order.index(k) if k in order else len(order)):
@@ -70,16 +102,13 @@ def _rows(
         for reading in readings:
             parts = {r: [v for v in own if v.reading == reading] for r, own in claims.items()}
             decides = any(v.decides for own in parts.values() for v in own)
-            mark = " (decides)" if decides else ""
-            yield f"↳ {reading}{mark}", [(own, result) for result, own in parts.items()]
+            suffix = " (decides)" if decides else ""
+            yield f"↳ {reading}{suffix}", [(own, result) for result, own in parts.items()]
 
 
 def _cell(verdicts: list[Verdict], result: ResultSet, notebook: str, stale: Collection[str]) -> str:
     """A claim's outcome as a link to its page; "" if the page does not judge it."""
     if not verdicts:
         return ""
-    # A row of a reading that decides nothing still has its own outcome.
-    decisive = [v for v in verdicts if v.decides] or verdicts
-    outcome, page = combined(v.outcome for v in decisive), result.page(notebook)
-    link = f"[[{outcome}](/{page})]{{.{_CLASSES.get(outcome, 'lbae-open')}}}"
-    return link + " (out of date)" * (page in stale)
+    page = result.page(notebook)
+    return mark(verdicts, page) + " (out of date)" * (page in stale)

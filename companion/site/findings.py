@@ -1,0 +1,138 @@
+"""What was found on the paper's main claims: sentences whose numbers are read from records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from companion.paper.decisions import by_claim
+from companion.site.results import ResultSet, as_text, dataset_title, markdown_table
+from companion.site.verdict_tables import mark
+
+Results = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A claim of the paper and the sentence that answers it.
+
+    Attributes:
+        claim: of the paper, in a few words.
+        key: of the claim in ``claims.yaml``.
+        page: the notebook whose record has the numbers.
+        sentence: from the record's results, and the number of bits if it is known; raises
+            ``KeyError`` if the results lack a number.
+    """
+
+    claim: str
+    key: str
+    page: str
+    sentence: Callable[[Results, int | None], str]
+
+
+def findings_table(sets: list[ResultSet]) -> str:
+    """The findings, each from the first data set whose record has the numbers, as Markdown.
+
+    A finding without a record is left out.
+    """
+    rows = [row for finding in FINDINGS if (row := _row(finding, sets))]
+    if not rows:
+        return "There are no results yet.\n"
+    header = ("The paper claims", "Found here", "Verdict")
+    # Records of earlier versions do not name their claims.
+    shown = len(header) if any(row[-1] for row in rows) else len(header) - 1
+    table = markdown_table(header[:shown], (row[:shown] for row in rows))
+    return f":::{{container}} lbae-findings\n{table}:::\n"
+
+
+def _row(finding: Finding, sets: list[ResultSet]) -> tuple[str, str, str] | None:
+    for result in sets:
+        if finding.page not in result.notebooks:
+            continue
+        try:
+            trained = result.training()
+            size = trained["options"]["network"]["latent_size"] if trained else None
+            sentence = finding.sentence(result.record(finding.page)["results"], size)
+        except KeyError:
+            continue
+        page = result.page(finding.page)
+        verdicts = by_claim(result.verdicts(finding.page)).get(finding.key, [])
+        outcome = mark(verdicts, page) if verdicts else ""
+        return (
+            finding.claim,
+            f"{sentence} ([{as_text(dataset_title(result.place))}](/{page}))",
+            outcome,
+        )
+    return None
+
+
+def _training(found: Results, _size: int | None) -> str:
+    loss, mean, unit = found["loss"]["test"], found["mean_image_test_loss"], found["unit"]
+    return (
+        f"The loss of test images is {loss:.1f} {unit} per image; a decoder that always returns "
+        f"the mean image has {mean:.1f}."
+    )
+
+
+def _moments(found: Results, _size: int | None) -> str:
+    errors = found["rms_pairs"]
+    floor = errors["resampled" if "resampled" in errors else "floor"]
+    return (
+        f"The Gram matrix *H* has {found['negative_eigenvalues']} negative eigenvalues and needs a "
+        f"repair. Samples then miss the pair moments by {errors['clip']:.4f} RMS, resampled "
+        f"training latents by {floor:.4f}."
+    )
+
+
+def _scores(found: Results, _size: int | None) -> str:
+    rows = found["scores"]["rows"]
+    # Records of earlier versions have other names.
+    evaluators = found["scores"]["evaluators" if "evaluators" in found["scores"] else "judges"]
+    uniform = rows["lbae_uniform" if "lbae_uniform" in rows else "lbae_n01"]
+    evaluator, about = next(iter(evaluators.items()))
+    kinds = {
+        "hyperplane samples": rows["lbae_clip"],
+        "independent bits": rows["lbae_independent"],
+        "uniform bits": uniform,
+        "reconstructions": rows["lbae_reco"],
+    }
+    told = (f"{fmean(r['values'][evaluator]['frechet']):.3g} for {k}" for k, r in kinds.items())
+    return f"The distance to test images, {about['titles']['frechet']}, is {', '.join(told)}."
+
+
+def _inversion(found: Results, size: int | None) -> str:
+    kinds = {
+        "algorithm_1": "as printed",
+        "authors": "in the authors' code",
+        "restored": "with its sign restored",
+        "exact": "by an exact inverse",
+    }
+    wrong = found["wrong_bits"]
+    told = [f"{wrong[key]:.1f} {words}" for key, words in kinds.items() if key in wrong]
+    whole = f" of {size}" if size else ""
+    return f"Wrong bits{whole}, on average: {', '.join(told)}."
+
+
+def _editing(found: Results, _size: int | None) -> str:
+    name, edits = next(iter(found["edits"].items()))
+    after = edits["Eq. 17, D = 0.1 (paper)"]["found"]
+    before = edits["untouched reconstruction"]["found"]
+    return (
+        f"A classifier finds the attribute “{name}” in {after:.1%} of edited images, "
+        f"and in {before:.1%} before the edit."
+    )
+
+
+FINDINGS = (
+    Finding("An autoencoder with binary latents trains end to end.", "trains", "01_training",
+            _training),
+    Finding("Random hyperplanes sample bits that look like the training latents.", "identical",
+            "02_latent_distribution", _moments),
+    Finding("The correlations between bits carry the information.", "correlation", "05_metrics",
+            _scores),
+    Finding("Algorithm 1 finds a hyperplane that generates a given latent.", "generates-back",
+            "04_interpolation", _inversion),
+    Finding("Setting some bits gives an image an attribute.", "edits", "07_attributes", _editing),
+)  # fmt: skip

@@ -1,0 +1,128 @@
+"""A page of results as the book shows it: its data, its verdicts and its links are added.
+
+The first heading names the data set. Below it, the page says whether it was published or run here,
+whether it is out of date, and its verdicts; then come its own text and the evidence. Default
+parameters are folded where a run injected its own. At the end are links to the record, to both
+forms of the notebook, and to services that run it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from companion.project import RUNS, project_root
+
+_LAB = "https://mybinder.org/v2/gh/{repository}/{branch}?urlpath=lab/tree/notebooks"
+_BINDER = f"{_LAB}/{{name}}.ipynb"
+_SOURCE = "https://github.com/{repository}/blob/{branch}/notebooks/{name}.ipynb"
+_CODESPACE = "https://codespaces.new/{repository}?ref={branch}"
+
+
+def arranged(
+    notebook: str, notes: Sequence[str], end: str, dataset: str = "", evidence: str = ""
+) -> str:
+    """A notebook's JSON as its page has it.
+
+    Args:
+        notebook: an executed one, whose first cell begins with the title.
+        notes: what stands between the title and the rest of the first cell, as MyST Markdown; an
+            empty one is left out.
+        end: the page's last line.
+        dataset: its title, as MyST text; "" for a page on all data sets.
+        evidence: the id to give to the output of the last cell, which has the evidence; "" if
+            there are no verdicts.
+    """
+    content = json.loads(notebook)
+    first, *cells = content["cells"]
+    title, _, text = "".join(first["source"]).partition("\n")
+    if dataset:
+        title = f"{title} ({dataset})"
+    if any("injected-parameters" in _tags(cell) for cell in cells):
+        cells = [_folded(cell) if "parameters" in _tags(cell) else cell for cell in cells]
+    added = [_cell(f"note-{i}", note) for i, note in enumerate(notes) if note]
+    if text.strip():
+        added.append(_cell("text", text.strip()))
+    if evidence:
+        cells.insert(len(cells) - 1, _cell("evidence", f'<span id="{evidence}"></span>'))
+    content["cells"] = [{**first, "source": title}, *added, *cells, _cell("links", end)]
+    return json.dumps(content)
+
+
+def stale_note(reasons: Sequence[str]) -> str:
+    """What a page that is out of date tells its reader, as MyST Markdown; "" if it is not."""
+    if not reasons:
+        return ""
+    return (
+        ":::{warning}\nThe results on this page are out of date: "
+        f"{', '.join(reasons)}. Run `lbae report` to regenerate them.\n:::\n"
+    )
+
+
+def origin_note(page: str, record: Mapping[str, Any]) -> str:
+    """Where a page's results come from, as MyST Markdown.
+
+    Args:
+        page: its document, in ``runs/`` or ``results/``.
+        record: of its run.
+    """
+    day, commit = record["finished"][:10], record["environment"]["commit"]["hash"]
+    code = f", with the code of commit {commit[:7]}" if commit else ""
+    kind = "Your own run" if page.startswith(f"{RUNS}/") else "Published results, computed"
+    return f"*{kind} on {day}{code}.*\n"
+
+
+def links(page: str, repository: str, branch: str = "main") -> str:
+    """A page's last line, as MyST Markdown.
+
+    Args:
+        page: of executed results, e.g. "results/quick/digits/03_sampling".
+        repository: "owner/name" on GitHub, or "".
+        branch: that Binder takes the notebook from, and ``.binder/``.
+    """
+    name = PurePosixPath(page).name
+    parts = [
+        f"{{download}}`record of this page, with all numbers <{name}/record.json>`",
+        f"{{download}}`executed notebook <{name}.ipynb>`",
+    ]
+    if (project_root() / f"notebooks/{name}.ipynb").exists():
+        parts.append(f"{{download}}`its source </notebooks/{name}.ipynb>`")
+    if repository:
+        place = {"repository": repository, "branch": branch, "name": name}
+        parts += [
+            f"[its source on GitHub]({_SOURCE.format(**place)})",
+            f"run it [on the digits, on Binder]({_BINDER.format(**place)})",
+            f"or [in a codespace]({_CODESPACE.format(**place)})",
+        ]
+    return f"---\n\n{' · '.join(parts)}\n"
+
+
+def badges(repository: str, branch: str) -> str:
+    """Where to read and run the repository, as MyST Markdown; "" if it is not known."""
+    if not repository:
+        return ""
+    place = {"repository": repository, "branch": branch}
+    return (
+        f"[Repository](https://github.com/{repository}) · [Binder]({_LAB.format(**place)}) · "
+        f"[Codespace with the development container]({_CODESPACE.format(**place)})\n"
+    )
+
+
+def _folded(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """The cell of default parameters, closed until a reader opens it."""
+    metadata = cell["metadata"] | {
+        "tags": [*_tags(cell), "hide-input"],
+        "mystnb": {"code_prompt_show": "Show the parameters' defaults"},
+    }
+    return {**cell, "metadata": metadata}
+
+
+def _tags(cell: Mapping[str, Any]) -> Sequence[str]:
+    tags: Sequence[str] = cell["metadata"].get("tags", [])
+    return tags
+
+
+def _cell(name: str, text: str) -> dict[str, object]:
+    return {"cell_type": "markdown", "id": name, "metadata": {}, "source": text}
