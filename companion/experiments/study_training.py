@@ -186,7 +186,9 @@ def _train(task: Task, model: StudyAutoencoder) -> dict[str, list[float]]:
                 group["lr"] = rate * min(1.0, (total - done) / cooldown if cooldown else 1.0)
             chosen = shuffled[step * study.batch_size :][: study.batch_size]
             batch = to_unit_range(images[chosen])
-            _step(task, model, optimizer, batch, done / total, noise, sums, done % PROBE_EVERY == 0)
+            # Each epoch has a probe, however few its steps.
+            probe = done % PROBE_EVERY == 0 or (step == 0 and steps < PROBE_EVERY)
+            _step(task, model, optimizer, batch, done / total, noise, sums, probe)
         model.eval()
         for name, value in sums.curves(model.losses(task.validation, task.loss)).items():
             curves.setdefault(name, []).append(value)
