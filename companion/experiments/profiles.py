@@ -92,9 +92,11 @@ class SeedStudy(Study):
 class Studies(_Keys):
     """The studies of one data set; null for none."""
 
-    bottlenecks: Study | None = Field(None, description="one network, several bottlenecks")
-    quantisers: Study | None = Field(None, description="one network, several quantisers")
-    seeds: SeedStudy | None = Field(None, description="LBAE and VAE, several training seeds")
+    bottlenecks: Study | None = Field(default=None, description="one network, several bottlenecks")
+    quantisers: Study | None = Field(default=None, description="one network, several quantisers")
+    seeds: SeedStudy | None = Field(
+        default=None, description="LBAE and VAE, several training seeds"
+    )
 
 
 STUDIES = tuple(Studies.model_fields)
