@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from scipy.optimize import OptimizeWarning, curve_fit
 
 FEWEST = 6  # epochs of constant learning rate: three parameters, and as many to test them
+# The first epoch is left out: the statistics of batch normalisation are still those of its start.
+_FIRST = 2
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class LossFit:
         values: a, b and c.
         errors: their standard errors, by the scatter of the epochs; infinite where the epochs do
             not determine them.
-        epochs: number of epochs that were fitted.
+        epochs: the last epoch that was fitted.
     """
 
     values: tuple[float, float, float]
@@ -36,7 +38,7 @@ class LossFit:
     def describe(self) -> list[str]:
         """a, b and c with their standard errors, for a table."""
         return [
-            f"{value:.4g} ± {error:.2g}" if np.isfinite(error) else "not determined"
+            f"{value:.4g} ± {error:.2g}" if error < abs(value) else "not determined"
             for value, error in zip(self.values, self.errors, strict=True)
         ]
 
@@ -47,14 +49,15 @@ def constant_rate(history: Sequence[Mapping[str, Any]], cooldown: int) -> list[d
 
 
 def fit_losses(losses: Sequence[float]) -> LossFit | None:
-    """Fit the losses of epochs 1, 2, …; None if there are too few, or no fit is found.
+    """Fit the losses of epochs 2, 3, …; None if there are too few, or no fit is found.
 
     Args:
-        losses: after each epoch of constant learning rate.
+        losses: after each epoch of constant learning rate, from the first.
     """
     if len(losses) < FEWEST:
         return None
-    epochs, found = np.arange(1.0, len(losses) + 1), np.asarray(losses, dtype=np.float64)
+    epochs = np.arange(_FIRST, len(losses) + 1, dtype=np.float64)
+    found = np.asarray(losses[_FIRST - 1 :], dtype=np.float64)
     start = (found.min(), max(found[0] - found.min(), 1e-9), 1.0)
     bounds = ([0.0, 0.0, 0.01], [np.inf, np.inf, 10.0])
     try:

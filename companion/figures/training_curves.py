@@ -38,7 +38,7 @@ def losses_by_time(
                 axis.plot(times, losses, style, color=COLOURS[key], label=name, marker=".", ms=3)
         if (fit := fits.get(key)) is not None:
             # Twice as many epochs: where the curve would go on a constant rate.
-            epochs = np.geomspace(1, 2 * len(history), 100)
+            epochs = np.geomspace(2, 2 * len(history), 100)
             losses = [fit.at(epoch) for epoch in epochs]
             name = f"{label}, a + b·t⁻ᶜ"
             axes[0].plot(epochs, losses, "--", color=COLOURS[key], lw=0.8, label=name)
