@@ -218,13 +218,16 @@ def explorer(
 
 @app.command()
 def study(
-    name: Annotated[str, Argument(help="bottlenecks (Section 3.1) or quantisers (Section 5).")],
+    name: Annotated[str, Argument(help="bottlenecks, quantisers or seeds.")],
     dataset: Dataset,
     profile: Profile = "quick",
     data: Data = None,
     device: Device = "auto",
 ) -> None:
-    """Train a small network with several bottlenecks or quantisers, to compare them.
+    """Train small networks several times, to compare bottlenecks, quantisers, or LBAE and VAE.
+
+    The study "seeds" trains LBAE and VAE with the same seeds and scores their images: the page of
+    scores takes from it the noise of comparisons of the two.
 
     Each training leaves a file in runs/PROFILE/DATASET/NAME/, and is not repeated; the last
     one writes record.json there.
@@ -232,7 +235,7 @@ def study(
     Example: lbae study bottlenecks -d digits
     """
     experiment = load_experiment(profile, dataset)
-    from companion.experiments.studies import run_study
+    from companion.analysis.studies import run_study
 
     typer.echo(run_study(name, experiment, data_root(data), device))
 

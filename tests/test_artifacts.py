@@ -21,7 +21,9 @@ from companion.experiments.artifacts import (
     PRIOR,
     QUANTISERS,
     ROLES,
+    SEEDS,
     needed_artifacts,
+    offers,
 )
 from companion.experiments.encoding import encode_experiment
 from companion.experiments.extractor import train_extractor
@@ -31,7 +33,7 @@ from companion.experiments.profiles import load_experiment
 from companion.experiments.records import RECORD_FILE, environment, read_record
 from companion.experiments.trained import load_trained
 from companion.workflow.gpus import visible_gpus
-from companion.workflow.plan import make_plan
+from companion.workflow.plan import make_plan, pages
 from companion.workflow.snakemake_plan import SnakemakePlan
 from lbae_lib.bits import unpack_bits
 from lbae_lib.errors import CheckpointError, ConfigError
@@ -79,7 +81,7 @@ def test_a_plan_waits_for_what_a_notebook_needs(project):
     models = [model for artifact, model in needed if artifact is LATENTS]
     assert models == ["lbae", "vae", "lbae-3"]
     others = [artifact for artifact, _ in needed[3:]]
-    assert others == [EXTRACTOR, PRIOR, BOTTLENECKS, QUANTISERS]
+    assert others == [EXTRACTOR, PRIOR, BOTTLENECKS, QUANTISERS, SEEDS]
     steps = make_plan("own", ["digits"])
     made = [f"digits/{model}/encode" for model in models]
     made += [f"digits/{step}" for step in ("extractor", "prior")]
@@ -91,6 +93,17 @@ def test_a_plan_waits_for_what_a_notebook_needs(project):
     for key, step in steps.items():
         assert step.reasons
         assert all(order.index(before) < order.index(key) for before in step.waits_for)
+
+
+def test_an_optional_need_is_read_where_the_profile_has_it():
+    digits, faces = (load_experiment("smoke", name) for name in ("digits", "faces"))
+    for need in ("seeds", "vae"):
+        assert offers(digits, need)
+        assert needed_artifacts(digits, [f"{need}?"]) == needed_artifacts(digits, [need])
+    assert not offers(faces, "seeds")
+    assert needed_artifacts(faces, ["seeds?"]) == needed_artifacts(faces, [])
+    assert {"01_training", "05_metrics"} <= set(pages(faces))  # though there is no study
+    assert "12_bottlenecks" not in pages(faces)
 
 
 def test_images_are_loaded_and_hashed_once_until_a_file_changes(project, monkeypatch):

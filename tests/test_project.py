@@ -32,7 +32,7 @@ LIBRARY = {
     "coding": {".", "latent"},
 }
 COMPANION = {
-    ".": {"experiments", "workflow", "site"},  # project.py and the command line
+    ".": {"experiments", "analysis", "workflow", "site"},  # project.py and the command line
     "experiments": {"."},
     "analysis": {".", "experiments"},
     "figures": {".", "analysis"},

@@ -326,7 +326,7 @@ def test_the_published_table_is_whole():
 @pytest.mark.parametrize(
     ("name", "needs"),
     [
-        ("05_metrics", ["vae", "extractor"]),
+        ("05_metrics", ["vae", "extractor", "seeds?"]),
         ("04_interpolation", ["extractor"]),
         ("02_latent_distribution", []),
     ],

@@ -10,8 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
+from companion.analysis import studies
 from companion.analysis.paired import Interval
-from companion.experiments import studies
 from companion.experiments.bottleneck_study import LABELS
 from companion.experiments.profiles import Study
 from companion.experiments.quantiser_study import _MAKE, _code_use, png_of_rows

@@ -121,6 +121,12 @@ QUANTISERS = Artifact(
     files=("quantisers/record.json",),
     made_of=(EXTRACTOR,),
 )
+SEEDS = Artifact(
+    command="study seeds",
+    task="training the LBAE and the VAE with several seeds",
+    files=("seeds/record.json",),
+    made_of=(EXTRACTOR,),
+)
 
 # Inputs in the record of a page -> the artefact, and of which model.
 ROLES = {
@@ -131,13 +137,29 @@ ROLES = {
     "prior": (PRIOR, "lbae"),
     "bottlenecks": (BOTTLENECKS, "lbae"),
     "quantisers": (QUANTISERS, "lbae"),
+    "seeds": (SEEDS, "lbae"),
 }
-# What a notebook's metadata may name; all need the LBAE's latents.
+# What a notebook's metadata may name; all need the LBAE's latents. A need that ends with "?" is
+# read where the data set and its profile have it.
 NEEDS = ("vae", "latent_sizes", "extractor", "prior", "attributes", *STUDIES)
+
+
+def offers(experiment: Experiment, need: str) -> bool:
+    """Whether the data set and its profile have what a notebook needs."""
+    if need in STUDIES:
+        return getattr(experiment.entry.studies, need) is not None
+    if need == "attributes":
+        return experiment.dataset.named
+    return need != "vae" or experiment.entry.vae is not None
 
 
 def needed_artifacts(experiment: Experiment, needs: Collection[str]) -> list[tuple[Artifact, str]]:
     """What a notebook reads, by its needs: artefacts, and of which model."""
+    needs = {
+        need.removesuffix("?")
+        for need in needs
+        if not need.endswith("?") or offers(experiment, need.removesuffix("?"))
+    }
     models = ["lbae", *(["vae"] if "vae" in needs else [])]
     if "latent_sizes" in needs:
         models += [f"{LATENT_SIZE}{size}" for size in experiment.entry.latent_sizes]

@@ -27,7 +27,8 @@ class Parameters(BaseModel):
     seeds: _Few = 1
     images: Annotated[int, Field(ge=2, le=10**7)] = 2
     samples: Annotated[int, Field(ge=2, le=10**7)] = 2
-    second_images: Annotated[int, Field(ge=2, le=10**7)] = 2
+    second_images: Annotated[int, Field(ge=0, le=10**7)] = 0
+    neighbours: Annotated[int, Field(ge=2, le=10**7)] = 2
     decoded: Annotated[int, Field(ge=2, le=10**7)] = 2
     scored: Annotated[int, Field(ge=2, le=10**7)] = 2
     pairs: _Count = 1

@@ -10,7 +10,7 @@ import dataclasses
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -62,7 +62,7 @@ class Schedule(_Keys):
 
 
 class Study(_Keys):
-    """A study that trains one small network with several bottlenecks or quantisers."""
+    """A study that trains small networks, each several times."""
 
     latent_size: _Size = Field(description="bits of a latent")
     epochs: _Count = Field(description="passes over the training images")
@@ -71,12 +71,36 @@ class Study(_Keys):
     learning_rate: float = Field(1e-3, gt=0, le=_MANY, description="Adam's")
     cooldown_epochs: int = Field(0, ge=0, le=_MANY, description="final epochs of a falling rate")
     seeds: int = Field(3, ge=2, le=100, description="trainings of each variant")
-    images: _Count = Field(_MANY, description="training images, at most")
+    images: _Count = Field(_MANY, description="images of each split, at most")
     token_bits: int = Field(8, ge=2, le=12, description="bits of an index of a quantiser")
 
 
-StudyName = Literal["bottlenecks", "quantisers"]
-STUDIES: tuple[StudyName, ...] = get_args(StudyName)
+class SeedStudy(Study):
+    """A study that trains the LBAE and the VAE with the same seeds."""
+
+    vae_latent_size: _Size = Field(description="numbers of the VAE's latent")
+    kl_weight: float = Field(ge=0, le=_MANY, description="of the VAE's KL term")
+    entry_channels: _Size | None = Field(
+        None, description="4×4 maps at the decoder's entrance; null mirrors the encoder"
+    )
+    scored: int = Field(10_000, ge=4, le=_MANY, description="images scored of a kind, at most")
+    second_scored: int = Field(
+        1000, ge=0, le=_MANY, description="the same by the second evaluator; 0 for none"
+    )
+    clusterings: int = Field(10, ge=1, le=_MANY, description="of each precision/recall curve")
+
+
+class Studies(_Keys):
+    """The studies of one data set; null for none."""
+
+    bottlenecks: Study | None = Field(default=None, description="one network, several bottlenecks")
+    quantisers: Study | None = Field(default=None, description="one network, several quantisers")
+    seeds: SeedStudy | None = Field(
+        default=None, description="LBAE and VAE, several training seeds"
+    )
+
+
+STUDIES = tuple(Studies.model_fields)
 
 
 class Entry(Schedule):
@@ -91,7 +115,7 @@ class Entry(Schedule):
     vae: Schedule | None = Field(None, description="the baseline, where it differs from the LBAE")
     latent_sizes: list[_Size] = Field([], description="other latent sizes of the LBAE")
     notebooks: dict[str, _Parameters] = Field({}, description="parameters by notebook")
-    studies: dict[StudyName, Study] = Field({}, description="studies by name")
+    studies: Studies = Field(Studies(), description="studies by name")
     # Of image folders alone; the other data sets are what they are.
     image_size: Annotated[Literal[32, 64], BeforeValidator(_whole)] = Field(
         64, description="folders: side in pixels"
@@ -224,7 +248,8 @@ def _first_mistake(error: ValidationError, file: str) -> str:
     *path, key = (file, *map(str, found["loc"]))
     place = ", ".join(path)
     if found["type"] == "extra_forbidden":
-        kinds = {"vae": Schedule} | dict.fromkeys(STUDIES, Study)
+        kinds: dict[str, type[BaseModel]] = {"vae": Schedule, "studies": Studies}
+        kinds |= dict.fromkeys(STUDIES, Study) | {"seeds": SeedStudy}
         model = Profile if len(path) == 1 else kinds.get(path[-1], Entry)
         return f"{place}: {unknown('key', key, model.model_fields)}"
     if found["type"] == "missing":

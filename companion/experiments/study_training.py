@@ -186,7 +186,8 @@ def _train(task: Task, model: StudyAutoencoder) -> dict[str, list[float]]:
             for group in optimizer.param_groups:
                 group["lr"] = rate * min(1.0, (total - done) / cooldown if cooldown else 1.0)
             batch = to_unit_range(images[shuffled[step * size :][:size]])
-            probe = done % PROBE_EVERY == 0 or steps < PROBE_EVERY
+            # Each epoch has a probe, however few its steps.
+            probe = done % PROBE_EVERY == 0 or (step == 0 and steps < PROBE_EVERY)
             _step(task, model, optimizer, batch, done / total, noise, sums, probe)
         model.eval()
         for name, value in sums.curves(model.losses(task.validation, task.loss)).items():

@@ -15,7 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from companion.experiments.artifacts import EXTRACTOR, MODEL, ROLES
+from companion.analysis.training_seeds import TrainingSeeds
+from companion.experiments.artifacts import EXTRACTOR, MODEL, ROLES, SEEDS
 from companion.experiments.encoding import ensure_latents
 from companion.experiments.extractor import load_extractor
 from companion.experiments.image_identity import images_identity
@@ -102,6 +103,15 @@ class Notebook(Page):
         return extractor
 
     @cached_property
+    def training_seeds(self) -> TrainingSeeds | None:
+        """The study of training seeds; None if the profile has none, or it was not run."""
+        path = SEEDS.path(self.experiment)
+        if self.experiment.entry.studies.seeds is None or not path.exists():
+            return None
+        self.made_of |= _hashes(self.experiment, "seeds")
+        return TrainingSeeds.load(path)
+
+    @cached_property
     def codec(self) -> Codec:
         """The distributions of the latents, and the hashes that files of them carry.
 
@@ -173,11 +183,20 @@ class Notebook(Page):
         """A generator seeded by the notebook's ``seed`` and ``offset``."""
         return torch.Generator().manual_seed(1000 * int(self.parameters["seed"]) + offset)
 
-    def history(self) -> list[dict[str, Any]]:
-        """The training run's ``progress.jsonl``, one entry per epoch; [] for imported weights."""
-        if "imported" in self.training_results():
+    def history(self, model: str = "lbae") -> list[dict[str, Any]]:
+        """The ``progress.jsonl`` of a training, one entry per epoch; [] for imported weights.
+
+        Args:
+            model: "lbae", or "vae", which has no entry either while it is not trained.
+        """
+        record = MODEL.record(self.experiment, model)
+        if not record.exists() or "imported" in self.training_results(model):
             return []
-        text = MODEL.path(self.experiment).with_name(PROGRESS_FILE).read_text(encoding="utf-8")
+        if model == "vae":
+            self.made_of |= _hashes(self.experiment, "baseline")
+        text = (
+            MODEL.path(self.experiment, model).with_name(PROGRESS_FILE).read_text(encoding="utf-8")
+        )
         return [json.loads(line) for line in text.splitlines()]
 
     def training_results(self, model: str = "lbae") -> dict[str, Any]:

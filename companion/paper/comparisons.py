@@ -56,6 +56,18 @@ def better_model(
     return above(statistics.fmean(gains), error, margin, rule)
 
 
+def lead(own: float, other: float, key: str, lower_is_better: bool = True) -> tuple[float, float]:
+    """By how much a measure is better than another, and the smallest lead that counts.
+
+    Args:
+        own: the first measure.
+        other: the second.
+        key: of the margin in :data:`companion.paper.limits.LIMITS`.
+        lower_is_better: whether a lower measure is a better one.
+    """
+    return (other - own) * (1 if lower_is_better else -1), _margin(key, own, other)
+
+
 def better_sampler(
     own: Spread,
     other: Spread,
@@ -74,8 +86,8 @@ def better_sampler(
     """
     deviations = [noise if s.deviation is None else s.deviation for s in (own, other)]
     error = None if None in deviations else math.hypot(*filter(None, deviations))
-    gain = (other.mean - own.mean) * (1 if lower_is_better else -1)
-    return above(gain, error, _margin(key, own.mean, other.mean), LIMITS[key].rule)
+    gain, margin = lead(own.mean, other.mean, key, lower_is_better)
+    return above(gain, error, margin, LIMITS[key].rule)
 
 
 def learned(test_loss: float, mean_image_loss: float, validation: Sequence[float]) -> Decision:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from torch import Tensor
 
 from companion.analysis.scoring import Scoreboard
 from companion.analysis.spread import Spread
-from companion.paper.comparisons import agree, better_model, better_sampler
+from companion.paper.comparisons import agree, better_sampler
 from companion.paper.decisions import Decision, Outcome, all_hold, only_if, undecided
 from companion.paper.limits import judge
+from companion.paper.seed_decisions import Trainings
 from companion.paper.tables import published
 from lbae_lib.data.registry import PAPER_DATASETS
 from lbae_lib.latent.gaussians import GaussianMixture
@@ -29,9 +30,11 @@ class Judge:
 
     Attributes:
         board: of scores.
+        trainings: decide comparisons of two models.
     """
 
     board: Scoreboard
+    trainings: Trainings = field(default_factory=Trainings)
 
     @property
     def name(self) -> str:
@@ -59,8 +62,9 @@ class Judge:
 
     def better_model(self, own: str, other: str, metric: str = "frechet") -> Decision:
         """Whether a row of the LBAE is better than one of the VAE, by training seeds."""
-        ours, theirs = ([self.found(key, metric).mean] for key in (own, other))
-        decision = better_model(ours, theirs, _MARGINS[metric], metric not in _PRD)
+        values = self.found(own, metric).mean, self.found(other, metric).mean
+        measure = self.board.evaluators[0].key, metric, _MARGINS[metric]
+        decision = self.trainings.scores((own, other), values, measure, metric not in _PRD)
         return only_if(decision, self.trusted(metric))
 
     def closed_share(self, part: str, start: str, end: str) -> tuple[float, Decision]:
@@ -77,6 +81,11 @@ class Judge:
         deviations = [row.deviation for row in rows]
         error = None if None in deviations else math.hypot(*filter(None, deviations)) / abs(gap)
         return share, only_if(judge("major", share, error), self.better(end, start))
+
+    def describe_pair(self, own: str, other: str, metric: str = "frechet") -> str:
+        """A row of each model with its value, and the difference over training seeds."""
+        seeds = self.trainings.describe(own, other, self.board.evaluators[0].key, metric)
+        return "; ".join(filter(None, (self.describe(own, other, metric=metric), seeds)))
 
     def describe(self, *keys: str, metric: str = "frechet") -> str:
         """Rows with their values, as evidence."""
@@ -95,9 +104,15 @@ class Panel:
     judges: Sequence[Judge]
 
     @classmethod
-    def of(cls, *boards: Scoreboard | None) -> Panel:
-        """A judge for each board there is."""
-        return cls([Judge(board) for board in boards if board is not None])
+    def of(cls, *boards: Scoreboard | None, trainings: Trainings | None = None) -> Panel:
+        """A judge for each board there is.
+
+        Args:
+            *boards: of one evaluator each.
+            trainings: decide comparisons of two models; None for a single training of each.
+        """
+        found = trainings or Trainings()
+        return cls([Judge(board, found) for board in boards if board is not None])
 
     @property
     def first(self) -> Judge:
@@ -147,6 +162,14 @@ class Panel:
         """Rows with their values by all judges, as evidence."""
         return ". ".join(judge.describe(*keys, metric=metric) for judge in self.judges)
 
+    def describe_pair(self, own: str, other: str, *metrics: str) -> str:
+        """A row of each model by all judges, and the differences over training seeds."""
+        return ". ".join(
+            judge.describe_pair(own, other, metric)
+            for metric in _or_frechet(metrics)
+            for judge in self.judges
+        )
+
     def closed_gates(self, model: str = "lbae") -> dict[str, str]:
         """The gate "blur", unless a model's reconstructions clearly beat a strong blur."""
         key = f"{model}_reco"
@@ -162,14 +185,15 @@ class Panel:
         return agree(decisions, alone)
 
 
-def sharper(own: Tensor, other: Tensor) -> tuple[str, Decision]:
-    """Whether images of one model are sharper than another's, of one training each.
+def sharper(own: Tensor, other: Tensor, trainings: Trainings | None = None) -> tuple[str, Decision]:
+    """Whether the LBAE's images are sharper than the VAE's.
 
     Images that are sharper than real ones are noisy rather than sharp: they decide nothing.
 
     Args:
         own: gradient of each image relative to that of the test images, (K,).
         other: of the same images by the other model.
+        trainings: decide; None for a single training of each model.
     """
     means = float(own.mean()), float(other.mean())
     error = float((own - other).std()) / math.sqrt(len(own))
@@ -177,7 +201,8 @@ def sharper(own: Tensor, other: Tensor) -> tuple[str, Decision]:
         f"mean gradient, relative to the test images: {means[0]:.1%} (LBAE) and {means[1]:.1%} "
         f"(VAE); standard error of the difference over {len(own):,} images {error:.1%}"
     )
-    decision = better_model([means[0]], [means[1]], "sharper", lower_is_better=False)
+    trainings = trainings or Trainings()
+    decision = trainings.gated(trainings.numbers("sharpness", means, "sharper", False))
     if max(means) > 1:
         decision = replace(decision, why="images have a larger gradient than real ones")
     return evidence, decision

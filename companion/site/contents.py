@@ -36,7 +36,9 @@ def contents(sets: list[ResultSet], across: str | None) -> dict[str, object]:
     packages = [f"book/api/{package}" for package in PACKAGES]
     parts = [("The companion", _files(*_FRONT, *([across] if across else [])))]
     parts += [(result.title, _pages(result)) for result in sets]
-    parts += [("Use it", _files("book/own_images", "book/library", *packages))]
+    parts += [
+        ("Use it", _files("book/own_images", "book/library", "book/authors_weights", *packages))
+    ]
     parts += [("Appendix", _files(*_BACK))]
     listed = [{"caption": caption, "chapters": chapters} for caption, chapters in parts]
     return {"format": "jb-book", "root": "book/intro", "parts": listed}

@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 from typer import Option
 
-from companion.experiments.artifacts import EXTRACTOR, MODEL, PRIOR
-from companion.experiments.profiles import Experiment, load_experiment
+from companion.experiments.artifacts import EXPLORER, EXTRACTOR, MODEL, PRIOR, ROLES
+from companion.experiments.profiles import STUDIES, Experiment, load_experiment
 from companion.experiments.records import RECORD_FILE, TABLES, read_record
 from companion.options import Datasets, Profile, dataset_names
 from companion.project import PUBLISHED, RUNS, in_force, project_root, results_in_force
@@ -98,7 +98,8 @@ def _files(experiment: Experiment) -> Iterator[tuple[Path, Path]]:
                 yield Path(folder.name, file.name), file
     weights = MODEL.path(experiment)
     whole = weights.exists() and weights.stat().st_size <= LARGEST_WEIGHTS
-    products = [(EXTRACTOR, "lbae"), (PRIOR, "lbae")]
+    whole_or_not = [*(ROLES[name][0] for name in STUDIES), EXTRACTOR]  # of no LBAE
+    products = [(artifact, "lbae") for artifact in (*whole_or_not, PRIOR, EXPLORER)]
     products += [
         (MODEL, path.parent.name)
         for path in results_in_force(f"{experiment.place}/*/{RECORD_FILE}")
@@ -107,9 +108,9 @@ def _files(experiment: Experiment) -> Iterator[tuple[Path, Path]]:
     for artifact, model in products:
         path = artifact.path(experiment, model)
         for file in (path, path.with_name(RECORD_FILE), path.with_name("progress.jsonl")):
-            alone = artifact is EXTRACTOR or whole or file != path
-            if file.exists() and alone and file.stat().st_size <= LARGEST_WEIGHTS:
-                yield Path(path.parent.name, file.name), file
+            kept = artifact in whole_or_not or whole or file != path
+            if file.exists() and kept and file.stat().st_size <= LARGEST_WEIGHTS:
+                yield Path(artifact.files[0].format(model=model)).with_name(file.name), file
 
 
 def _replace(target: Path, files: dict[Path, Path]) -> None:

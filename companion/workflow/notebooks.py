@@ -45,12 +45,14 @@ def notebook_metadata(notebook: Path) -> dict[str, Any]:
 def notebook_needs(notebook: Path) -> list[str]:
     """What a notebook needs beside the LBAE's latents, by its metadata.
 
+    A need that ends with "?" is optional: see :data:`companion.experiments.artifacts.NEEDS`.
+
     Raises:
         ConfigError: if it names something that is not among ``NEEDS``.
     """
     needs = list(notebook_metadata(notebook).get("needs", []))
     for need in needs:
-        if need not in NEEDS:
+        if need.removesuffix("?") not in NEEDS:
             raise ConfigError(f"{notebook}: {unknown('need', need, NEEDS)}")
     return needs
 

@@ -11,8 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from companion.experiments.artifacts import EXPLORER, LATENTS, Artifact, needed_artifacts
-from companion.experiments.profiles import STUDIES, Experiment, load_experiment
+from companion.experiments.artifacts import (
+    EXPLORER,
+    LATENTS,
+    Artifact,
+    needed_artifacts,
+    offers,
+)
+from companion.experiments.profiles import Experiment, load_experiment
 from companion.experiments.records import SCORES, TABLES
 from companion.project import in_force
 from companion.workflow.book_state import book_reasons
@@ -90,15 +96,11 @@ def pages(experiment: Experiment) -> list[str]:
         for name in notebook_names()
         if name != TABLES
         and not notebook_metadata(notebook_path(name)).get("interactive")
-        and _suits(experiment, notebook_needs(notebook_path(name)))
+        and all(
+            need.endswith("?") or offers(experiment, need)
+            for need in notebook_needs(notebook_path(name))
+        )
     ]
-
-
-def _suits(experiment: Experiment, needs: list[str]) -> bool:
-    """Whether the data set and its profile have what a notebook needs."""
-    baseline = "vae" not in needs or experiment.entry.vae
-    studied = all(study in experiment.entry.studies for study in STUDIES if study in needs)
-    return bool(baseline and studied) and ("attributes" not in needs or experiment.dataset.named)
 
 
 def _plan_page(steps: dict[str, Step], experiment: Experiment, name: str) -> None:

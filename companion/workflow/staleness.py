@@ -9,22 +9,20 @@ import json
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from companion.experiments.artifacts import (
-    BOTTLENECKS,
     EXPLORER,
     EXTRACTOR,
     LATENTS,
     MODEL,
     PRIOR,
-    QUANTISERS,
     ROLES,
     Artifact,
     needed_artifacts,
 )
 from companion.experiments.image_identity import IMAGES, images_identity
-from companion.experiments.profiles import Experiment, StudyName, load_experiment
+from companion.experiments.profiles import STUDIES, Experiment, load_experiment
 from companion.experiments.records import (
     RECORD_FILE,
     SCORES,
@@ -81,11 +79,11 @@ def _changes(
     if artifact is MODEL:
         own = load_experiment(experiment.profile, experiment.dataset.name, model).options()
         yield "its options have changed", any(options.get(key) != own[key] for key in own)
-    if artifact in (BOTTLENECKS, QUANTISERS):
-        name = cast(StudyName, artifact.command.split()[-1])
-        own = experiment.entry.studies[name].model_dump()
+    name = artifact.command.split()[-1]
+    if name in STUDIES:
+        own = getattr(experiment.entry.studies, name).model_dump()
         yield "its options have changed", options.get("study") != json.loads(json.dumps(own))
-    if artifact is QUANTISERS:
+    if EXTRACTOR in artifact.made_of:
         extractor = EXTRACTOR.path(experiment)
         known = extractor.exists() and EXTRACTOR.command in inputs
         changed = known and inputs[EXTRACTOR.command] != _digest(extractor)

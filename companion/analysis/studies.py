@@ -7,16 +7,20 @@ options, its images or the version of its code have changed.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
+import torch
+
+from companion.analysis import seed_study
 from companion.experiments import bottleneck_study, quantiser_study
-from companion.experiments.artifacts import BOTTLENECKS, QUANTISERS, Artifact
+from companion.experiments.artifacts import BOTTLENECKS, QUANTISERS, SEEDS, Artifact
 from companion.experiments.image_identity import images_identity
 from companion.experiments.images import Images, load_images
-from companion.experiments.profiles import STUDIES, Experiment, Study, StudyName
+from companion.experiments.profiles import STUDIES, Experiment, Study
 from companion.experiments.records import recorded_run
 from companion.experiments.study_training import Task
 from lbae_lib.errors import CheckpointError, ConfigError, unknown
@@ -43,6 +47,7 @@ class StudyKind(NamedTuple):
 KINDS: Mapping[str, StudyKind] = {
     "bottlenecks": StudyKind(BOTTLENECKS, bottleneck_study.LABELS, bottleneck_study.run),
     "quantisers": StudyKind(QUANTISERS, quantiser_study.LABELS, quantiser_study.run),
+    "seeds": StudyKind(SEEDS, seed_study.LABELS, seed_study.run),
 }
 
 
@@ -50,7 +55,7 @@ def run_study(name: str, experiment: Experiment, data_root: Path, device: str = 
     """Train and measure what is missing, and write the study's record.
 
     Args:
-        name: "bottlenecks" or "quantisers".
+        name: "bottlenecks", "quantisers" or "seeds".
         experiment: the data set, and the profile that has the study's options.
         data_root: where torchvision's data sets are.
         device: "auto", "cpu" or "cuda".
@@ -66,7 +71,7 @@ def run_study(name: str, experiment: Experiment, data_root: Path, device: str = 
     if name not in KINDS:
         raise ConfigError(unknown("study", name, STUDIES))
     kind, device = KINDS[name], choose_device(device)
-    study = experiment.entry.studies.get(cast(StudyName, name))
+    study = getattr(experiment.entry.studies, name)
     if study is None:
         raise ConfigError(
             f"config/{experiment.profile}.yaml has no study {name!r} of {experiment.dataset.name}: "
@@ -75,9 +80,10 @@ def run_study(name: str, experiment: Experiment, data_root: Path, device: str = 
     path = kind.artifact.target(experiment)
     made_of = {a.command: sha256_file(a.required(experiment)) for a in kind.artifact.made_of}
     with recorded_run(f"study {name}", path.parent, device) as write:
-        images = load_images(experiment, data_root)
+        whole = load_images(experiment, data_root)
+        images = _at_most(whole, study.images)
         identity = images_identity(experiment.dataset, attributes=False)
-        inputs = images.hashes | made_of | identity
+        inputs = whole.hashes | made_of | identity
         shared = {
             "study": study.model_dump(),
             "loss": experiment.training.loss,
@@ -88,7 +94,8 @@ def run_study(name: str, experiment: Experiment, data_root: Path, device: str = 
         runs: dict[str, list[dict[str, Any]]] = {variant: [] for variant in kind.variants}
         total = study.seeds * len(runs)
         with progress_bar(total, f"{experiment.dataset.title}, {name}", "training") as bar:
-            for variant, seed in ((v, s) for v in runs for s in range(study.seeds)):
+            # The trainings of a pair follow each other, so that their times can be compared.
+            for seed, variant in itertools.product(range(study.seeds), runs):
                 file = path.parent / "runs" / f"{variant}-{seed}.json"
                 options = shared | {"variant": variant, "seed": seed}
                 found = _kept(file, options)
@@ -107,15 +114,20 @@ def run_study(name: str, experiment: Experiment, data_root: Path, device: str = 
             },
             inputs=inputs,
             results={
-                "images": {
-                    "train": len(base.train),
-                    "validation": len(base.validation),
-                    "test": len(images.splits["test"]),
-                },
+                "images": {name: len(part) for name, part in images.splits.items()},
                 "runs": runs,
             },
         )
     return path
+
+
+def _at_most(images: Images, count: int) -> Images:
+    """The first images of each split."""
+    first = {
+        name: part.select(torch.arange(min(count, len(part))))
+        for name, part in images.splits.items()
+    }
+    return Images(images.dataset, first)
 
 
 def _task(experiment: Experiment, study: Study, images: Images, device: str) -> Task:
@@ -128,7 +140,6 @@ def _task(experiment: Experiment, study: Study, images: Images, device: str) -> 
             f"{len(train)} training images do not fill a batch of {study.batch_size}: lower the "
             "study's batch_size"
         )
-    train = train[: study.images]
     return Task(network, study, experiment.training.loss, train, validation, 0, device)
 
 

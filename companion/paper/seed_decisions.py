@@ -1,0 +1,134 @@
+"""Decisions on two models that rest on the study of training seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from companion.analysis.training_seeds import TrainingSeeds
+from companion.paper.comparisons import better_model, lead, short_schedule
+from companion.paper.decisions import GATES, Decision, Outcome, gated, undecided
+from lbae_lib.data.registry import DatasetInfo, paper_counterpart
+
+_BLUR = ("lbae_reco", "control_blur_1.5")
+MISSING = "run `lbae study seeds`, which trains both models with several seeds"
+
+
+@dataclass(frozen=True)
+class Trainings:
+    """Decides comparisons of the LBAE with the VAE by pairs of trainings with the same seed.
+
+    The page's own models have one training each. They cannot decide, but they must not point the
+    other way: the study's models are small.
+
+    Attributes:
+        seeds: the study; None if there is none, and then nothing is decided.
+        closed: gates that its models do not pass, with the reason.
+    """
+
+    seeds: TrainingSeeds | None = None
+    closed: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, seeds: TrainingSeeds | None, evaluators: Sequence[str], info: DatasetInfo
+    ) -> Trainings:
+        """The study with its gates.
+
+        Args:
+            seeds: the study, if there is one.
+            evaluators: the keys of those that decide on the page.
+            info: the data set.
+        """
+        if seeds is None:
+            return cls()
+        closed = {}
+        if why := short_schedule(seeds.seen, paper_counterpart(info), info.embedded):
+            closed["schedule"] = f"in the study of training seeds, {why}"
+        known = [name for name in evaluators if seeds.scored(name) is not None]
+        blurred = [name for name in known if not _beats_blur(seeds, name)]
+        if blurred:
+            closed["blur"] = (
+                "reconstructions of the study of training seeds are not clearly nearer than images "
+                f"with a blur of σ = 1.5 pixels by {' and '.join(blurred)}: train the study longer"
+            )
+        return cls(seeds, closed)
+
+    def scores(
+        self, rows: tuple[str, str], values: tuple[float, float], measure: tuple[str, str, str],
+        lower_is_better: bool,
+    ) -> Decision:  # fmt: skip
+        """Whether a row of the LBAE is better than one of the VAE.
+
+        Args:
+            rows: their keys.
+            values: the means of the page's own models.
+            measure: key of the evaluator, metric, and key of its margin in
+                :data:`companion.paper.limits.LIMITS`.
+            lower_is_better: whether a lower measure is a better one.
+        """
+        evaluator, metric, margin = measure
+        if self.seeds is None:
+            return self._decide(None, values, margin, lower_is_better)
+        if self.seeds.scored(evaluator) is None:
+            return undecided(
+                f"the study of training seeds has no scores by {evaluator}: install it, remove the "
+                "study's folder in runs/ and run the study again"
+            )
+        pair = self.seeds.scores(*rows, evaluator, metric)
+        return self.gated(self._decide(pair, values, margin, lower_is_better))
+
+    def numbers(
+        self, name: str, values: tuple[float, float], margin: str, lower_is_better: bool = True
+    ) -> Decision:
+        """Whether a number of the LBAE's trainings is better than the VAE's; without gates.
+
+        Args:
+            name: key of :data:`companion.analysis.training_seeds.NUMBERS`.
+            values: of the page's own models.
+            margin: key of the margin in :data:`companion.paper.limits.LIMITS`.
+            lower_is_better: whether a lower number is a better one.
+        """
+        pair = None if self.seeds is None else self.seeds.numbers(name)
+        return self._decide(pair, values, margin, lower_is_better)
+
+    def gated(self, decision: Decision) -> Decision:
+        """A decision after the gates that the study's models must pass."""
+        return gated(decision, GATES, self.closed)
+
+    def epochs(self, own: Sequence[float | None]) -> Sequence[float | None]:
+        """The epochs of both models that decide: of the study, or else of the page's own."""
+        return own if self.seeds is None else [self.seeds.options["epochs"]] * 2
+
+    def describe(self, own: str, other: str, evaluator: str, metric: str) -> str:
+        """The paired difference as evidence; "" if the study does not have it."""
+        if self.seeds is None or self.seeds.scored(evaluator) is None:
+            return ""
+        difference = self.seeds.difference(own, other, evaluator, metric)
+        return f"over {self.seeds.options['seeds']} training seeds LBAE - VAE {difference}"
+
+    def _decide(
+        self,
+        pair: tuple[Sequence[float], Sequence[float]] | None,
+        values: tuple[float, float],
+        margin: str,
+        lower_is_better: bool,
+    ) -> Decision:
+        own, other = ([value] for value in values) if pair is None else pair
+        decision = better_model(own, other, margin, lower_is_better)
+        if pair is None:
+            return undecided(f"{decision.why.partition(':')[0]}: {MISSING}", decision.rule)
+        gain, least = lead(*values, margin, lower_is_better)
+        opposite = {Outcome.HOLDS: gain < 0, Outcome.FAILS: gain >= least}
+        if opposite.get(decision.outcome, False):
+            return undecided(
+                "the study of training seeds decides it, but the page's own models point the other "
+                "way: train several pairs of them",
+                decision.rule,
+            )
+        return decision
+
+
+def _beats_blur(seeds: TrainingSeeds, evaluator: str) -> bool:
+    pair = seeds.scores(*_BLUR, evaluator, "frechet")
+    return better_model(*pair, "distance").outcome is Outcome.HOLDS
