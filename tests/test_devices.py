@@ -58,7 +58,7 @@ def finish(process: subprocess.Popen[str]) -> str:
 
 
 def history(project: Path, model: str = "lbae") -> list[dict[str, float]]:
-    text = (project / f"results/small/digits/{model}/progress.jsonl").read_text()
+    text = (project / f"runs/small/digits/{model}/progress.jsonl").read_text()
     return [json.loads(line) for line in text.splitlines()]
 
 
@@ -68,14 +68,14 @@ def test_two_processes_learn_what_one_does_and_one_goes_on_from_two(project):
     words = ("--model", model)
     finish(start(project, 3, *words))
     alone = history(project, model)
-    shutil.rmtree(project / "results")
+    shutil.rmtree(project / "runs")
     finish(start(project, 2, *words, "--devices", "2"))
     together = history(project, model)
     for one, two in zip(alone, together, strict=False):
         # Batch normalisation sees half of each batch.
         assert two["train_loss"] == pytest.approx(one["train_loss"], rel=0.03)
         assert two["validation_loss"] == pytest.approx(one["validation_loss"], rel=0.08)
-    assert len(list((project / "results/small/digits").rglob("record.json"))) == 1
+    assert len(list((project / "runs/small/digits").rglob("record.json"))) == 1
     finish(start(project, 3, *words))
     resumed = history(project, model)
     assert resumed[:2] == together
@@ -86,7 +86,7 @@ def test_two_processes_learn_what_one_does_and_one_goes_on_from_two(project):
 @pytest.mark.parametrize("which", ["first", "second"])
 def test_a_killed_process_ends_the_run(project, which):
     process = start(project, 400, "--devices", "2")
-    progress = project / "results/small/digits/lbae/progress.jsonl"
+    progress = project / "runs/small/digits/lbae/progress.jsonl"
     began = time.monotonic()
     while not progress.exists() and time.monotonic() - began < 120:
         time.sleep(0.2)

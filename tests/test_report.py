@@ -54,7 +54,7 @@ PAGES = (
 def test_every_step_leaves_a_whole_record(report):
     folder = results(report)
     records = sorted(folder.glob("*/record.json"))
-    made = ("bottlenecks", "extractor", "lbae", "lbae-12", "prior", "quantisers", "vae")
+    made = ("bottlenecks", "extractor", "lbae", "lbae-12", "prior", "quantisers", "seeds", "vae")
     assert [r.parent.name for r in records] == [*PAGES, *made]
     for path in [*records, folder.parent / "06_tables/record.json"]:
         record = json.loads(path.read_text())
@@ -78,7 +78,7 @@ def test_the_metrics_page_scores_every_row(report):
     (evaluator,) = scores["evaluators"]
     assert evaluator == "digits-cnn-v1"
     assert not scores["evaluators"][evaluator]["inception"]
-    assert len(scores["rows"]) == 7 + 14 + 6  # controls, LBAE, VAE
+    assert len(scores["rows"]) == 7 + 14 + 7 + 6  # controls, LBAE, between its images, VAE
     for key, row in scores["rows"].items():
         for values in row["values"][evaluator].values():
             assert len(values) == 1, key

@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from companion.experiments.artifacts import LATENTS, MODEL
-from companion.experiments.images import load_images
+from companion.experiments.images import changed_images, load_images
 from companion.experiments.profiles import Experiment
 from lbae_lib.errors import CheckpointError
 from lbae_lib.files import read_description, sha256_file, write_tensors
@@ -41,10 +41,16 @@ def ensure_latents(experiment: Experiment, data_root: Path, device: str = "auto"
     waited for.
 
     Raises:
-        CheckpointError: if there is no model.
+        CheckpointError: if there is no model, or it was trained on other images of this folder.
         ConfigError: if the machine has no such device.
     """
     if not _current(experiment, data_root):
+        changes = changed_images(experiment)
+        if changes:
+            raise CheckpointError(
+                f"{changes} since the model in {experiment.model_folder} was trained: put the "
+                "earlier ones back, or remove that folder and train again"
+            )
         with locked(experiment.model_folder, wait=True):
             if not _current(experiment, data_root):
                 about = f"no latents of this {experiment.model.upper()}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,7 +43,8 @@ def study_curves(
             epochs = np.arange(1, values.shape[1] + 1)
             axis.fill_between(epochs, values.min(0), values.max(0), color=colour, alpha=0.15, lw=0)
             dot = "o" if len(epochs) == 1 else ""
-            axis.plot(epochs, values.mean(0), dot, ls="-", ms=4, color=colour, label=labels[key])
+            line: dict[str, Any] = {"marker": dot, "ms": 4, "color": colour, "label": labels[key]}
+            axis.plot(epochs, values.mean(0), ls="-", **line)
         axis.set(title=title, xlabel="epoch")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         if title in logarithmic:
