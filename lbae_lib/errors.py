@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 
@@ -29,6 +29,11 @@ class FormatError(LbaeError):
 
 class WriteError(LbaeError):
     """A file cannot be written, or another run is using its folder; the old file is unchanged."""
+
+
+def first_names(names: Sequence[str], most: int) -> str:
+    """The first of some names, and "…" if there are more: "a, b, c, …"."""
+    return ", ".join([*names[:most], *["…"] * (len(names) > most)])
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import statistics
 from itertools import product
 from pathlib import Path
@@ -42,7 +41,6 @@ from lbae_lib.models.config import NetworkConfig
 from lbae_lib.models.encoding import decode, encode
 from lbae_lib.models.model_files import load_model, save_model
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
 PUBLISHED = {
     "mnist": PROJECT / "results/laptop/mnist/lbae/model.safetensors",
     "digits": PROJECT / "results/quick/digits/lbae/model.safetensors",
@@ -177,18 +175,6 @@ def test_the_book_has_the_models_whose_latents_are_known(folder, result, trained
     assert json.loads(stored)["title"] == '</script>"<b>'
     monkeypatch.setattr(page_explorer, "_LARGEST", 1000)
     assert explorer_page([result]) == "There is no model to explore yet.\n"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -59,15 +61,21 @@ def ensure_latents(experiment: Experiment, data_root: Path, device: str = "auto"
     return LATENTS.path(experiment)
 
 
+def are_current(about: Mapping[str, Any], experiment: Experiment, data_root: Path) -> bool:
+    """Whether latents are of the experiment's model and images, by what their file says."""
+    model = sha256_file(MODEL.required(experiment))
+    images = load_images(experiment, data_root).hashes
+    return about["model_sha256"] == model and about["images_sha256"] == images
+
+
 def _current(experiment: Experiment, data_root: Path) -> bool:
     """Whether there are latents, of this model and these images."""
-    model = MODEL.required(experiment)
+    MODEL.required(experiment)
     try:
         about = read_description(LATENTS.path(experiment), "latents")
     except CheckpointError:
         return False
-    images = load_images(experiment, data_root).hashes
-    return about["model_sha256"] == sha256_file(model) and about["images_sha256"] == images
+    return are_current(about, experiment, data_root)
 
 
 def _encode(experiment: Experiment, data_root: Path, device: str) -> Path:

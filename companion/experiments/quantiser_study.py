@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import base64
-import io
 import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
 from companion.experiments.extractor import load_extractor
@@ -23,6 +21,7 @@ from companion.experiments.quantisers import (
     indices_of_bits,
 )
 from companion.experiments.study_training import StudyAutoencoder, Task, train_study
+from companion.png import png_bytes
 from lbae_lib.errors import DataError
 from lbae_lib.latent.autoregressive import fit_autoregressive
 from lbae_lib.latent.bit_models import Factorised, entropy
@@ -207,6 +206,4 @@ def _measured_path(model: StudyAutoencoder, path: Tensor, scores: _Scores) -> di
 def png_of_rows(rows: Tensor) -> str:
     """Rows of images, uint8 (R, K, C, S, S), as a PNG file in base 64."""
     pixels = rows.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)  # (R·S, K·S, C)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels.squeeze(2).numpy()).save(buffer, format="png", optimize=True)
-    return base64.b64encode(buffer.getvalue()).decode()
+    return base64.b64encode(png_bytes(pixels.numpy())).decode()

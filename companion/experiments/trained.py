@@ -9,13 +9,13 @@ from pathlib import Path
 from torch import Tensor
 
 from companion.experiments.artifacts import LATENTS, MODEL
-from companion.experiments.encoding import ensure_latents
+from companion.experiments.encoding import are_current, ensure_latents
 from companion.experiments.images import SPLITS, Images, changed_images, load_images
 from companion.experiments.profiles import Experiment
 from lbae_lib.bits import unpack_bits
 from lbae_lib.data.images import Dataset, ImageSet
 from lbae_lib.errors import CheckpointError
-from lbae_lib.files import read_tensors, sha256_file
+from lbae_lib.files import read_tensors
 from lbae_lib.models.autoencoders import LBAE, VAE
 from lbae_lib.models.model_files import load_model, load_vae
 
@@ -107,17 +107,15 @@ def _load_latents(
 ) -> tuple[dict[str, Tensor], Images]:
     """Latents of the experiment's model, encoded first if there are none, and their images."""
     path = ensure_latents(experiment, data_root, device)
-    model = MODEL.required(experiment)
     latents, about = read_tensors(path, "latents")
-    images = load_images(experiment, data_root)
-    if about["model_sha256"] != sha256_file(model) or about["images_sha256"] != images.hashes:
+    if not are_current(about, experiment, data_root):  # another run replaced them meanwhile
         changes = changed_images(experiment)
         raise CheckpointError(
             f"{path} was encoded by another model or from other images"
             f"{f' ({changes})' if changes else ''}: run "
             f"`{LATENTS.command_line(experiment)}` again"
         )
-    return latents, images
+    return latents, load_images(experiment, data_root)
 
 
 def _with_test(values: Mapping[str, Tensor], chosen: Tensor) -> dict[str, Tensor]:

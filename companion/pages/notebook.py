@@ -25,18 +25,18 @@ from companion.experiments.profiles import Experiment, load_experiment
 from companion.experiments.records import is_imported, read_record
 from companion.experiments.trained import Baseline, Trained, load_baseline, load_trained
 from companion.pages.page import Page, check_run, page_folder
-from companion.paper.comparisons import short_schedule
-from companion.paper.decisions import Decision, Outcome, undecided
+from companion.paper.comparisons import schedule_gate
+from companion.paper.decisions import COLLAPSED
 from companion.project import project_root
 from lbae_lib.coding.codec import Codec
-from lbae_lib.data.registry import paper_counterpart, with_home
+from lbae_lib.data.registry import with_home
 from lbae_lib.files import sha256_file
 from lbae_lib.metrics.classifier import ClassifierFeatures
 from lbae_lib.metrics.evaluate import DEFAULT_PROTOCOL
 from lbae_lib.models.hardware import choose_device
 from lbae_lib.models.model_files import PROGRESS_FILE
 
-_COLLAPSED = "all training latents are equal: train longer, or add images that differ"
+_ALL_EQUAL = "all training latents are equal: train longer, or add images that differ"
 
 
 @dataclass(kw_only=True)
@@ -158,26 +158,12 @@ class Notebook(Page):
             *claims,
         )
 
-    def verdict(
-        self,
-        key: str,
-        evidence: str,
-        answer: bool | Outcome | Decision,
-        reading: str = "",
-        decides: bool = True,
-    ) -> None:
-        """As :meth:`~companion.pages.page.Page.verdict`; open if the latents have collapsed."""
-        decision = Decision.of(answer)
-        if self.collapsed and decision.outcome in (Outcome.HOLDS, Outcome.FAILS):
-            decision = undecided(_COLLAPSED, decision.rule)
-        super().verdict(key, evidence, decision, reading, decides)
-
     def closed_gates(self) -> dict[str, str]:
-        """The page's gates, and "schedule" if the model cannot refute a claim."""
-        run, info = self.training_results(), self.experiment.dataset
+        """The page's gates, and those that the model closes."""
+        run = self.training_results()
         seen = None if "imported" in run else run["epochs"] * run["images"]["train"]
-        why = short_schedule(seen, paper_counterpart(info), info.embedded)
-        return self.closed | ({"schedule": why} if why else {})
+        collapsed = {COLLAPSED: _ALL_EQUAL} if self.collapsed else {}
+        return self.closed | schedule_gate(seen, self.experiment.dataset) | collapsed
 
     def generator(self, offset: int = 0) -> torch.Generator:
         """A generator seeded by the notebook's ``seed`` and ``offset``."""

@@ -26,7 +26,15 @@ from companion.figures.style import save_figure
 from companion.pages.player import player_html
 from companion.pages.tables import Rows, csv_table, download_links, html_table, latex_table
 from companion.paper.claims import declared
-from companion.paper.decisions import Decision, Outcome, Verdict, by_claim, gated, outcome_of
+from companion.paper.decisions import (
+    COLLAPSED,
+    Decision,
+    Outcome,
+    Verdict,
+    by_claim,
+    gated,
+    outcome_of,
+)
 from companion.project import RUNS, is_published, project_root
 from lbae_lib.errors import ConfigError
 from lbae_lib.files import replacing, write_text
@@ -187,7 +195,8 @@ class Page:
                 f"the claim {key!r} is judged on page {claim.page}, not on {self.name}: change its "
                 "page in companion/paper/claims.yaml"
             )
-        decision = gated(Decision.of(answer), claim.gates, self.closed_gates())
+        closed = self.closed_gates()
+        decision = gated(gated(Decision.of(answer), [COLLAPSED], closed), claim.gates, closed)
         evidence = " ".join(filter(None, (evidence.rstrip(".") + ".", decision.text)))
         self.verdicts.append(Verdict(key, evidence, decision.outcome, reading, decides))
 

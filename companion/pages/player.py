@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 import json
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image
 from torch import Tensor
 
 from companion.figures.grids import tile
+from companion.png import png_bytes
 
 _WIDTH = 480  # of a frame, about; in CSS pixels
 # The frames lie side by side. The slider moves the window over them and announces the label.
@@ -44,9 +43,7 @@ def player_html(
     tiles = [tile(images, columns) for images in frames]
     height, width = tiles[0].shape[:2]
     scale = max(1, round(_WIDTH / width))
-    buffer = io.BytesIO()
-    Image.fromarray(np.concatenate(tiles, axis=1)).save(buffer, format="png", optimize=True)
-    png = buffer.getvalue()
+    png = png_bytes(np.concatenate(tiles, axis=1))
     source = base64.b64encode(png).decode()
     window = (
         f"width:{width * scale}px;max-width:100%;aspect-ratio:{width}/{height};"

@@ -11,8 +11,7 @@ from companion.experiments.artifacts import ROLES
 from companion.experiments.profiles import Experiment, load_experiment
 from companion.experiments.records import read_record
 from companion.pages.page import Page, check_run, page_folder
-from companion.paper.comparisons import short_schedule
-from lbae_lib.data.registry import paper_counterpart
+from companion.paper.comparisons import schedule_gate
 from lbae_lib.files import sha256_file
 
 
@@ -65,9 +64,8 @@ class StudyPage(Page):
 
     def closed_gates(self) -> dict[str, str]:
         """The page's gates, and "schedule" if its models cannot refute a claim."""
-        info, seen = self.experiment.dataset, self.images["train"] * self.options["epochs"]
-        why = short_schedule(seen, paper_counterpart(info), info.embedded)
-        return super().closed_gates() | ({"schedule": why} if why else {})
+        seen = self.images["train"] * self.options["epochs"]
+        return super().closed_gates() | schedule_gate(seen, self.experiment.dataset)
 
     def _options(self) -> dict[str, Any]:
         return {"dataset": self.experiment.dataset.name} | super()._options()

@@ -16,7 +16,7 @@ from companion.analysis.spread import Spread
 from companion.paper.decisions import Decision, Outcome, all_hold, undecided
 from companion.paper.limits import CLEAR, LIMITS, above, judge
 from companion.paper.tables import published
-from lbae_lib.data.registry import PAPER_DATASETS
+from lbae_lib.data.registry import PAPER_DATASETS, DatasetInfo, paper_counterpart
 
 SEEDS = 3  # trainings of each model, at least, that a comparison of two models needs
 # A model that saw at least this share of the paper's images can refute a claim.
@@ -151,6 +151,17 @@ def short_schedule(seen: int | None, counterpart: str | None, stand_in: bool) ->
         f"a short schedule cannot refute: the model saw {seen / 1e6:.3g} million images, the "
         f"paper's {paper_images(counterpart) / 1e6:.3g} million; train on half of them at least"
     )
+
+
+def schedule_gate(seen: int | None, info: DatasetInfo) -> dict[str, str]:
+    """The gate "schedule" with its reason if a model cannot refute a claim, else nothing.
+
+    Args:
+        seen: see :func:`short_schedule`.
+        info: the data set.
+    """
+    why = short_schedule(seen, paper_counterpart(info), info.embedded)
+    return {"schedule": why} if why else {}
 
 
 def paper_images(dataset: str) -> int:

@@ -104,12 +104,15 @@ def only_if(decision: Decision, condition: Decision) -> Decision:
     return undecided(condition.why or "its condition does not hold", decision.rule)
 
 
+# The gate of every claim: latents that are all equal decide nothing.
+COLLAPSED = "collapsed"
 # What a gate does to the outcomes of a claim while it is closed.
 _CLOSED: Mapping[str, frozenset[Outcome]] = {
     "schedule": frozenset({Outcome.FAILS}),  # a short schedule cannot refute
     "blur": frozenset({Outcome.HOLDS, Outcome.FAILS}),
+    COLLAPSED: frozenset({Outcome.HOLDS, Outcome.FAILS}),
 }
-GATES = tuple(_CLOSED)
+GATES = tuple(gate for gate in _CLOSED if gate != COLLAPSED)  # that a claim may name
 
 
 def gated(decision: Decision, gates: Iterable[str], closed: Mapping[str, str]) -> Decision:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from companion.analysis.training_seeds import TrainingSeeds
-from companion.paper.comparisons import better_model, lead, short_schedule
+from companion.paper.comparisons import better_model, lead, schedule_gate
 from companion.paper.decisions import GATES, Decision, Outcome, gated, undecided
-from lbae_lib.data.registry import DatasetInfo, paper_counterpart
+from lbae_lib.data.registry import DatasetInfo
 
 _BLUR = ("lbae_reco", "control_blur_1.5")
 MISSING = "run `lbae study seeds`, which trains both models with several seeds"
@@ -42,9 +42,10 @@ class Trainings:
         """
         if seeds is None:
             return cls()
-        closed = {}
-        if why := short_schedule(seeds.seen, paper_counterpart(info), info.embedded):
-            closed["schedule"] = f"in the study of training seeds, {why}"
+        closed = {
+            gate: f"in the study of training seeds, {why}"
+            for gate, why in schedule_gate(seeds.seen, info).items()
+        }
         known = [name for name in evaluators if seeds.scored(name) is not None]
         blurred = [name for name in known if not _beats_blur(seeds, name)]
         if blurred:

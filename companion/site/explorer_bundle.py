@@ -7,19 +7,18 @@ built where the data set is not at hand. The decoder comes from the model's own 
 from __future__ import annotations
 
 import base64
-import io
 from bisect import bisect_left
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
 from companion.experiments.artifacts import EXPLORER
 from companion.experiments.images import attribute_table
 from companion.experiments.trained import Trained
+from companion.png import png_bytes
 from lbae_lib.data.images import ImageSet
 from lbae_lib.errors import DataError
 from lbae_lib.files import read_json, sha256_file
@@ -196,11 +195,7 @@ def _pair_error(sampler: Sampler, truth: Moments) -> float:
 
 def strip_png(images: Tensor) -> bytes:
     """Images (K, C, S, S), uint8, side by side as a PNG file."""
-    pixels = torch.cat(list(images), dim=2).permute(1, 2, 0).numpy()
-    buffer = io.BytesIO()
-    plain = np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-    Image.fromarray(plain).save(buffer, format="png", optimize=True)
-    return buffer.getvalue()
+    return png_bytes(torch.cat(list(images), dim=2).permute(1, 2, 0).numpy())
 
 
 def read_summary(path: Path, model: Path) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ from companion.experiments.records import RECORD_FILE, TABLES, read_record
 from companion.options import Datasets, Profile, dataset_names
 from companion.project import PUBLISHED, RUNS, in_force, project_root, results_in_force
 from companion.site.contents import write_published_contents
+from companion.workflow.notebooks import executed_notebooks
 from companion.workflow.plan import BOOK, make_plan
 from lbae_lib.errors import LbaeError
 from lbae_lib.locks import locked
@@ -90,12 +91,11 @@ def _check_commits(experiment: Experiment, unclean: bool) -> None:
 
 def _files(experiment: Experiment) -> Iterator[tuple[Path, Path]]:
     """What is published of a data set: place below its folder, and the file."""
-    for page in results_in_force(f"{experiment.place}/[0-9]*.ipynb"):
-        if not page.name.endswith(".log.ipynb"):
-            yield Path(page.name), page
-            folder = page.with_suffix("")
-            for file in folder.iterdir():
-                yield Path(folder.name, file.name), file
+    for page in executed_notebooks(experiment.place):
+        yield Path(page.name), page
+        folder = page.with_suffix("")
+        for file in folder.iterdir():
+            yield Path(folder.name, file.name), file
     weights = MODEL.path(experiment)
     whole = weights.exists() and weights.stat().st_size <= LARGEST_WEIGHTS
     whole_or_not = [*(ROLES[name][0] for name in STUDIES), EXTRACTOR]  # of no LBAE

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import html
-import io
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image
 from torch import Tensor
 
 from companion.figures.grids import tile
 from companion.figures.style import COLOURS, GREY
+from companion.png import png_bytes
 
 _WIDTH, _HEIGHT = 420, 130  # of a plot, in CSS pixels
 
@@ -26,7 +25,7 @@ def png(images: Tensor, columns: int, scale: int, gap: int = 2) -> bytes:
         gap: white pixels between images, before they are scaled.
     """
     pixels = tile(images, columns, gap).repeat(scale, axis=0).repeat(scale, axis=1)
-    return _encoded(pixels)
+    return png_bytes(pixels, quick=True)
 
 
 def bits_png(bits: Tensor, changed: Tensor, scale: int = 9) -> bytes:
@@ -46,7 +45,7 @@ def bits_png(bits: Tensor, changed: Tensor, scale: int = 9) -> bytes:
     canvas[: len(bits)][marked] = np.where(on, (213, 94, 0), (245, 190, 140))
     grid = canvas.reshape(rows, columns, 3).repeat(scale, axis=0).repeat(scale, axis=1)
     grid[::scale] = grid[:, ::scale] = 255
-    return _encoded(grid)
+    return png_bytes(grid, quick=True)
 
 
 def path_svg(curves: Sequence[tuple[str, Sequence[float]]], at: int) -> str:
@@ -77,9 +76,3 @@ def path_svg(curves: Sequence[tuple[str, Sequence[float]]], at: int) -> str:
         f'<line x1="{x[at]:.1f}" x2="{x[at]:.1f}" y1="8" y2="{_HEIGHT - 8}" stroke="{GREY}"/>'
         f"{''.join(lines)}</svg>"
     )
-
-
-def _encoded(pixels: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="png", compress_level=1)
-    return buffer.getvalue()

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from companion.experiments.records import SCORES, TABLES, comparable
 from companion.experiments.sources import module_sources, sources_hash
-from companion.project import project_root, results_in_force
+from companion.project import project_root
+from companion.workflow.notebooks import executed_notebooks
 from companion.workflow.staleness import page_reasons
 from lbae_lib.files import sha256_file
 
@@ -31,15 +32,13 @@ _PAGES = (
 def pages_in_force(profile: str) -> list[Path]:
     """The executed notebooks that the book of a profile shows: the user's own, else published.
 
-    Logs of runs that failed do not count, nor do results of the profile ``smoke`` elsewhere.
+    Results of the profile ``smoke`` do not count elsewhere.
     """
-    found = [*results_in_force("*/*/[0-9]*.ipynb"), *results_in_force(f"{profile}/[0-9]*.ipynb")]
     root = project_root()
     return [
         path
-        for path in found
-        if not path.name.endswith(".log.ipynb")
-        and comparable(path.relative_to(root).parts[1], profile)
+        for path in (*executed_notebooks("*/*"), *executed_notebooks(profile))
+        if comparable(path.relative_to(root).parts[1], profile)
     ]
 
 

@@ -10,7 +10,8 @@ from typer import Option
 
 from companion.experiments.artifacts import MODEL
 from companion.experiments.profiles import Experiment, load_experiment, load_profile, profile_names
-from companion.project import is_published, results_in_force
+from companion.project import is_published
+from companion.workflow.notebooks import executed_notebooks
 from companion.workflow.staleness import artifact_reasons, page_reasons
 from lbae_lib.data.registry import DATASETS, FOLDER_PREFIX
 from lbae_lib.errors import LbaeError
@@ -39,8 +40,7 @@ def _state(experiment: Experiment) -> str:
     pages = Counter(
         ("published" if is_published(page) else "run here")
         + (", out of date" if page_reasons(page) else "")
-        for page in results_in_force(f"{experiment.place}/[0-9]*.ipynb")
-        if not page.name.endswith(".log.ipynb")
+        for page in executed_notebooks(experiment.place)
     )
     parts += [f"{count} pages {state}" for state, count in pages.items()]
     return "; ".join(parts if pages else [*parts, "no pages"])

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from companion.experiments.artifacts import NEEDS
-from companion.project import project_root
+from companion.project import project_root, results_in_force
 from lbae_lib.errors import ConfigError, LbaeError, unknown
 
 # Options of `lbae`, and the folder of a run.
@@ -94,6 +94,16 @@ def parse_parameter(text: str) -> tuple[str, object]:
         return name, yaml.safe_load(value)
     except yaml.YAMLError as error:
         raise LbaeError(f"the value of {name} cannot be read: {error}") from None
+
+
+def executed_notebooks(place: str | Path) -> list[Path]:
+    """Executed notebooks, the user's own or published; logs of runs that failed do not count.
+
+    Args:
+        place: below ``runs/`` and ``results/``: a folder, or a pattern of folders.
+    """
+    found = results_in_force(f"{place}/[0-9]*.ipynb")
+    return [path for path in found if not path.name.endswith(".log.ipynb")]
 
 
 def _content(notebook: Path) -> dict[str, Any]:

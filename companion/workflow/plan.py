@@ -7,7 +7,7 @@ it at every call, even when there is nothing to do.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from companion.experiments.artifacts import (
 )
 from companion.experiments.profiles import Experiment, load_experiment
 from companion.experiments.records import SCORES, TABLES
-from companion.project import in_force
+from companion.project import in_force, project_root
 from companion.workflow.book_state import book_reasons
 from companion.workflow.notebooks import (
     notebook_metadata,
@@ -32,6 +32,7 @@ from companion.workflow.staleness import artifact_reasons, missing_run, page_rea
 from lbae_lib.errors import LbaeError
 
 BOOK = "book"
+STAMPS = ".snakemake/lbae"
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,17 @@ def _plan_artifact(
     title = f"{slug}: {artifact.doing(model)}"
     steps[key] = Step(key, title, command[0], words, tuple(reasons), before)
     return (key,)
+
+
+def stamp(profile: str, key: str) -> str:
+    """The file that marks the end of a step, relative to the project."""
+    return f"{STAMPS}/{profile}/{key}.done"
+
+
+def remove_stamps(profile: str, steps: Iterable[str]) -> None:
+    """Remove the stamps of steps, by their keys, so that Snakemake runs them."""
+    for key in steps:
+        (project_root() / stamp(profile, key)).unlink(missing_ok=True)
 
 
 def parse_duration(text: str) -> float:

@@ -19,13 +19,12 @@ from companion.options import Data, Datasets, Device, Profile, data_root, datase
 from companion.project import project_root
 from companion.workflow.book_state import BOOK_INDEX
 from companion.workflow.gpus import GPUS, visible_gpus
-from companion.workflow.plan import Step, make_plan, parse_duration
+from companion.workflow.plan import STAMPS, Step, make_plan, parse_duration, remove_stamps
 from companion.workflow.report_progress import ReportProgress
 from lbae_lib.errors import ConfigError, LbaeError, unknown
 from lbae_lib.files import write_json
 from lbae_lib.locks import locked
 
-_FOLDER = Path(".snakemake/lbae")
 _SECONDS_BETWEEN_LOOKS = 0.5
 
 
@@ -64,20 +63,16 @@ def report(
         return
     if steps:
         words = [sys.executable, "-m", "snakemake", "--nolock"]
-        words += ["--workflow-profile", f"profiles/{on}", "--cores", cores or _cores(root, on)]
+        settings = yaml.safe_load((root / f"profiles/{on}/config.yaml").read_text("utf-8"))
+        cores = cores or str(settings.get("cores", "all"))
+        words += ["--workflow-profile", f"profiles/{on}", "--cores", cores]
         words += ["--configfile", str(_config(root, profile, names, data, time_limit))]
         environment = {"LBAE_DEVICE": device}
-        settings = yaml.safe_load((root / f"profiles/{on}/config.yaml").read_text("utf-8"))
         if "executor" not in settings and (gpus := visible_gpus(device)):  # a cluster has its own
             environment[GPUS] = ",".join(gpus)
             words += ["--resources", f"gpu={len(gpus)}"]
         _run(words, environment, steps, profile)
     typer.echo(f"The book: {root / BOOK_INDEX}")
-
-
-def _cores(root: Path, on: str) -> str:
-    settings = yaml.safe_load((root / f"profiles/{on}/config.yaml").read_text("utf-8"))
-    return str(settings.get("cores", "all"))
 
 
 def _config(
@@ -87,8 +82,9 @@ def _config(
     content = {"profile": profile, "datasets": names}
     content |= {"data": str(data_root(data))} if data else {}
     content |= {"time_limit": time_limit} if time_limit else {}
-    write_json(root / _FOLDER / f"{profile}.json", content)
-    return root / _FOLDER / f"{profile}.json"
+    path = root / f"{STAMPS}/{profile}.json"
+    write_json(path, content)
+    return path
 
 
 def _run(
@@ -100,9 +96,8 @@ def _run(
     log.parent.mkdir(exist_ok=True)
     # Snakemake's own lock outlives a process that was killed; this one does not.
     with locked(root / ".snakemake") as lock, open(log, "w", encoding="utf-8") as lines:
-        for key in steps:  # stamps of an earlier report
-            (root / _FOLDER / profile / f"{key}.done").unlink(missing_ok=True)
-        progress = ReportProgress(steps, root / _FOLDER / profile, lines)
+        remove_stamps(profile, steps)  # of an earlier report
+        progress = ReportProgress(steps, profile, lines)
         snakemake = subprocess.Popen(
             words, cwd=root, env=os.environ | environment, encoding="utf-8", errors="replace",
             pass_fds=[lock], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

@@ -12,8 +12,8 @@ from statistics import mean
 from typing import TextIO
 
 from companion.experiments.records import RECORD_FILE
-from companion.project import in_force
-from companion.workflow.plan import Step
+from companion.project import in_force, project_root
+from companion.workflow.plan import Step, stamp
 from lbae_lib.errors import LbaeError
 from lbae_lib.files import read_json
 
@@ -27,13 +27,14 @@ class ReportProgress:
 
     Args:
         steps: of the plan, in their order.
-        stamps: the folder where the Snakefile marks the steps that have ended.
+        profile: of the report.
         log: takes everything that Snakemake and the steps write.
     """
 
-    def __init__(self, steps: dict[str, Step], stamps: Path, log: TextIO) -> None:
-        self._steps, self._stamps, self._log = steps, stamps, log
-        self._expected = _expected_seconds(steps, stamps.name)
+    def __init__(self, steps: dict[str, Step], profile: str, log: TextIO) -> None:
+        self._steps, self._log = steps, log
+        self._stamps = {key: project_root() / stamp(profile, key) for key in steps}
+        self._expected = _expected_seconds(steps, profile)
         self._done: list[str] = []
         self._begun: dict[str, float] = {}
         self._share: dict[str, float] = {}
@@ -57,7 +58,7 @@ class ReportProgress:
     def look(self) -> None:
         """See which steps have ended, and write what is new."""
         for key, step in self._steps.items():
-            if key not in self._done and (self._stamps / f"{key}.done").exists():
+            if key not in self._done and self._stamps[key].exists():
                 self._done.append(key)
                 begun = self._begun.get(key, self._started)
                 took = _clock(time.monotonic() - begun)

@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from companion.experiments.records import TABLES
-from companion.project import project_root
 from companion.workflow.gpus import GPUS
-from companion.workflow.plan import BOOK, make_plan, parse_duration
+from companion.workflow.plan import BOOK, make_plan, parse_duration, remove_stamps, stamp
 
 _MINUTES_ON_TOP = 20  # of a training's time limit: to load the images, and to score the model
 
@@ -37,12 +36,12 @@ class SnakemakePlan:
         names = config["datasets"]
         names = shlex.split(names) if isinstance(names, str) else [str(name) for name in names]
         self._steps = make_plan(self.profile, names)
-        for key in self._steps if main else ():
-            (project_root() / self.stamp(key)).unlink(missing_ok=True)
+        if main:
+            remove_stamps(self.profile, self._steps)
 
     def stamp(self, key: str) -> str:
         """The file that marks the end of a step."""
-        return f".snakemake/lbae/{self.profile}/{key}.done"
+        return stamp(self.profile, key)
 
     def stamps(self, keys: Sequence[str] | None = None) -> list[str]:
         """The stamps of steps, by default of all that have to run."""

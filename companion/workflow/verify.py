@@ -22,7 +22,12 @@ from companion.experiments.records import RECORD_FILE, read_record
 from companion.options import Data, Dataset, Device, Profile, data_root
 from companion.project import RUNS, project_root, results_in_force
 from companion.workflow.comparison import Check, compare_figures, compare_results
-from companion.workflow.notebooks import GIVEN, notebook_needs, notebook_path
+from companion.workflow.notebooks import (
+    GIVEN,
+    executed_notebooks,
+    notebook_needs,
+    notebook_path,
+)
 from companion.workflow.staleness import page_reasons
 from lbae_lib.errors import ConfigError, LbaeError
 from lbae_lib.files import sha256_file
@@ -150,8 +155,7 @@ def run_again(
 
 def _pages(experiment: Experiment) -> dict[str, Path]:
     """The executed notebooks on a data set, by name."""
-    found = results_in_force(f"{experiment.place}/[0-9]*.ipynb")
-    return {page.stem: page for page in found if page.with_suffix("").is_dir()}
+    return {page.stem: page for page in executed_notebooks(experiment.place)}
 
 
 def _copy_models(experiment: Experiment, target: Path, scratch: Path) -> None:

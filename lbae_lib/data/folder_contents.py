@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lbae_lib.data.folder_layout import TABLES, list_folder
-from lbae_lib.errors import CheckpointError, DataError, WriteError
+from lbae_lib.errors import CheckpointError, DataError, WriteError, first_names
 from lbae_lib.files import read_json, sha256_file, write_json
 
 _DIGITS = 16  # of each file's SHA-256: enough to tell files from others
@@ -60,9 +60,8 @@ class FolderContents:
         parts: list[str] = []
         for what, names in (("added", added), ("removed", removed), ("changed", changed)):
             if names:
-                shown = f"{', '.join(names[:_NAMES])}{', …' * (len(names) > _NAMES)}"
                 verb = f"{_counted(names)} {what}" if not parts else f"{len(names):,} {what}"
-                parts.append(f"{verb} ({shown})")
+                parts.append(f"{verb} ({first_names(names, _NAMES)})")
         return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
 
 

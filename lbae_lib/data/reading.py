@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lbae_lib.errors import first_names
+
 _NAMES = 3  # of the files that a reason names
 _CLASSES = 6  # that a line names
 
@@ -41,7 +43,7 @@ class Reading:
         """What was skipped, why, and the first names; "" if nothing was."""
         total = sum(map(len, self.skipped.values()))
         reasons = [
-            f"{len(names):,} {reason} ({', '.join(names[:_NAMES])}{', …' * (len(names) > _NAMES)})"
+            f"{len(names):,} {reason} ({first_names(names, _NAMES)})"
             for reason, names in self.skipped.items()
         ]
         return f"skipped {total:,}: {', '.join(reasons)}" if total else ""
@@ -52,8 +54,7 @@ class Reading:
         shown = f"{self.folder}: read {total:,} image{'s' * (total != 1)}"
         shown += f" ({', '.join(splits)})" if splits else ""
         if self.classes:
-            more = ", …" * (len(self.classes) > _CLASSES)
-            shown += f" of {len(self.classes)} classes ({', '.join(self.classes[:_CLASSES])}{more})"
+            shown += f" of {len(self.classes)} classes ({first_names(self.classes, _CLASSES)})"
         applied = [f"{count:,} {what}" for what, count in self.applied.items()]
         parts = [shown, *filter(None, [", ".join(applied)]), *self.notes, self.left_out]
         return "; ".join(part for part in parts if part)

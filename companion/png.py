@@ -1,0 +1,23 @@
+"""Pixels as a PNG file in memory."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+
+def png_bytes(pixels: np.ndarray[Any, np.dtype[np.uint8]], quick: bool = False) -> bytes:
+    """A PNG file.
+
+    Args:
+        pixels: uint8 (H, W), (H, W, 1) or (H, W, 3).
+        quick: written quickly, rather than small.
+    """
+    plain = np.ascontiguousarray(pixels[..., 0] if pixels.shape[2:] == (1,) else pixels)
+    buffer = io.BytesIO()
+    options: dict[str, Any] = {"compress_level": 1} if quick else {"optimize": True}
+    Image.fromarray(plain).save(buffer, format="png", **options)
+    return buffer.getvalue()
