@@ -155,9 +155,10 @@ def bits_record(sizes: Sequence[int], output: Path) -> None:
     header = ("step", *(f"N = {size:,}: s" for size in sizes), "exponent", "N in an hour",
               "N × N matrices at the peak")  # fmt: skip
     caption = (
-        "Seconds on synthetic latents of 50 patterns with a fifth of the bits flipped; the exponent "
-        f"of N from N = {FROM} on, and the N at which the fitted time is an hour, an extrapolation; "
-        f"peak memory above the inputs at N = {sizes[-1]:,}, in matrices of float64 (8 N² bytes)."
+        "Seconds on synthetic latents of 50 patterns with a fifth of the bits flipped; the "
+        f"exponent of N from N = {FROM} on, and the N at which the fitted time is an hour, an "
+        f"extrapolation; peak memory above the inputs at N = {sizes[-1]:,}, in matrices of float64 "
+        "(8 N² bytes)."
     )
     alt = "Seconds of each step of the latent mathematics against the number of bits"
     path = write_record(
@@ -198,8 +199,8 @@ def training_record(output: Path) -> None:
     }  # a block more, at four times the pixels
     planned = [
         f"{name} at {side} px, {seen / 1e6:,.0f} million images seen: "
-        f"{seen * per_image[side] / 1e18:,.1f} EFLOP, {seen * per_image[side] / speed / 86400:,.0f} "
-        "days on this machine"
+        f"{seen * per_image[side] / 1e18:,.1f} EFLOP, "
+        f"{seen * per_image[side] / speed / 86400:,.0f} days on this machine"
         for name, side, seen in PLANS
     ]
     header = ("network", "GFLOP an image", "images/s", "GFLOP/s")
