@@ -14,24 +14,14 @@ BINS = 40  # of the pair moments, from -1 to 1; each is 0.05 wide
 
 
 class Differences(NamedTuple):
-    """Total variation distances between two sets of bits, in [0, 1].
+    """Total variation distances between two sets of bits, in [0, 1]."""
 
-    Attributes:
-        positive: of the number of positive bits.
-        pairs: of the pair moments, in bins of 0.05.
-    """
-
-    positive: float
-    pairs: float
+    positive: float  # of the number of positive bits
+    pairs: float  # of the pair moments, in bins of 0.05
 
 
 def differences(bits: Tensor, truth: Tensor) -> Differences:
-    """How far two sets of bits are apart in what Figure 2 can show.
-
-    Args:
-        bits: samples, (K, N) in {-1, +1}.
-        truth: latents, (L, N) in {-1, +1}.
-    """
+    """How far samples (K, N) and latents (L, N) are apart in what Figure 2 can show."""
     positive = total_variation(weight_distribution(bits), weight_distribution(truth))
     pairs = total_variation(pair_density(moments(bits)), pair_density(moments(truth)))
     return Differences(positive, pairs)

@@ -28,19 +28,12 @@ STEPS = 10  # of an interpolation, as in the paper's Figure 10
 
 @dataclass(frozen=True)
 class ImageSource:
-    """A row of a table of scores.
+    """A row of a table of scores."""
 
-    Attributes:
-        label: for tables and figures.
-        draw: (count, generator) to uint8 images (count, C, S, S) in random order.
-        random: whether another seed gives other images.
-        note: how it was fitted, for a table of its own; empty if the label says enough.
-    """
-
-    label: str
-    draw: Callable[[int, torch.Generator], Tensor]
-    random: bool = True
-    note: str = ""
+    label: str  # for tables and figures
+    draw: Callable[[int, torch.Generator], Tensor]  # to uint8 (count, C, S, S), shuffled
+    random: bool = True  # whether another seed gives other images
+    note: str = ""  # how it was fitted, for a table of its own; empty if the label says enough
 
 
 def lbae_sources(trained: Trained, samplers: FittedSamplers) -> dict[str, ImageSource]:
@@ -48,10 +41,6 @@ def lbae_sources(trained: Trained, samplers: FittedSamplers) -> dict[str, ImageS
 
     The paper's columns are "reco", "uniform", "clip" and "interp_authors". Rows of "between" leave
     the ends of paths out.
-
-    Args:
-        trained: the model with its latents.
-        samplers: of the training latents.
     """
     sources = {"reco": reconstructions(trained.model, trained.bits("test"))}
     for key in ("uniform", "independent", "direct", "clip", "nearest", "mixture"):
@@ -82,13 +71,7 @@ def interpolations(
     """Paths between random pairs of test images, ``STEPS`` images each.
 
     With the authors' procedure, the images of the two true latents stand before and after the
-    path, as in their code.
-
-    Args:
-        trained: the model with its latents.
-        sampler: of any rank.
-        inversion: key of :data:`companion.analysis.inversions.INVERSIONS`.
-        ends: whether the first and last image of a path, and the true ones, are among the images.
+    path, as in their code. Without ``ends``, neither these nor the path's own ends are drawn.
     """
     method, latents = INVERSIONS[inversion], trained.bits("test").double()
     if method.full_rank:
@@ -111,12 +94,7 @@ def interpolations(
 
 
 def baseline_interpolations(trained: Trained, key: str) -> ImageSource:
-    """Paths without hyperplanes between random pairs of test images, ends left out.
-
-    Args:
-        trained: the model with its images and latents.
-        key: of :data:`companion.analysis.path_images.BASELINES`.
-    """
+    """Paths of a key of :data:`BASELINES` between random pairs of test images, ends left out."""
     latents = trained.bits("test")
 
     def draw(count: int, generator: torch.Generator) -> Tensor:
@@ -130,9 +108,7 @@ def baseline_interpolations(trained: Trained, key: str) -> ImageSource:
 def vae_sources(baseline: Baseline, components: int = 10) -> dict[str, ImageSource]:
     """Reconstructions, samples and interpolations of a VAE.
 
-    Args:
-        baseline: the model with its posteriors.
-        components: Gaussians of the mixture, fitted to posterior samples of training images.
+    The mixture has ``components`` Gaussians, fitted to posterior samples of training images.
     """
     model = baseline.model
     means, log_variances = baseline.means["train"], baseline.log_variances["train"]
@@ -176,9 +152,6 @@ def control_sources(images: Mapping[str, ImageSet]) -> dict[str, ImageSource]:
 
     All but "validation" are made of training images, on which the in-domain extractor was
     trained.
-
-    Args:
-        images: by split.
     """
     train, validation = images["train"], images["validation"]
 

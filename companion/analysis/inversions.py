@@ -23,22 +23,14 @@ from lbae_lib.latent.inversion import Inversion
 
 @dataclass(frozen=True)
 class InversionMethod:
-    """A way from latents back to hyperplane normals.
+    """A way from latents back to hyperplane normals."""
 
-    Attributes:
-        label: for tables and figures.
-        invert: from latents (K, N), a sampler and the generator of random margins.
-        full_rank: whether it needs a sampler of full rank; see
-            :func:`lbae_lib.latent.inversion.full_rank`.
-        boundary: whether bits are those of Eq. 12; if not, the raw signs.
-        scored_ends: whether the true latents stand before and after a path that is scored, as in
-            the authors' code.
-    """
-
-    label: str
+    label: str  # for tables and figures
+    # From latents (K, N), a sampler and the generator of random margins
     invert: Callable[[Tensor, HyperplaneSampler, torch.Generator], Inversion]
-    full_rank: bool = False
-    boundary: bool = True
+    full_rank: bool = False  # needs a sampler of full rank
+    boundary: bool = True  # whether bits are those of Eq. 12; if not, the raw signs.
+    # Whether the true latents stand before and after a path that is scored, as in the authors' code
     scored_ends: bool = False
 
 
@@ -86,20 +78,11 @@ _TURN = 1e-6  # of a normal, in radians, that would be opposite to another
 def paths_between(
     sampler: HyperplaneSampler, source: Tensor, target: Tensor, steps: int, boundary: bool = True
 ) -> Tensor:
-    """The bits along great circles between normals, also between opposite ones.
+    """The bits along great circles between normals (K, R), float32 (K, steps, N) in {-1, +1}.
 
     Opposite normals, as those of complementary latents can be, have no single shortest path. A
-    random one is taken: the target is turned by a millionth.
-
-    Args:
-        sampler: holds V, of rank 2 at least.
-        source: normals, (K, R).
-        target: normals, (K, R).
-        steps: T >= 2, the number of points.
-        boundary: whether bits are those of Eq. 12; if not, the raw signs.
-
-    Returns:
-        float32 (K, T, N) in {-1, +1}.
+    random one is taken: the target is turned by a millionth. With ``boundary``, bits are those of
+    Eq. 12, else the raw signs.
     """
     ends = (normalize(source.double(), dim=1), normalize(target.double(), dim=1))
     opposite = (ends[0] + ends[1]).norm(dim=1) < _TURN
@@ -112,18 +95,11 @@ def paths_between(
 
 @dataclass(frozen=True)
 class SignRules:
-    """What normals get wrong by Eq. 12, and by the raw signs of V r.
+    """What normals get wrong by Eq. 12, and by the raw signs of V r."""
 
-    Attributes:
-        by_boundary: wrong bits by Eq. 12, int64 (K,).
-        raw: wrong bits by the raw signs, int64 (K,).
-        behind: whether the boundary vector is on the negative side, so that Eq. 12 complements the
-            raw signs: bool (K,).
-    """
-
-    by_boundary: Tensor
-    raw: Tensor
-    behind: Tensor
+    by_boundary: Tensor  # wrong bits by Eq. 12, int64 (K,).
+    raw: Tensor  # wrong bits by the raw signs, int64 (K,)
+    behind: Tensor  # whether the boundary vector is behind, so that Eq. 12 complements, bool (K,)
 
     @classmethod
     def of(cls, found: Inversion, latents: Tensor, sampler: HyperplaneSampler) -> SignRules:
@@ -138,15 +114,10 @@ class SignRules:
 
 @dataclass(frozen=True)
 class HammingPaths:
-    """Distances along paths, measured both ways (Figure 9).
+    """Distances along paths, measured both ways (Figure 9)."""
 
-    Attributes:
-        own: distances from the path's own first and last point, as in the authors' code.
-        true: distances from the true latents, as the paper's text says.
-    """
-
-    own: tuple[Tensor, Tensor]
-    true: tuple[Tensor, Tensor]
+    own: tuple[Tensor, Tensor]  # from the path's own first and last point, as the authors' code
+    true: tuple[Tensor, Tensor]  # distances from the true latents, as the paper's text says
 
     @classmethod
     def of(cls, path: Tensor, source: Tensor, target: Tensor) -> HammingPaths:

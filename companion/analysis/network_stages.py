@@ -13,19 +13,12 @@ from lbae_lib.models.networks import parameter_count
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of the network.
+    """One stage of the network."""
 
-    Attributes:
-        part: "encoder" or "decoder".
-        name: e.g. "residual block ↓".
-        shape: of its output for one image, (C, S, S) or (N,).
-        parameters: number of them, batch norm included.
-    """
-
-    part: str
-    name: str
-    shape: tuple[int, ...]
-    parameters: int
+    part: str  # "encoder" or "decoder"
+    name: str  # e.g. "residual block ↓"
+    shape: tuple[int, ...]  # of its output for one image, (C, S, S) or (N,)
+    parameters: int  # number of them, batch norm included
 
 
 def stages(model: LBAE) -> list[Stage]:

@@ -21,17 +21,11 @@ ABRUPT = 3.0  # a step this many times as large as the path's mean step is abrup
 
 @dataclass(frozen=True)
 class PathEnds:
-    """Pairs of test images between which paths run.
+    """Pairs of test images between which paths run."""
 
-    Attributes:
-        trained: the model with its images and latents.
-        source: indices of test images, int64 (K,).
-        target: indices of test images, int64 (K,).
-    """
-
-    trained: Trained
-    source: Tensor
-    target: Tensor
+    trained: Trained  # the model with its images and latents
+    source: Tensor  # indices of test images, int64 (K,)
+    target: Tensor  # indices of test images, int64 (K,)
 
     def bits(self) -> tuple[Tensor, Tensor]:
         """The latents of both ends, (K, N) each."""
@@ -80,15 +74,10 @@ def _pixel_blend(ends: PathEnds, steps: int, _: torch.Generator) -> Tensor:
 
 @dataclass(frozen=True)
 class PathBaseline:
-    """A way from image to image without hyperplanes.
+    """A way from image to image without hyperplanes."""
 
-    Attributes:
-        label: for tables and figures.
-        draw: ends, number of points and generator to uint8 images (K, T, C, S, S).
-    """
-
-    label: str
-    draw: Draw
+    label: str  # for tables and figures
+    draw: Draw  # ends, number of points and generator to uint8 images (K, T, C, S, S)
 
 
 BASELINES: Mapping[str, PathBaseline] = {
@@ -100,36 +89,19 @@ BASELINES: Mapping[str, PathBaseline] = {
 
 
 def path_images(ends: PathEnds, bits: Tensor) -> Tensor:
-    """Decoded paths between true latents: all points but the first and last are the path's.
-
-    Args:
-        ends: of the paths.
-        bits: (K, T, N) in {-1, +1}.
-
-    Returns:
-        uint8 (K, T, C, S, S).
-    """
+    """Images uint8 (K, T, C, S, S) of paths (K, T, N), with those of the true latents as ends."""
     return ends.closed(decode(ends.trained.model, bits.flatten(0, 1)).unflatten(0, bits.shape[:2]))
 
 
 @dataclass(frozen=True)
 class PathScores:
-    """How images change along paths; first and last image are those of the true latents.
+    """How images change along paths; first and last image are those of the true latents."""
 
-    Attributes:
-        distance: Fréchet distance of the images between the ends from the reference.
-        pixels: largest step over mean step of each path that changes, in RMS of the pixels, (K',).
-        features: the same in the distance of the extractor's features.
-        third_class: share of images between the ends in a class that neither end has; None
-            without classes.
-        one_change: share of paths on which the class changes at most once; None without classes.
-    """
-
-    distance: float
-    pixels: Tensor
-    features: Tensor
-    third_class: float | None
-    one_change: float | None
+    distance: float  # Fréchet distance of the images between the ends from the reference
+    pixels: Tensor  # largest over mean step of each path that changes, in RMS of the pixels, (K',)
+    features: Tensor  # the same in the distance of the extractor's features
+    third_class: float | None  # share between the ends in a class of neither; None without
+    one_change: float | None  # share of paths with at most one change of class; None without
 
     def abrupt(self) -> tuple[float, float]:
         """Share of paths with a step of more than ``ABRUPT`` mean steps: pixels, features."""
@@ -154,23 +126,14 @@ class PathScores:
 
 
 class PathMeter:
-    """Scores paths of images by the features of an in-domain classifier.
-
-    Args:
-        extractor: the classifier.
-        reference: test images, uint8 (K, C, S, S).
-    """
+    """Scores paths by the features of an in-domain classifier, against test images uint8."""
 
     def __init__(self, extractor: ClassifierFeatures, reference: Tensor) -> None:
         self.extractor = extractor
         self.reference = feature_statistics(extract(extractor, reference))
 
     def measure(self, images: Tensor) -> PathScores:
-        """Score paths.
-
-        Args:
-            images: uint8 (K, T, C, S, S) with T >= 3.
-        """
+        """Score paths of images, uint8 (K, T, C, S, S) with T >= 3."""
         count, steps = images.shape[:2]
         features = extract(self.extractor, images.flatten(0, 1)).unflatten(0, (count, steps))
         pixels = torch.cat([part.float().diff(dim=1).flatten(2).norm(dim=2) for part in

@@ -36,20 +36,13 @@ def with_current_names(entries: Mapping[str, T]) -> dict[str, T]:
 
 @dataclass(frozen=True)
 class ScoreRecord:
-    """The scores of one data set in one profile, as its metrics page recorded them.
+    """The scores of one data set in one profile, as its metrics page recorded them."""
 
-    Attributes:
-        dataset: name, or "folder:PATH".
-        profile: of the run.
-        content: from :meth:`companion.analysis.scoring.Scoreboard.results`.
-        verdicts: of the page, each with "claim", "evidence", "verdict".
-        trusted: by metric, whether the first evaluator's distance passed its control checks.
-    """
-
-    dataset: str
-    profile: str
-    content: Mapping[str, Any]
-    verdicts: tuple[Mapping[str, Any], ...] = ()
+    dataset: str  # name, or "folder:PATH"
+    profile: str  # of the run
+    content: Mapping[str, Any]  # from :meth:`companion.analysis.scoring.Scoreboard.results`
+    verdicts: tuple[Mapping[str, Any], ...] = ()  # of the page
+    # By metric, whether it passed its controls
     trusted: Mapping[str, bool] = field(default_factory=dict)
 
     @classmethod

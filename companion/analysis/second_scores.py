@@ -38,14 +38,7 @@ def second_board(
 ) -> Scoreboard:
     """The rows on which claims depend, under the keys that the page's first board has.
 
-    Args:
-        evaluator: the second one.
-        trained: the LBAE.
-        baseline: the VAE.
-        samplers: of the training latents.
-        chosen: numbers of the test images that are the reference.
-        seeds: of the draws.
-        cache: see :class:`Scoreboard`.
+    The test images with the numbers ``chosen`` are the reference.
     """
     own, other = trained.with_test(chosen), baseline.with_test(chosen)
     board = Scoreboard([evaluator], own.images["test"].images, seeds, cache)

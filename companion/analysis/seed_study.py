@@ -54,15 +54,10 @@ _OPTIONS_FILE = "options.json"  # beside a checkpoint: of which training it is
 
 
 def run(variant: str, task: Task, images: Images, experiment: Experiment) -> dict[str, Any]:
-    """Train a model, and score its reconstructions, samples and interpolations.
+    """Train a model, and score its reconstructions, samples and interpolations: JSON values.
 
-    Returns:
-        curves: train_loss, validation_loss and seconds by epoch.
-        best_epoch, images_per_second: of the training.
-        test_loss: reconstruction loss of test images.
-        sharpness: mean gradient of reconstructions, relative to that of test images.
-        scored: number of images by evaluator.
-        scores: evaluator -> row -> metric; the keys are those of the page of scores.
+    "curves" are by epoch, "sharpness" is relative to test images, "scored" has the number of images
+    by evaluator, and "scores" leads from evaluator to row to metric, as on the page of scores.
     """
     study = task.study
     assert isinstance(study, SeedStudy)
@@ -114,11 +109,7 @@ def configurations(
 def _trained(
     variant: str, task: Task, study: SeedStudy, experiment: Experiment
 ) -> tuple[LBAE | VAE, list[dict[str, float]], dict[str, Any]]:
-    """Train a model in a folder of its own, or resume its training.
-
-    Returns:
-        The model in eval mode, a line per epoch, and facts on its training.
-    """
+    """Train a model in a folder of its own, or resume; with a line per epoch and facts on it."""
     from lbae_lib.models.training import train  # Lightning takes seconds to import
 
     network, training = configurations(variant, task, study)

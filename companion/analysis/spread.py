@@ -12,15 +12,10 @@ CLEAR = 2  # standard deviations beyond which a difference is clear
 
 @dataclass(frozen=True)
 class Spread:
-    """A mean with its standard deviation over repetitions.
+    """A mean with its standard deviation over repetitions."""
 
-    Attributes:
-        mean: of the values.
-        deviation: sample standard deviation; None for a single value.
-    """
-
-    mean: float
-    deviation: float | None
+    mean: float  # of the values
+    deviation: float | None  # sample standard deviation; None for a single value
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
@@ -46,11 +41,6 @@ def lower(a: Spread, b: Spread, noise: float | None = None) -> bool | None:
     A difference is clear if it exceeds twice the standard deviation of the difference of two
     draws. With three seeds, equal distributions then pass for different ones in 3 cases of 100.
     Without a deviation, as from a single seed, nothing is decided.
-
-    Args:
-        a: a measure over seeds.
-        b: another measure over seeds.
-        noise: deviation of a measure that does not depend on the seed.
     """
     deviations = [noise if s.deviation is None else s.deviation for s in (a, b)]
     known = [d for d in deviations if d is not None]

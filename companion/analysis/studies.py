@@ -31,17 +31,11 @@ from lbae_lib.progress import progress_bar
 
 
 class StudyKind(NamedTuple):
-    """How a study is run.
+    """How a study is run."""
 
-    Attributes:
-        artifact: its record.
-        variants: label by key.
-        run: trains and measures a variant; JSON values.
-    """
-
-    artifact: Artifact
-    variants: Mapping[str, str]
-    run: Callable[[str, Task, Images, Experiment], dict[str, Any]]
+    artifact: Artifact  # its record
+    variants: Mapping[str, str]  # label by key
+    run: Callable[[str, Task, Images, Experiment], dict[str, Any]]  # trains and measures a variant
 
 
 KINDS: Mapping[str, StudyKind] = {
@@ -52,16 +46,7 @@ KINDS: Mapping[str, StudyKind] = {
 
 
 def run_study(name: str, experiment: Experiment, data_root: Path, device: str = "auto") -> Path:
-    """Train and measure what is missing, and write the study's record.
-
-    Args:
-        name: "bottlenecks", "quantisers" or "seeds".
-        experiment: the data set, and the profile that has the study's options.
-        data_root: where torchvision's data sets are.
-        device: "auto", "cpu" or "cuda".
-
-    Returns:
-        ``runs/<profile>/<data set>/<name>/record.json``.
+    """Train and measure what is missing, and write the study's record; returns its path.
 
     Raises:
         ConfigError: if there is no such study, or the profile has none for the data set.

@@ -19,12 +19,7 @@ _SHIFT = 0.12  # of a slab's back
 
 @styled
 def architecture(stages: Sequence[Stage], image_shape: tuple[int, ...]) -> Figure:
-    """Encoder and decoder as slabs: height is the side of the maps, depth their number.
-
-    Args:
-        stages: from :func:`companion.analysis.network_stages.stages`.
-        image_shape: (C, S, S).
-    """
+    """Encoder and decoder as slabs: height is the side of the maps, depth their number."""
     figure, (axis,) = new_figure(width=TWO_COLUMNS, height=2.6)
     slabs = [("image", "encoder", image_shape), *((s.name, s.part, s.shape) for s in stages)]
     x, sides = 0.0, []

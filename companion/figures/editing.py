@@ -22,10 +22,8 @@ def edit_strength(
     """Attribute found and others kept over the share of bits changed, one column per attribute.
 
     Classes exclude each other, so none is kept: the lower row then shows how far pixels change.
-
-    Args:
-        sweeps: attribute -> "mean" or "contrast" -> scores over thresholds.
-        controls: by attribute, the share found in untouched reconstructions.
+    ``sweeps`` has scores over thresholds by attribute and "mean" or "contrast"; ``controls`` the
+    share found in untouched reconstructions.
     """
     figure, axes = new_figure(
         len(sweeps), 2, width=TWO_COLUMNS, height=4.2, sharex="col", sharey="row"

@@ -28,16 +28,7 @@ _LINES = 9  # of a title or label, at most
 
 
 def tile(images: Tensor, columns: int, gap: int = _GAP) -> NDArray[np.uint8]:
-    """Images side by side, row by row.
-
-    Args:
-        images: uint8 (K, C, S, S), C of 1 or 3.
-        columns: images in a row.
-        gap: white pixels between them.
-
-    Returns:
-        uint8 (height, width, 3).
-    """
+    """Images uint8 (K, C, S, S), C of 1 or 3, row by row with gaps: uint8 (height, width, 3)."""
     if images.dtype != torch.uint8 or images.ndim != 4:
         raise ValueError(f"images are {images.dtype} {tuple(images.shape)}, not uint8 (K, C, S, S)")
     count, _, size, _ = images.shape
@@ -55,13 +46,7 @@ def tile(images: Tensor, columns: int, gap: int = _GAP) -> NDArray[np.uint8]:
 def image_grids(
     groups: Sequence[tuple[str, Tensor]], columns: int, width: float = TWO_COLUMNS
 ) -> Figure:
-    """Titled grids of images side by side.
-
-    Args:
-        groups: title and uint8 images (K, C, S, S) of each grid.
-        columns: images in a row of each grid.
-        width: inches, as nearly as whole pixels allow.
-    """
+    """Titled grids of images uint8 (K, C, S, S) side by side, of about ``width`` inches."""
     tiles = [tile(images, columns) for _, images in groups]
     between = _BETWEEN * (len(tiles) - 1)
     across = sum(pixels.shape[1] for pixels in tiles)
@@ -93,13 +78,9 @@ def image_rows(
     labels: Sequence[str] = (),
     width: float = TWO_COLUMNS,
 ) -> Figure:
-    """One grid, a row of images per row of ``rows``, with titles over columns and beside rows.
+    """One grid of images uint8 (rows, columns, C, S, S), with titles over columns and beside rows.
 
-    Args:
-        rows: uint8 (rows, columns, C, S, S).
-        titles: of the columns, from the left; there may be fewer.
-        labels: of the rows, from the top; none, or one for each row.
-        width: inches, as nearly as whole pixels allow.
+    There may be fewer titles than columns; there are no labels, or one for each row.
     """
     pixels, step = tile(rows.flatten(0, 1), rows.shape[1]), rows.shape[-1] + _GAP
     words = [literal(label, _LINE, _LINES) for label in labels]

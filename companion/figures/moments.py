@@ -44,10 +44,7 @@ def distribution(found: Mapping[str, LatentDistributions]) -> Figure:
 
     Upper row: the number of positive bits, and the Hamming distance of two latents. Lower row:
     E[b_i b_j] of all pairs of bits, and E[b_i] of all bits. Each panel states how far a sampler is
-    from the truth: total variation of what is drawn, and of single moments the RMS error.
-
-    Args:
-        found: by method, "truth" among them; see :data:`FIGURE_2` for the others.
+    from the "truth": total variation of what is drawn, and of single moments the RMS error.
     """
     figure, axes = new_figure(2, 2, height=4.9)
     truth = found["truth"]
@@ -76,12 +73,7 @@ def distribution(found: Mapping[str, LatentDistributions]) -> Figure:
 
 @styled
 def moment_scatter(found: Mapping[str, Moments], truth: Moments) -> Figure:
-    """Sampled moments over the truth, one column per method; upper row pairs, lower row first.
-
-    Args:
-        found: by method.
-        truth: moments of the training latents.
-    """
+    """Sampled moments over the truth, one column per method; upper row pairs, lower row first."""
     columns = len(found)
     figure, axes = new_figure(columns, 2, height=2 * 6.75 / columns + 0.2, sharex=True, sharey=True)
     every = max(1, len(truth.pairs) // _MAX_POINTS)
@@ -108,10 +100,6 @@ def moment_matrices(found: Mapping[str, Moments], truth: Moments) -> Figure:
 
     Average-linkage clustering of 1 - |E[b_i b_j]| of the truth orders the bits of every panel. If
     there are more bits than pixels, evenly spaced ones are shown.
-
-    Args:
-        found: by method.
-        truth: moments of the training latents.
     """
     own = truth.matrix[:-1, :-1].numpy()
     apart = 1 - np.abs(own[np.triu_indices(len(own), 1)])
@@ -134,12 +122,7 @@ def moment_matrices(found: Mapping[str, Moments], truth: Moments) -> Figure:
 
 @styled
 def spectrum(before: Tensor, after: Mapping[str, Tensor]) -> Figure:
-    """Eigenvalues of the Gram matrix before and after repairs.
-
-    Args:
-        before: eigenvalues of H, ascending.
-        after: by method.
-    """
+    """Eigenvalues of the Gram matrix H, ascending, before and after repairs."""
     figure, (left, right) = new_figure(2, height=2.2)
     ranks = np.arange(1, len(before) + 1)
     for axis in (left, right):

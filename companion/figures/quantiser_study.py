@@ -24,11 +24,8 @@ def rates(
 ) -> Figure:
     """Distortion over bits per image, a point for each seed: raw bits open, under the prior filled.
 
-    Args:
-        points: by variant, for each seed what :func:`companion.experiments.quantiser_study.run`
-            returns.
-        labels: of the variants.
-        titles: of the vertical axes: mean squared error, and Fréchet distance.
+    ``points`` has what :func:`companion.experiments.quantiser_study.run` returns for each seed;
+    ``titles`` are those of the mean squared error and of the Fréchet distance.
     """
     figure, axes = new_figure(2, height=3.1)
     for axis, title, name in zip(axes, titles, ("error", "distance"), strict=True):
@@ -47,12 +44,7 @@ def rates(
 
 @styled
 def pictures(files: Mapping[str, str], labels: Mapping[str, str]) -> Figure:
-    """The pictures of each variant, as its first seed left them.
-
-    Args:
-        files: by variant, a PNG file in base 64.
-        labels: of the variants.
-    """
+    """The pictures of each variant, PNG files in base 64, as its first seed left them."""
     columns = 2
     tiles = {
         key: np.asarray(Image.open(io.BytesIO(base64.b64decode(file))).convert("RGB"))

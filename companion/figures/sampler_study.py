@@ -30,9 +30,7 @@ _MARKS = {"held": "s", "favoured": "s", "fit": "^", "fit_favoured": "^"}
 def error_plane(found: Mapping[str, Sampled]) -> Figure:
     """Errors of pair moments against errors of first moments, one point per sampler.
 
-    Args:
-        found: by sampler; dotted lines go through "resampled", whose errors are the noise of as
-            many training latents.
+    Dotted lines go through "resampled", whose errors are the noise of as many training latents.
     """
     figure, (axis,) = new_figure(width=TWO_COLUMNS * 0.75, height=3.6)
     floor = found["resampled"]
@@ -55,11 +53,7 @@ def error_plane(found: Mapping[str, Sampled]) -> Figure:
 
 @styled
 def weights_and_distances(found: Mapping[str, Sampled]) -> Figure:
-    """Cumulative distributions of the number of positive bits and of distances to training latents.
-
-    Args:
-        found: by sampler.
-    """
+    """Cumulative distributions of positive bits and of distances to the training latents."""
     figure, axes = new_figure(2, width=TWO_COLUMNS, height=2.5, sharey=True)
     titles = ("positive bits", "bits to the nearest training latent")
     for axis, title, name in zip(axes, titles, ("positive", "distances"), strict=True):
@@ -80,9 +74,8 @@ def weights_and_distances(found: Mapping[str, Sampled]) -> Figure:
 def margins_on_path(panels: Mapping[str, tuple[Tensor, Tensor]], shown: int = 40) -> Figure:
     """Products V r on the path from one normal to another: a bit flips where its line crosses 0.
 
-    Args:
-        panels: title -> result of :func:`companion.analysis.geometry.margins_along`.
-        shown: largest number of differing bits that are drawn.
+    Panels have results of :func:`companion.analysis.geometry.margins_along`; at most ``shown``
+    differing bits are drawn.
     """
     figure, axes = new_figure(len(panels), width=TWO_COLUMNS, height=2.5)
     for axis, (title, (position, products)) in zip(axes, panels.items(), strict=True):
@@ -100,11 +93,7 @@ def margins_on_path(panels: Mapping[str, tuple[Tensor, Tensor]], shown: int = 40
 
 @styled
 def flips_on_spheres(examples: Mapping[str, tuple[Tensor, Tensor, Tensor]]) -> Figure:
-    """Paths between two normals, and the great circles on which bits flip.
-
-    Args:
-        examples: title -> V (3, 3), and the normals of source and target, (3,) each.
-    """
+    """Paths between two normals (3,), and the great circles of V (3, 3) on which bits flip."""
     figure = Figure(figsize=(TWO_COLUMNS, TWO_COLUMNS / len(examples) + 0.3), layout="constrained")
     for place, (title, (vectors, source, target)) in enumerate(examples.items(), start=1):
         axis = figure.add_subplot(1, len(examples), place, projection="3d")

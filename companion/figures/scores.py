@@ -23,11 +23,9 @@ from companion.figures.style import (
 
 @styled
 def precision_recall_curves(panels: Mapping[str, Mapping[str, tuple[str, Tensor]]]) -> Figure:
-    """PRD curves, one panel per data set (Figure 6).
+    """PRD curves, one panel per data set (Figure 6): by title and colour key a label and a curve.
 
-    Args:
-        panels: title -> colour key (see ``COLOURS``) -> label and curve (2, angles), precision
-            first.
+    A curve is (2, angles), precision first.
     """
     alone = len(panels) == 1  # then the legend is beside the panel, else below all
     columns = 2 if alone else len(panels)
@@ -54,9 +52,7 @@ def precision_recall_curves(panels: Mapping[str, Mapping[str, tuple[str, Tensor]
 def distance_bars(rows: Sequence[tuple[str, str, Spread]], unit: str) -> Figure:
     """Distances as points on a logarithmic axis, with their standard deviation over seeds.
 
-    Args:
-        rows: label, colour key and distance, from the top.
-        unit: what is measured, for the axis.
+    Rows have a label, a colour key and a distance, from the top.
     """
     figure, (axis,) = new_figure(width=TWO_COLUMNS * 0.9, height=0.19 * len(rows) + 0.6)
     for place, (_, key, distance) in enumerate(reversed(rows)):

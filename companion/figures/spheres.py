@@ -42,13 +42,7 @@ class Arrow(FancyArrowPatch):
 
 @styled
 def sphere_figures(example: SphereExample, normal: Tensor, gram: Tensor) -> Figure:
-    """Left, Figure 3: H, and bits as unit vectors. Right, Figure 4: a hyperplane gives them signs.
-
-    Args:
-        example: from :func:`companion.analysis.geometry.sphere_example`.
-        normal: of the hyperplane, (3,).
-        gram: H, (N+1, N+1).
-    """
+    """Left, Figure 3: H, bits as unit vectors. Right, Figure 4: a hyperplane gives them signs."""
     figure = Figure(figsize=(TWO_COLUMNS, 2.75))
     heat = figure.add_axes((0.01, 0.2, 0.27, 0.27 * TWO_COLUMNS / 2.75))
     left, right = (
@@ -85,14 +79,7 @@ def _heat_map(axis: Axes, below: Axes, gram: Tensor) -> None:
 def draw_rounding(
     axis: Axes3D, example: SphereExample, normal: Tensor, labels: bool = True
 ) -> None:
-    """A hyperplane, and bits in the colour of the side their vectors are on.
-
-    Args:
-        axis: to draw into.
-        example: from :func:`companion.analysis.geometry.sphere_example`.
-        normal: of the hyperplane, (3,).
-        labels: name vectors and signs.
-    """
+    """A hyperplane with a normal (3,), and bits in the colour of the side their vectors are on."""
     wire_sphere(axis)
     rows = example.vectors.double().numpy()
     direction = _unit(normal)

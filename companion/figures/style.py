@@ -126,12 +126,8 @@ def new_figure(
 ) -> tuple[Figure, list[Axes]]:
     """A figure with its axes in a flat list; call it inside a :func:`styled` function.
 
-    Args:
-        columns: number of axes side by side.
-        rows: number of axes above each other.
-        width: in inches.
-        height: in inches; by default it suits axes of about 3:2.
-        **options: for ``Figure.subplots``.
+    Sizes are in inches; the default height suits axes of about 3:2. Options are those of
+    ``Figure.subplots``.
     """
     height = height or rows * (width / columns) / 1.45
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -163,13 +159,7 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 
 def save_figure(figure: Figure, folder: Path, name: str) -> None:
-    """Save a figure as PNG, and as SVG if it has no pixels; equal figures have equal files.
-
-    Args:
-        figure: the figure.
-        folder: an existing folder.
-        name: of the files, without suffix.
-    """
+    """Save a figure as PNG, and as SVG if it has no pixels; equal figures have equal files."""
     with style_context(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # the caption says so
         pixels = figure.findobj(lambda a: isinstance(a, _ImageBase) or bool(a.get_rasterized()))

@@ -44,11 +44,7 @@ _MIXTURES = {
 
 
 def published_table(table: str) -> Table:
-    """One of the paper's tables in full: all methods, data sets and columns.
-
-    Args:
-        table: "table_1" to "table_5", or "supplement_table_1".
-    """
+    """One of the paper's tables in full, as named in ``tables.yaml``: all methods and columns."""
     cells = published_cells(table)
     order = [*COLUMNS, *cells["column"]]
     columns = sorted(
@@ -84,12 +80,9 @@ def beside_published(scores: ScoreRecord, evaluator: str) -> Table:
 
 
 def across(records: Iterable[ScoreRecord], table: str, metrics: Sequence[str]) -> Table:
-    """A table of the paper over all results here: the published value, then ours.
+    """ "table_1", "table_2" or "table_4" over all results here: the published value, then ours.
 
-    Args:
-        records: of all data sets.
-        table: "table_1", "table_2" or "table_4".
-        metrics: "frechet", or "kernel", or both PRD numbers.
+    The metrics are "frechet", or "kernel", or both PRD numbers.
     """
     parts = [", precision", ", recall"] if len(metrics) == 2 else [""]
     rows = []

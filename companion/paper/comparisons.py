@@ -29,11 +29,7 @@ def better_model(
 ) -> Decision:
     """Whether one model is better than another, by pairs of trainings with the same seed.
 
-    Args:
-        own: a measure of the first model, one value for each training seed.
-        other: of the second model, for the same seeds.
-        key: of the margin in :data:`companion.paper.limits.LIMITS`.
-        lower_is_better: whether a lower measure is a better one.
+    Each has a measure for each training seed. The margin has a key of :data:`LIMITS`.
     """
     if len(own) != len(other):
         raise ValueError(
@@ -57,14 +53,7 @@ def better_model(
 
 
 def lead(own: float, other: float, key: str, lower_is_better: bool = True) -> tuple[float, float]:
-    """By how much a measure is better than another, and the smallest lead that counts.
-
-    Args:
-        own: the first measure.
-        other: the second.
-        key: of the margin in :data:`companion.paper.limits.LIMITS`.
-        lower_is_better: whether a lower measure is a better one.
-    """
+    """By how much a measure is better than another, and the smallest lead that counts."""
     return (other - own) * (1 if lower_is_better else -1), _margin(key, own, other)
 
 
@@ -77,12 +66,7 @@ def better_sampler(
 ) -> Decision:
     """Whether one set of images is better than another of the same model, by the noise of draws.
 
-    Args:
-        own: a measure of the first set over draws.
-        other: of the second set.
-        key: of the margin in :data:`companion.paper.limits.LIMITS`.
-        lower_is_better: whether a lower measure is a better one.
-        noise: deviation of a set that no seed changes, such as reconstructions.
+    ``noise`` is the deviation of a set that no seed changes, such as reconstructions.
     """
     deviations = [noise if s.deviation is None else s.deviation for s in (own, other)]
     error = None if None in deviations else math.hypot(*filter(None, deviations))
@@ -91,12 +75,9 @@ def better_sampler(
 
 
 def learned(test_loss: float, mean_image_loss: float, validation: Sequence[float]) -> Decision:
-    """Whether a training run learned to reconstruct.
+    """Whether a training run learned to reconstruct: its test loss, against the mean image's.
 
-    Args:
-        test_loss: after training.
-        mean_image_loss: of a decoder that always returns the mean training image.
-        validation: loss after each epoch; empty for weights that were not trained here.
+    ``validation`` has the loss after each epoch; it is empty for weights not trained here.
     """
     if not validation:
         return Decision(Outcome.NOT_TESTED, why="the weights were imported: train here")
@@ -105,11 +86,9 @@ def learned(test_loss: float, mean_image_loss: float, validation: Sequence[float
 
 
 def agree(decisions: Mapping[str, Decision], alone: Sequence[str] = ()) -> Decision:
-    """What evaluators say together: decided only if two of them say the same.
+    """What evaluators say together, by name: decided only if two of them say the same.
 
-    Args:
-        decisions: by the evaluator's name.
-        alone: evaluators that need no second one. Inception's FID is the paper's own measure.
+    Those of ``alone`` need no second one: Inception's FID is the paper's own measure.
     """
     for name in alone:
         if name in decisions:
@@ -137,7 +116,7 @@ def short_schedule(seen: int | None, counterpart: str | None, stand_in: bool) ->
 
     Args:
         seen: number of training images times epochs; None for the authors' own weights.
-        counterpart: the paper's data set, "mnist", "cifar10" or "celeba"; None if there is none.
+        counterpart: the paper's data set; None if there is none.
         stand_in: whether the images only stand for it.
     """
     if counterpart is None:
@@ -154,12 +133,7 @@ def short_schedule(seen: int | None, counterpart: str | None, stand_in: bool) ->
 
 
 def schedule_gate(seen: int | None, info: DatasetInfo) -> dict[str, str]:
-    """The gate "schedule" with its reason if a model cannot refute a claim, else nothing.
-
-    Args:
-        seen: see :func:`short_schedule`.
-        info: the data set.
-    """
+    """The gate "schedule" with its reason if a model cannot refute a claim, else nothing."""
     why = short_schedule(seen, paper_counterpart(info), info.embedded)
     return {"schedule": why} if why else {}
 

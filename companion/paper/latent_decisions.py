@@ -17,10 +17,7 @@ from lbae_lib.latent.moments import MomentErrors
 def by_eye(truth: Tensor, drawn: Mapping[str, Tensor], key: str) -> tuple[str, Decision]:
     """Whether samples and latents look identical in Figure 2: evidence and decision.
 
-    Args:
-        truth: latents, (L, N) in {-1, +1}.
-        drawn: as many samples of each sampler; among them "direct" and "resampled".
-        key: of the sampler in question.
+    ``drawn`` has as many samples of each sampler, "direct" and "resampled" among them.
     """
     own, direct, floor = (differences(drawn[k], truth) for k in (key, "direct", "resampled"))
     evidence = (
@@ -32,15 +29,10 @@ def by_eye(truth: Tensor, drawn: Mapping[str, Tensor], key: str) -> tuple[str, D
 
 
 def looks_identical(own: Differences, direct: Differences, floor: Differences) -> Decision:
-    """The rule for "appear identical".
+    """The rule for "appear identical", beside direct rounding and resampled latents (the floor).
 
     An eye sees the curves as they are drawn, so that no noise is subtracted. But the figure must
     be able to show a difference: resampled latents must look identical, and direct rounding not.
-
-    Args:
-        own: of the sampler in question.
-        direct: of direct rounding.
-        floor: of resampled latents.
     """
     if max(floor) > LIMITS["eye"].value:
         return undecided(
@@ -72,10 +64,7 @@ def clear_error(truth: Tensor, drawn: Mapping[str, Tensor], key: str) -> tuple[s
 def closer(own: MomentErrors, other: MomentErrors, floor: MomentErrors) -> tuple[str, Decision]:
     """Whether a sampler's first and pair moments are both closer than another's.
 
-    Args:
-        own: errors of the sampler's samples.
-        other: errors of the other sampler's.
-        floor: errors of as many resampled latents, the noise of all.
+    The floor has the errors of as many resampled latents, the noise of all.
     """
     evidence = (
         f"RMS errors: pair moments {own.pairs:.4f} against {other.pairs:.4f}, first moments "
@@ -97,24 +86,14 @@ def novel(copies: int, samples: int) -> Decision:
 
 
 def inconsistent(own: Tensor, other: Tensor) -> Decision:
-    """Whether decoding and encoding lose more bits of some samples than of others.
-
-    Args:
-        own: share of bits lost by each sample in question, (K,).
-        other: of the samples that they are compared with, (L,).
-    """
+    """Whether decoding and encoding lose a larger share of the bits of some samples (K,)."""
     gain = float(own.mean() - other.mean())
     error = float((own.var() / len(own) + other.var() / len(other)).sqrt())
     return above(gain, error, LIMITS["cycle"].value, LIMITS["cycle"].rule)
 
 
 def generates_back(wrong_bits: Tensor, width: int) -> tuple[str, Decision]:
-    """Whether normals generate their latents back: evidence and decision.
-
-    Args:
-        wrong_bits: of each latent, (K,).
-        width: N.
-    """
+    """Whether normals generate their latents back, by wrong bits (K,): evidence, decision."""
     shares = wrong_bits.double() / width
     mean, error = float(shares.mean()), float(shares.std()) / math.sqrt(len(shares))
     evidence = (
@@ -133,9 +112,7 @@ def few_steps(steps: Tensor, fewer_than: int = 4) -> tuple[str, Decision]:
 def almost_linear(distances: Tensor) -> tuple[str, Decision]:
     """Whether the mean path is almost linear: evidence and decision.
 
-    Args:
-        distances: normalised Hamming distance of each step from the path's start, (pairs, T); see
-            :func:`lbae_lib.latent.interpolation.hamming_path`.
+    Distances are those of each step from the path's start, (pairs, T); see ``hamming_path``.
     """
     deviation = deviation_from_linear(distances)
     if deviation is None:
@@ -156,10 +133,7 @@ def at_once(distances: Tensor) -> tuple[str, Decision]:
 def no_abrupt_changes(pixels: float, features: float, paths: int) -> Decision:
     """Whether paths change without a jump, in intensities and in content; both have to agree.
 
-    Args:
-        pixels: share of paths with an abrupt step, measured in pixels.
-        features: the same in the features of a classifier.
-        paths: number of paths.
+    Given are the shares of paths with an abrupt step, in pixels and in a classifier's features.
     """
     both = [judge("abrupt", share, share_error(share, paths)) for share in (pixels, features)]
     if both[0].outcome is both[1].outcome:
@@ -170,9 +144,8 @@ def no_abrupt_changes(pixels: float, features: float, paths: int) -> Decision:
 def far_away(distance: float, test: float) -> tuple[str, Decision]:
     """Whether latents on a path are far from the training latents: evidence and decision.
 
-    Args:
-        distance: mean number of bits to the nearest training latent, between the ends of paths.
-        test: the same for test latents.
+    Both are mean numbers of bits to the nearest training latent: between the ends of paths, and of
+    test latents.
     """
     evidence = f"{distance:.1f} bits from the nearest training latent; test latents {test:.1f}"
     return evidence, judge("far", distance / test if test else None, 0.0)

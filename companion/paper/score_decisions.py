@@ -26,15 +26,10 @@ _PRD = ("precision_f8", "recall_f8")
 
 @dataclass(frozen=True)
 class Judge:
-    """Decides by the first evaluator of a board, if its metric passes the control checks.
+    """Decides by the first evaluator of a board, if its metric passes the control checks."""
 
-    Attributes:
-        board: of scores.
-        trainings: decide comparisons of two models.
-    """
-
-    board: Scoreboard
-    trainings: Trainings = field(default_factory=Trainings)
+    board: Scoreboard  # of scores
+    trainings: Trainings = field(default_factory=Trainings)  # decide comparisons of two models
 
     @property
     def name(self) -> str:
@@ -68,13 +63,7 @@ class Judge:
         return only_if(decision, self.trusted(metric))
 
     def closed_share(self, part: str, start: str, end: str) -> tuple[float, Decision]:
-        """Whether the way from a part to the end is the major share of that from start to end.
-
-        Args:
-            part: row between the two.
-            start: row that is far from the test images.
-            end: row that is near.
-        """
+        """Whether the way from a part to the end is the major share of that from the start."""
         rows = [self.found(key) for key in (part, start, end)]
         gap = rows[1].mean - rows[2].mean
         share = (rows[0].mean - rows[2].mean) / gap if gap else math.nan
@@ -95,22 +84,13 @@ class Judge:
 
 @dataclass(frozen=True)
 class Panel:
-    """Judges that must agree.
+    """Judges that must agree."""
 
-    Attributes:
-        judges: each with an evaluator of its own; their boards have rows of the same keys.
-    """
-
-    judges: Sequence[Judge]
+    judges: Sequence[Judge]  # of one evaluator each; their boards have the same rows
 
     @classmethod
     def of(cls, *boards: Scoreboard | None, trainings: Trainings | None = None) -> Panel:
-        """A judge for each board there is.
-
-        Args:
-            *boards: of one evaluator each.
-            trainings: decide comparisons of two models; None for a single training of each.
-        """
+        """A judge for each board there is; without ``trainings``, each model has a single one."""
         found = trainings or Trainings()
         return cls([Judge(board, found) for board in boards if board is not None])
 
@@ -186,14 +166,10 @@ class Panel:
 
 
 def sharper(own: Tensor, other: Tensor, trainings: Trainings | None = None) -> tuple[str, Decision]:
-    """Whether the LBAE's images are sharper than the VAE's.
+    """Whether the LBAE's images are sharper than the VAE's: evidence and decision.
 
-    Images that are sharper than real ones are noisy rather than sharp: they decide nothing.
-
-    Args:
-        own: gradient of each image relative to that of the test images, (K,).
-        other: of the same images by the other model.
-        trainings: decide; None for a single training of each model.
+    Given are the gradients of the same images (K,) relative to those of the test images. Images
+    that are sharper than real ones are noisy rather than sharp: they decide nothing.
     """
     means = float(own.mean()), float(other.mean())
     error = float((own - other).std()) / math.sqrt(len(own))
@@ -211,10 +187,7 @@ def sharper(own: Tensor, other: Tensor, trainings: Trainings | None = None) -> t
 def covers_classes(seen: Tensor, there: Tensor, draws: int) -> tuple[str, Decision]:
     """Whether samples have every class as often as reconstructions of training images.
 
-    Args:
-        seen: share of each class in samples, (C,).
-        there: in reconstructions of training images.
-        draws: number of images behind each share.
+    Given are the shares of each class (C,) in samples and there, of ``draws`` images.
     """
     ratios = (seen / there).double()
     least, most = float(ratios.min()), float(ratios.max())
@@ -249,9 +222,7 @@ def published_gaps() -> dict[str, float]:
 def fair(decision: Decision, epochs: Sequence[float | None]) -> Decision:
     """A decision on two models, or that it is open because the better was trained longer.
 
-    Args:
-        decision: on whether the first is better.
-        epochs: of both; None if not known, as of imported weights.
+    Epochs are None if they are not known, as of imported weights.
     """
     own, other = epochs
     rule = decision.rule
