@@ -13,11 +13,7 @@ from lbae_lib.bits import hamming_distance
 from lbae_lib.latent import inversion
 from lbae_lib.latent.algorithm_1 import authors_procedure, restored_algorithm_1
 from lbae_lib.latent.hyperplane import HyperplaneSampler
-from lbae_lib.latent.interpolation import (
-    deviation_from_linear,
-    hamming_path,
-    interpolate_bits,
-)
+from lbae_lib.latent.interpolation import deviation_from_linear, hamming_path, interpolate_bits
 from lbae_lib.latent.inversion import Inversion
 
 
@@ -66,8 +62,7 @@ INVERSIONS: Mapping[str, InversionMethod] = {
         scored_ends=True,
     ),
     "restored": InversionMethod(
-        "Algorithm 1, sign restored",
-        lambda bits, sampler, _: restored_algorithm_1(bits, sampler),
+        "Algorithm 1, sign restored", lambda bits, sampler, _: restored_algorithm_1(bits, sampler)
     ),
 }
 LABELS = {key: method.label for key, method in INVERSIONS.items()}

@@ -73,10 +73,7 @@ def image_grids(
 
 @styled
 def image_rows(
-    rows: Tensor,
-    titles: Sequence[str] = (),
-    labels: Sequence[str] = (),
-    width: float = TWO_COLUMNS,
+    rows: Tensor, titles: Sequence[str] = (), labels: Sequence[str] = (), width: float = TWO_COLUMNS
 ) -> Figure:
     """One grid of images uint8 (rows, columns, C, S, S), with titles over columns and beside rows.
 

@@ -76,13 +76,7 @@ class Page:
         display(HTML(figure_html(png, f"{caption} {self.provenance}.", alt, width)))
 
     def play(
-        self,
-        frames: Tensor,
-        columns: int,
-        labels: Sequence[str],
-        name: str,
-        caption: str,
-        alt: str,
+        self, frames: Tensor, columns: int, labels: Sequence[str], name: str, caption: str, alt: str
     ) -> None:
         """Display frames uint8 (T, K, C, S, S) of K images with a slider, and save them as one PNG.
 

@@ -80,7 +80,7 @@ def beside_published(scores: ScoreRecord, evaluator: str) -> Table:
 
 
 def across(records: Iterable[ScoreRecord], table: str, metrics: Sequence[str]) -> Table:
-    """ "table_1", "table_2" or "table_4" over all results here: the published value, then ours.
+    """Table 1, 2 or 4 (as "table_1") over all results here: the published value, then ours.
 
     The metrics are "frechet", or "kernel", or both PRD numbers.
     """

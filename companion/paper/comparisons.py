@@ -58,11 +58,7 @@ def lead(own: float, other: float, key: str, lower_is_better: bool = True) -> tu
 
 
 def better_sampler(
-    own: Spread,
-    other: Spread,
-    key: str,
-    lower_is_better: bool = True,
-    noise: float | None = None,
+    own: Spread, other: Spread, key: str, lower_is_better: bool = True, noise: float | None = None
 ) -> Decision:
     """Whether one set of images is better than another of the same model, by the noise of draws.
 
