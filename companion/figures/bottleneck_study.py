@@ -10,8 +10,8 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from companion.figures.axes import legend_below
-from companion.figures.style import GREY, INK, new_figure, plain_numbers, styled
+from companion.figures.axes import legend_below, plain_numbers
+from companion.figures.style import GREY, INK, new_figure, styled
 from lbae_lib.models.bottlenecks import KINDS
 
 # Of the variants in their order; the first is the paper's.

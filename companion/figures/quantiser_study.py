@@ -11,9 +11,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from companion.figures.axes import legend_below, show_pixels
+from companion.figures.axes import legend_below, plain_numbers, show_pixels
 from companion.figures.bottleneck_study import PALETTE
-from companion.figures.style import TWO_COLUMNS, new_figure, plain_numbers, styled
+from companion.figures.style import TWO_COLUMNS, new_figure, styled
 
 
 @styled

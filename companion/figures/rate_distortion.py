@@ -9,16 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from companion.analysis.rate_distortion import LABELS, MOSAIC, Point
-from companion.figures.axes import legend_below
-from companion.figures.style import (
-    COLOURS,
-    GREY,
-    INK,
-    TWO_COLUMNS,
-    new_figure,
-    plain_numbers,
-    styled,
-)
+from companion.figures.axes import legend_below, plain_numbers
+from companion.figures.style import COLOURS, GREY, INK, TWO_COLUMNS, new_figure, styled
 
 _LEAST = 1.0  # bits an image: less says nothing of it, and would cost the axis a decade or two
 _MARKS = {"packed": "s", "factorised": "^", "autoregressive": "o"}
@@ -32,7 +24,7 @@ def rate_distortion(points: Sequence[Point], distance: str) -> Figure:
     less than one bit an image are left out.
     """
     points = [point for point in points if point.bits >= _LEAST]
-    figure, axes = new_figure(2, width=TWO_COLUMNS, height=3.1)
+    figure, axes = new_figure(2, height=3.1)
     for axis, measure, label in zip(
         axes, ("psnr", "distance"), ("PSNR, dB", distance), strict=True
     ):

@@ -12,16 +12,9 @@ from torch import Tensor
 from companion.analysis.geometry import great_circle, path_with_flips
 from companion.analysis.sampler_study import Sampled
 from companion.analysis.samplers import LABELS
+from companion.figures.axes import plain_numbers
 from companion.figures.spheres import wire_sphere
-from companion.figures.style import (
-    COLOURS,
-    GREY,
-    INK,
-    TWO_COLUMNS,
-    new_figure,
-    plain_numbers,
-    styled,
-)
+from companion.figures.style import COLOURS, GREY, INK, TWO_COLUMNS, new_figure, styled
 
 _MARKS = {"held": "s", "favoured": "s", "fit": "^", "fit_favoured": "^"}
 
@@ -54,7 +47,7 @@ def error_plane(found: Mapping[str, Sampled]) -> Figure:
 @styled
 def weights_and_distances(found: Mapping[str, Sampled]) -> Figure:
     """Cumulative distributions of positive bits and of distances to the training latents."""
-    figure, axes = new_figure(2, width=TWO_COLUMNS, height=2.5, sharey=True)
+    figure, axes = new_figure(2, height=2.5, sharey=True)
     titles = ("positive bits", "bits to the nearest training latent")
     for axis, title, name in zip(axes, titles, ("positive", "distances"), strict=True):
         below = {key: getattr(sampled, name).cumsum(0).numpy() for key, sampled in found.items()}
@@ -77,7 +70,7 @@ def margins_on_path(panels: Mapping[str, tuple[Tensor, Tensor]], shown: int = 40
     Panels have results of :func:`companion.analysis.geometry.margins_along`; at most ``shown``
     differing bits are drawn.
     """
-    figure, axes = new_figure(len(panels), width=TWO_COLUMNS, height=2.5)
+    figure, axes = new_figure(len(panels), height=2.5)
     for axis, (title, (position, products)) in zip(axes, panels.items(), strict=True):
         values = products.numpy()
         differing = np.flatnonzero(np.sign(values[0]) != np.sign(values[-1]))[:shown]

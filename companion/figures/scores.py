@@ -8,17 +8,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from companion.analysis.spread import Spread
-from companion.figures.axes import legend_below
+from companion.figures.axes import legend_below, plain_numbers
 from companion.figures.fonts import literal
-from companion.figures.style import (
-    COLOURS,
-    GREY,
-    INK,
-    TWO_COLUMNS,
-    new_figure,
-    plain_numbers,
-    styled,
-)
+from companion.figures.style import COLOURS, GREY, INK, TWO_COLUMNS, new_figure, styled
 
 
 @styled
@@ -56,10 +48,10 @@ def distance_bars(rows: Sequence[tuple[str, str, Spread]], unit: str) -> Figure:
     """
     figure, (axis,) = new_figure(width=TWO_COLUMNS * 0.9, height=0.19 * len(rows) + 0.6)
     for place, (_, key, distance) in enumerate(reversed(rows)):
-        colour, spread = COLOURS.get(key, INK), distance.deviation or 0.0
-        axis.plot([distance.mean], [place], "o", ms=4.5, color=colour)
-        ends = [distance.mean - spread, distance.mean + spread]
-        if spread:
+        colour = COLOURS.get(key, INK)
+        axis.plot(distance.mean, place, "o", ms=4.5, color=colour)
+        if spread := distance.deviation:
+            ends = [distance.mean - spread, distance.mean + spread]
             axis.plot(ends, [place, place], color=colour, lw=2, alpha=0.5)
     axis.set_xscale("log")
     plain_numbers(axis.xaxis)

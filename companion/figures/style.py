@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ParamSpec
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.axis import XAxis, YAxis
 from matplotlib.figure import Figure
 from matplotlib.image import _ImageBase
-from matplotlib.ticker import LogLocator, NullFormatter
 
 from companion.figures.fonts import FAMILY, use_letters
 from lbae_lib.files import replacing
@@ -132,14 +130,7 @@ def new_figure(
     height = height or rows * (width / columns) / 1.45
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, **options)
-    return figure, [axis for row in axes for axis in row]
-
-
-def plain_numbers(side: XAxis | YAxis, subs: Sequence[int] = (1, 2, 5)) -> None:
-    """Label a logarithmic axis with plain numbers: ``subs`` times the powers of ten."""
-    side.set_major_locator(LogLocator(subs=subs))
-    side.set_major_formatter("{x:g}")
-    side.set_minor_formatter(NullFormatter())
+    return figure, list(axes.flat)
 
 
 def style_context() -> AbstractContextManager[None]:

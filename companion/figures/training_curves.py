@@ -11,8 +11,8 @@ from matplotlib.ticker import MaxNLocator
 
 from companion.analysis.loss_fit import LossFit
 from companion.analysis.sample_size import SizeCurve
-from companion.figures.axes import legend_below
-from companion.figures.style import COLOURS, TWO_COLUMNS, new_figure, plain_numbers, styled
+from companion.figures.axes import legend_below, plain_numbers
+from companion.figures.style import COLOURS, TWO_COLUMNS, new_figure, styled
 
 
 @styled
