@@ -16,54 +16,49 @@ from lbae_lib.latent.hyperplane import HyperplaneSampler
 from lbae_lib.latent.interpolation import deviation_from_linear, hamming_path, interpolate_bits
 from lbae_lib.latent.inversion import Inversion
 
+# From latents (K, N), a sampler and the generator of random margins.
+Invert = Callable[[Tensor, HyperplaneSampler, torch.Generator], Inversion]
+
 
 @dataclass(frozen=True)
 class InversionMethod:
     """A way from latents back to hyperplane normals."""
 
     label: str  # for tables and figures
-    # From latents (K, N), a sampler and the generator of random margins
-    invert: Callable[[Tensor, HyperplaneSampler, torch.Generator], Inversion]
+    invert: Invert
     full_rank: bool = False  # needs a sampler of full rank
     boundary: bool = True  # whether bits are those of Eq. 12; if not, the raw signs.
-    # Whether the true latents stand before and after a path that is scored, as in the authors' code
-    scored_ends: bool = False
+    scored_ends: bool = False  # the true latents stand around a scored path, as the authors' code
+
+
+def _certain(invert: Callable[[Tensor, HyperplaneSampler], Inversion]) -> Invert:
+    """An inversion without random margins."""
+    return lambda bits, sampler, _: invert(bits, sampler)
 
 
 INVERSIONS: Mapping[str, InversionMethod] = {
-    "algorithm_1": InversionMethod(
-        "Algorithm 1", lambda bits, sampler, _: inversion.algorithm_1(bits, sampler)
-    ),
+    "algorithm_1": InversionMethod("Algorithm 1", _certain(inversion.algorithm_1)),
     "centroids": InversionMethod(
-        "difference of centroids (Eq. 14)",
-        lambda bits, sampler, _: inversion.centroid_difference(bits, sampler),
+        "difference of centroids (Eq. 14)", _certain(inversion.centroid_difference)
     ),
     "both_halves": InversionMethod(
-        "Eq. 14 applied to Algorithm 1",
-        lambda bits, sampler, _: inversion.both_halves(bits, sampler),
+        "Eq. 14 applied to Algorithm 1", _certain(inversion.both_halves)
     ),
     "least_change": InversionMethod(
         "Algorithm 1, wrong bits corrected",
-        lambda bits, sampler, _: inversion.least_change(
-            bits, sampler, inversion.algorithm_1(bits, sampler)
-        ),
+        _certain(lambda b, s: inversion.least_change(b, s, inversion.algorithm_1(b, s))),
         full_rank=True,
     ),
     "unit_margins": InversionMethod(
         "exact, equal margins",
-        lambda bits, sampler, _: inversion.exact(bits, sampler, None),
+        _certain(lambda bits, sampler: inversion.exact(bits, sampler, None)),
         full_rank=True,
     ),
     "exact": InversionMethod("exact, random margins", inversion.exact, full_rank=True),
     "authors": InversionMethod(
-        "the authors' procedure",
-        lambda bits, sampler, _: authors_procedure(bits, sampler),
-        boundary=False,
-        scored_ends=True,
+        "the authors' procedure", _certain(authors_procedure), boundary=False, scored_ends=True
     ),
-    "restored": InversionMethod(
-        "Algorithm 1, sign restored", lambda bits, sampler, _: restored_algorithm_1(bits, sampler)
-    ),
+    "restored": InversionMethod("Algorithm 1, sign restored", _certain(restored_algorithm_1)),
 }
 LABELS = {key: method.label for key, method in INVERSIONS.items()}
 _TURN_SEED = 20_200  # no page draws normals with it, which would be parallel

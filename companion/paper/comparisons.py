@@ -6,13 +6,11 @@ so two models are compared over training seeds. Two samplers of one model are co
 
 from __future__ import annotations
 
-import math
-import statistics
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 
-from scipy.stats import t as student
-
-from companion.analysis.spread import Spread
+from companion.analysis.paired import Interval
+from companion.analysis.spread import Spread, joint_deviation
 from companion.paper.decisions import Decision, Outcome, all_hold, undecided
 from companion.paper.limits import CLEAR, LIMITS, above, judge
 from companion.paper.tables import published
@@ -45,11 +43,9 @@ def better_model(
         )
     sign = 1 if lower_is_better else -1
     gains = [sign * (theirs - ours) for ours, theirs in zip(own, other, strict=True)]
-    error = statistics.stdev(gains) / math.sqrt(len(gains))
     # `above` takes two standard errors; few pairs need more of them for the same certainty.
-    error *= float(student.ppf(0.975, len(gains) - 1)) / CLEAR
-    margin = _margin(key, statistics.fmean(own), statistics.fmean(other))
-    return above(statistics.fmean(gains), error, margin, rule)
+    gain = Interval.of(gains)
+    return above(gain.mean, gain.half / CLEAR, _margin(key, fmean(own), fmean(other)), rule)
 
 
 def lead(own: float, other: float, key: str, lower_is_better: bool = True) -> tuple[float, float]:
@@ -64,8 +60,7 @@ def better_sampler(
 
     ``noise`` is the deviation of a set that no seed changes, such as reconstructions.
     """
-    deviations = [noise if s.deviation is None else s.deviation for s in (own, other)]
-    error = None if None in deviations else math.hypot(*filter(None, deviations))
+    error = joint_deviation(own, other, noise=noise)
     gain, margin = lead(own.mean, other.mean, key, lower_is_better)
     return above(gain, error, margin, LIMITS[key].rule)
 

@@ -4,14 +4,37 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
-from companion.analysis.bit_distributions import Differences, differences
 from companion.paper.decisions import Decision, Outcome, all_hold, undecided
 from companion.paper.limits import LIMITS, above, judge, share_error
+from lbae_lib.latent.higher_order import total_variation, weight_distribution
 from lbae_lib.latent.interpolation import deviation_from_linear
-from lbae_lib.latent.moments import MomentErrors
+from lbae_lib.latent.moments import MomentErrors, Moments, moments
+
+_BINS = 40  # of the pair moments, from -1 to 1; each is 0.05 wide
+
+
+class Differences(NamedTuple):
+    """Total variation distances between two sets of bits, in [0, 1]."""
+
+    positive: float  # of the number of positive bits
+    pairs: float  # of the pair moments, in bins of 0.05
+
+
+def differences(bits: Tensor, truth: Tensor) -> Differences:
+    """How far samples (K, N) and latents (L, N) are apart in what Figure 2 can show."""
+    positive = total_variation(weight_distribution(bits), weight_distribution(truth))
+    pairs = total_variation(_pair_density(moments(bits)), _pair_density(moments(truth)))
+    return Differences(positive, pairs)
+
+
+def _pair_density(found: Moments) -> Tensor:
+    counts = torch.histc(found.pairs.double().cpu(), _BINS, -1, 1)
+    return counts / counts.sum()
 
 
 def by_eye(truth: Tensor, drawn: Mapping[str, Tensor], key: str) -> tuple[str, Decision]:
