@@ -135,11 +135,7 @@ class Subject:
         steps: int,
         generator: torch.Generator,
     ) -> Tensor:
-        """Images on the path from test images to their edits, uint8 (rows, 1 + steps, C, S, S).
-
-        Each row of Figure 11 has the test image, then the decoded path. The sampler is of full
-        rank; the generator is that of the margins of both ends.
-        """
+        """Images on the path to an edit, uint8 (rows, 1 + steps, C, S, S), the test image first."""
         source = self.latents[:rows].double()
         kind, threshold = edit
         target = set_attribute(source, self.directions[kind], threshold)

@@ -97,10 +97,7 @@ def great_circle(normal: NDArray[np.float64]) -> NDArray[np.float64]:
 def margins_along(
     vectors: Tensor, source: Tensor, target: Tensor, steps: int = 101
 ) -> tuple[Tensor, Tensor]:
-    """Positions (steps,) in [0, 1] on the great circle between two normals, and margins (steps, N).
-
-    The margins are V r times the boundary's sign, for the vectors V (N+1, R) and normals (R,).
-    """
+    """Positions (steps,) between normals (R,), and V r by the boundary's sign (steps, N)."""
     path = slerp(source[None], target[None], steps)[0]
     products = (path @ vectors.T).cpu()
     sides = torch.where(products[:, -1:] >= 0, 1.0, -1.0)
@@ -110,10 +107,7 @@ def margins_along(
 def path_with_flips(
     vectors: Tensor, source: Tensor, target: Tensor, points: int = 201
 ) -> tuple[Tensor, Tensor]:
-    """The great circle between two normals (R,), and where a product V r changes its sign.
-
-    Points (points, R); and those of them after which a sign changes, (F, R).
-    """
+    """Points (P, R) between normals (R,), and those (F, R) after which a V r changes sign."""
     path = slerp(source[None], target[None], points)[0]
     sides = path @ vectors.T >= 0
     return path, path[:-1][(sides[1:] != sides[:-1]).any(1)]

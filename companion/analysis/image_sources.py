@@ -47,19 +47,15 @@ def lbae_sources(trained: Trained, samplers: FittedSamplers) -> dict[str, ImageS
         note = _described(samplers.mixture) if key == "mixture" else ""
         draw = decoded(trained.model, samplers[key])
         sources[key] = ImageSource(LABELS[key], draw, note=note)
-    for inversion, key in (
-        ("algorithm_1", "clip"),
-        ("centroids", "clip"),
-        ("both_halves", "clip"),
-        ("exact", "nearest"),
-        ("authors", "clip"),
-        ("restored", "clip"),
-    ):
-        hyperplanes = HyperplaneSampler(samplers.hyperplane_fit(key).vectors)
-        sources[f"interp_{inversion}"] = interpolations(trained, hyperplanes, inversion)
-    for inversion, key in (("authors", "clip"), ("restored", "clip"), ("exact", "nearest")):
-        hyperplanes = HyperplaneSampler(samplers.hyperplane_fit(key).vectors)
-        sources[f"between_{inversion}"] = interpolations(trained, hyperplanes, inversion, False)
+
+    def paths(inversion: str, ends: bool) -> ImageSource:
+        repair = "nearest" if inversion == "exact" else "clip"
+        hyperplanes = HyperplaneSampler(samplers.hyperplane_fit(repair).vectors)
+        return interpolations(trained, hyperplanes, inversion, ends)
+
+    scored = ("algorithm_1", "centroids", "both_halves", "exact", "authors", "restored")
+    sources |= {f"interp_{key}": paths(key, True) for key in scored}
+    sources |= {f"between_{key}": paths(key, False) for key in ("authors", "restored", "exact")}
     for key in BASELINES:
         sources[f"between_{key}"] = baseline_interpolations(trained, key)
     return sources
@@ -106,10 +102,7 @@ def baseline_interpolations(trained: Trained, key: str) -> ImageSource:
 
 
 def vae_sources(baseline: Baseline, components: int = 10) -> dict[str, ImageSource]:
-    """Reconstructions, samples and interpolations of a VAE.
-
-    The mixture has ``components`` Gaussians, fitted to posterior samples of training images.
-    """
+    """Reconstructions, samples and interpolations of a VAE; the mixture is one of posteriors."""
     model = baseline.model
     means, log_variances = baseline.means["train"], baseline.log_variances["train"]
     noise = torch.randn(means.shape, generator=torch.Generator().manual_seed(0))
@@ -123,10 +116,8 @@ def vae_sources(baseline: Baseline, components: int = 10) -> dict[str, ImageSour
         return decode(model, (test_means + noise * test_deviations)[:count])
 
     def interpolated(count: int, generator: torch.Generator) -> Tensor:
-        source, target = (
-            test_means[chosen].double()
-            for chosen in _pairs(len(test_means), count, STEPS, generator)
-        )
+        chosen = _pairs(len(test_means), count, STEPS, generator)
+        source, target = (test_means[indices].double() for indices in chosen)
         t = torch.linspace(0, 1, STEPS, dtype=torch.float64)
         # Directions on the sphere, lengths on the line: a VAE's latents have no common length.
         length = torch.lerp(source.norm(dim=1)[:, None], target.norm(dim=1)[:, None], t)

@@ -64,19 +64,9 @@ def _listed(model: LBAE) -> list[tuple[str, str, list[nn.Module]]]:
 
 def residual_layers(transposed: bool) -> list[str]:
     """The layers of a residual block in order (supplement, Figs 1-2)."""
-    conv = "transposed conv" if transposed else "conv"
-    return [
-        f"4×4 {conv}, stride 2",
-        "BN (kept as skip)",
-        "LeakyReLU",
-        f"3×3 {conv}",
-        "BN",
-        "LeakyReLU",
-        f"3×3 {conv}",
-        "BN",
-        "+ skip",
-        "LeakyReLU",
-    ]
+    conv, act = "transposed conv" if transposed else "conv", "LeakyReLU"
+    first, other = [f"4×4 {conv}, stride 2", "BN (kept as skip)"], [f"3×3 {conv}", "BN"]
+    return [*first, act, *other, act, *other, "+ skip", act]
 
 
 def sizes(model: LBAE) -> tuple[int, int]:

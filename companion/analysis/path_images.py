@@ -98,31 +98,21 @@ class PathScores:
     """How images change along paths; first and last image are those of the true latents."""
 
     distance: float  # Fréchet distance of the images between the ends from the reference
-    pixels: Tensor  # largest over mean step of each path that changes, in RMS of the pixels, (K',)
-    features: Tensor  # the same in the distance of the extractor's features
+    # Largest step over mean step of a path, by RMS of the pixels: mean over the paths that change
+    pixels: float | None
+    features: float | None  # the same in the distance of the extractor's features
+    abrupt_pixels: float  # share of the paths with a step of more than ABRUPT mean steps
+    abrupt_features: float
     third_class: float | None  # share between the ends in a class of neither; None without
     one_change: float | None  # share of paths with at most one change of class; None without
 
     def abrupt(self) -> tuple[float, float]:
         """Share of paths with a step of more than ``ABRUPT`` mean steps: pixels, features."""
-        pixels, features = (
-            int((ratio > ABRUPT).sum()) / max(1, len(ratio))
-            for ratio in (self.pixels, self.features)
-        )
-        return pixels, features
+        return self.abrupt_pixels, self.abrupt_features
 
     def numbers(self) -> dict[str, float | None]:
-        """Means over the paths, for tables and records; None where no path changes."""
-        pixels, features = self.abrupt()
-        return {
-            "distance": self.distance,
-            "pixels": float(self.pixels.mean()) if len(self.pixels) else None,
-            "features": float(self.features.mean()) if len(self.features) else None,
-            "abrupt_pixels": pixels,
-            "abrupt_features": features,
-            "third_class": self.third_class,
-            "one_change": self.one_change,
-        }
+        """For tables and records."""
+        return dict(vars(self))
 
 
 class PathMeter:
@@ -145,19 +135,21 @@ class PathMeter:
             inner = classes[:, 1:-1]
             third = float(((inner != classes[:, :1]) & (inner != classes[:, -1:])).double().mean())
             one = float(((classes.diff(dim=1) != 0).sum(1) <= 1).double().mean())
+        between = feature_statistics(features[:, 1:-1].flatten(0, 1))
+        pixel_jump, abrupt_pixels = _jumps(pixels)
+        feature_jump, abrupt_features = _jumps(features.diff(dim=1).norm(dim=2))
         return PathScores(
-            frechet_distance(feature_statistics(features[:, 1:-1].flatten(0, 1)), self.reference),
-            _largest_over_mean(pixels),
-            _largest_over_mean(features.diff(dim=1).norm(dim=2)),
-            third,
-            one,
-        )
+            frechet_distance(between, self.reference), pixel_jump, feature_jump,
+            abrupt_pixels, abrupt_features, third, one,
+        )  # fmt: skip
 
 
-def _largest_over_mean(steps: Tensor) -> Tensor:
-    """Of each path (K, T-1) that changes at all."""
+def _jumps(steps: Tensor) -> tuple[float | None, float]:
+    """Mean of largest over mean step of the paths (K, T-1) that change, and the share of jumps."""
     steps = steps[steps.sum(1) > 0].double()
-    return steps.amax(1) / steps.mean(1)
+    ratios = steps.amax(1) / steps.mean(1)
+    abrupt = int((ratios > ABRUPT).sum()) / max(1, len(ratios))
+    return float(ratios.mean()) if len(ratios) else None, abrupt
 
 
 def _decoded_bits(ends: PathEnds, steps: int, order: Tensor) -> Tensor:

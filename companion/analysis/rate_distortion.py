@@ -142,11 +142,7 @@ class Originals:
 def lbae_points(
     originals: Originals, trained: Trained, chosen: Tensor, models: Mapping[str, BitModel | None]
 ) -> list[Point]:
-    """One reconstruction, scored once, under each coder; all images in one stream.
-
-    ``models`` has the distribution by coder, None for packed bits; ``chosen`` the numbers of the
-    test images.
-    """
+    """One reconstruction, scored once, under each coder (None packs); all images in one stream."""
     bits = trained.bits("test")[chosen]
     size = bits.shape[1]
     raw = originals.point("lbae", f"{size} bits", size, decode(trained.model, bits))

@@ -105,15 +105,14 @@ class Scoreboard:
                     "label": row.label,
                     "images": row.images,
                     "values": {
-                        evaluator.key: {m: row.values(evaluator, m) for m in METRICS}
-                        for evaluator in self.evaluators
+                        e.key: {m: row.values(e, m) for m in METRICS} for e in self.evaluators
                     },
                     "kernel": {
-                        evaluator.key: {
-                            "subset_size": row.subset_size(evaluator),
-                            "standard_errors": row.kernel_errors(evaluator),
+                        e.key: {
+                            "subset_size": row.subset_size(e),
+                            "standard_errors": row.kernel_errors(e),
                         }
-                        for evaluator in self.evaluators
+                        for e in self.evaluators
                     },
                 }
                 for key, row in self.rows.items()
@@ -139,8 +138,7 @@ class Scoreboard:
         header.insert(after, f"standard error of {titles['kernel']}")
         rows: list[list[object]] = []
         for row in (self.rows[key] for key in keys):
-            spreads = [row.spread(evaluator, metric) for metric in METRICS]
-            rows.append([row.label, row.images, *spreads])
+            rows.append([row.label, row.images, *(row.spread(evaluator, m) for m in METRICS)])
             rows[-1].insert(after, fmean(row.kernel_errors(evaluator)))
         return header, rows
 
@@ -176,9 +174,8 @@ class Scoreboard:
         )
 
     def _evaluate(self, evaluator: Evaluator, images: Tensor, seed: int) -> Scores:
-        references = self._references
-        if evaluator.key not in references:
+        if evaluator.key not in self._references:
             features = evaluator.features(self.reference, self.cache)
-            references[evaluator.key] = ReferenceStatistics(features)
-        reference = references[evaluator.key]
+            self._references[evaluator.key] = ReferenceStatistics(features)
+        reference = self._references[evaluator.key]
         return evaluate(evaluator.features(images), reference, evaluator.protocol, seed)

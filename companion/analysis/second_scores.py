@@ -36,10 +36,7 @@ def second_board(
     seeds: Sequence[int],
     cache: Path | None = None,
 ) -> Scoreboard:
-    """The rows on which claims depend, under the keys that the page's first board has.
-
-    The test images with the numbers ``chosen`` are the reference.
-    """
+    """The rows on which claims depend, with the keys of the page's first board."""
     own, other = trained.with_test(chosen), baseline.with_test(chosen)
     board = Scoreboard([evaluator], own.images["test"].images, seeds, cache)
     lbae = lbae_sources(own, samplers) | {"resampled": resampled(own, samplers)}

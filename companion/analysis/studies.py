@@ -67,14 +67,9 @@ def run_study(name: str, experiment: Experiment, data_root: Path, device: str = 
     with recorded_run(f"study {name}", path.parent, device) as write:
         whole = load_images(experiment, data_root)
         images = _at_most(whole, study.images)
-        identity = images_identity(experiment.dataset, attributes=False)
-        inputs = whole.hashes | made_of | identity
-        shared = {
-            "study": study.model_dump(),
-            "loss": experiment.training.loss,
-            "inputs": inputs,
-            "version": kind.artifact.version,
-        }
+        inputs = whole.hashes | made_of | images_identity(experiment.dataset, attributes=False)
+        own = {"study": study.model_dump(), "version": kind.artifact.version}
+        shared = own | {"loss": experiment.training.loss, "inputs": inputs}
         base = _task(experiment, study, images, device)
         runs: dict[str, list[dict[str, Any]]] = {variant: [] for variant in kind.variants}
         total = study.seeds * len(runs)
@@ -91,17 +86,9 @@ def run_study(name: str, experiment: Experiment, data_root: Path, device: str = 
                 runs[variant].append(found)
                 bar.update()
         write(
-            options={
-                "profile": experiment.profile,
-                "dataset": experiment.dataset.name,
-                "study": study.model_dump(),
-                "version": kind.artifact.version,
-            },
+            options={"profile": experiment.profile, "dataset": experiment.dataset.name} | own,
             inputs=inputs,
-            results={
-                "images": {name: len(part) for name, part in images.splits.items()},
-                "runs": runs,
-            },
+            results={"images": {n: len(part) for n, part in images.splits.items()}, "runs": runs},
         )
     return path
 

@@ -20,10 +20,7 @@ _COLUMNS = 4  # panels side by side
 
 @styled
 def loss_curves(history: Sequence[Mapping[str, Any]], best_epoch: int, unit: str) -> Figure:
-    """Training and validation loss by epoch, from the lines of ``progress.jsonl``.
-
-    The kept epoch, counted from 1, is marked.
-    """
+    """Training and validation loss by the lines of ``progress.jsonl``, the kept epoch marked."""
     figure, (axis,) = new_figure(width=ONE_COLUMN * 1.5)
     epochs = [line["epoch"] for line in history]
     losses = {part: [line[f"{part}_loss"] for line in history] for part in ("train", "validation")}

@@ -75,10 +75,7 @@ def image_grids(
 def image_rows(
     rows: Tensor, titles: Sequence[str] = (), labels: Sequence[str] = (), width: float = TWO_COLUMNS
 ) -> Figure:
-    """One grid of images uint8 (rows, columns, C, S, S), with titles over columns and beside rows.
-
-    There may be fewer titles than columns; there are no labels, or one for each row.
-    """
+    """One grid of images uint8 (rows, columns, C, S, S), with titles and labels of rows."""
     pixels, step = tile(rows.flatten(0, 1), rows.shape[1]), rows.shape[-1] + _GAP
     words = [literal(label, _LINE, _LINES) for label in labels]
     longest = max((len(line) for label in words for line in label.split("\n")), default=0)

@@ -7,20 +7,18 @@ from textwrap import fill
 from typing import Any
 
 import numpy as np
-import seaborn as sns
 from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import leaves_list, linkage
 from torch import Tensor
 
 from companion.analysis.latent_distributions import LatentDistributions
 from companion.analysis.samplers import LABELS
-from companion.figures.axes import legend_below
+from companion.figures.axes import heat_map, legend_below, shown_rows
 from companion.figures.style import COLOURS, GREY, new_figure, styled
 from lbae_lib.latent.higher_order import total_variation
 from lbae_lib.latent.moments import Moments
 
 _MAX_POINTS = 20_000  # of a scatter plot
-_MAX_ROWS = 250  # of a matrix: more would not fit its pixels
 # Methods of Figure 2 and their colours in the paper.
 FIGURE_2 = {
     "truth": "figure_2_truth",
@@ -105,15 +103,11 @@ def moment_matrices(found: Mapping[str, Moments], truth: Moments) -> Figure:
     apart = 1 - np.abs(own[np.triu_indices(len(own), 1)])
     most = np.quantile(1 - apart, 0.999)  # one pair must not fade all others
     order = leaves_list(linkage(apart, method="average", optimal_ordering=True))
-    order = order[np.linspace(0, len(order) - 1, min(len(order), _MAX_ROWS)).round().astype(int)]
+    order = order[shown_rows(len(order))]
     panels = {"truth": truth, **found}
     figure, axes = new_figure(len(panels), height=2.05)
     for axis, (method, moments) in zip(axes, panels.items(), strict=True):
-        matrix = moments.matrix[:-1, :-1].numpy()[np.ix_(order, order)]
-        sns.heatmap(
-            matrix, ax=axis, cmap="vlag", vmin=-most, vmax=most, square=True, cbar=False,
-            rasterized=True, xticklabels=False, yticklabels=False,
-        )  # fmt: skip
+        heat_map(axis, moments.matrix[:-1, :-1].numpy()[np.ix_(order, order)], most, cbar=False)
         axis.set_title(fill(LABELS[method], 19), fontsize=6.5)
     bar = figure.colorbar(axes[0].collections[0], ax=axes, shrink=0.7, aspect=18, extend="both")
     bar.set_label(r"$E[b_i b_j]$")

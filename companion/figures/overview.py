@@ -34,10 +34,7 @@ def method_overview(
     new_bits: Tensor,
     new_image: Tensor,
 ) -> Figure:
-    """Above: an image, its bits, its reconstruction. Below: a hyperplane, new bits, a new image.
-
-    Images are uint8 (C, S, S), bits (N,) in {-1, +1}; the normal (3,) is that of the hyperplane.
-    """
+    """Above: an image, its bits, its reconstruction. Below: a hyperplane, new bits, a new image."""
     figure = Figure(figsize=(TWO_COLUMNS, _HEIGHT))
     for row, column, pixels, title in (
         (0, 0, image, "an image"),

@@ -22,11 +22,7 @@ def rates(
     labels: Mapping[str, str],
     titles: tuple[str, str],
 ) -> Figure:
-    """Distortion over bits per image, a point for each seed: raw bits open, under the prior filled.
-
-    ``points`` has what :func:`companion.experiments.quantiser_study.run` returns for each seed;
-    ``titles`` are those of the mean squared error and of the Fréchet distance.
-    """
+    """Distortion over bits per image, a point per seed: raw bits open, by the prior filled."""
     figure, axes = new_figure(2, height=3.1)
     for axis, title, name in zip(axes, titles, ("error", "distance"), strict=True):
         for (key, seeds), colour in zip(points.items(), PALETTE, strict=False):

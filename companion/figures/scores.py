@@ -15,10 +15,7 @@ from companion.figures.style import COLOURS, GREY, INK, TWO_COLUMNS, new_figure,
 
 @styled
 def precision_recall_curves(panels: Mapping[str, Mapping[str, tuple[str, Tensor]]]) -> Figure:
-    """PRD curves, one panel per data set (Figure 6): by title and colour key a label and a curve.
-
-    A curve is (2, angles), precision first.
-    """
+    """Figure 6: PRD curves (2, angles), precision first; by title and colour key with a label."""
     alone = len(panels) == 1  # then the legend is beside the panel, else below all
     columns = 2 if alone else len(panels)
     side = TWO_COLUMNS / max(columns, 3)
@@ -42,10 +39,7 @@ def precision_recall_curves(panels: Mapping[str, Mapping[str, tuple[str, Tensor]
 
 @styled
 def distance_bars(rows: Sequence[tuple[str, str, Spread]], unit: str) -> Figure:
-    """Distances as points on a logarithmic axis, with their standard deviation over seeds.
-
-    Rows have a label, a colour key and a distance, from the top.
-    """
+    """Distances (label, colour key, spread) on a logarithmic axis, from the top."""
     figure, (axis,) = new_figure(width=TWO_COLUMNS * 0.9, height=0.19 * len(rows) + 0.6)
     for place, (_, key, distance) in enumerate(reversed(rows)):
         colour = COLOURS.get(key, INK)

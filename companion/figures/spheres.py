@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
@@ -14,11 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from companion.analysis.geometry import SphereExample, great_circle
+from companion.figures.axes import heat_map, shown_rows
 from companion.figures.style import COLOURS, GREY, INK, TWO_COLUMNS, styled
 
 _Array = NDArray[np.float64]
 _ELEVATION = 18.0  # of the view, in degrees
-_MAX_ROWS = 250  # of a matrix: more would not fit its pixels
 
 
 class Arrow(FancyArrowPatch):
@@ -65,14 +64,11 @@ def sphere_figures(example: SphereExample, normal: Tensor, gram: Tensor) -> Figu
 
 def _heat_map(axis: Axes, below: Axes, gram: Tensor) -> None:
     """H and its colours; evenly spaced rows, the boundary's among them, if all would not fit."""
-    shown = np.linspace(0, len(gram) - 1, min(len(gram), _MAX_ROWS)).round().astype(int)
+    shown = shown_rows(len(gram))
     cosines = gram.cpu().numpy()[np.ix_(shown, shown)]
     most = float(np.quantile(np.abs(cosines[np.triu_indices(len(cosines), 1)]), 0.99))
-    sns.heatmap(
-        cosines, ax=axis, cmap="vlag", vmin=-most, vmax=most, square=True, rasterized=True,
-        xticklabels=False, yticklabels=False, cbar_ax=below,
-        cbar_kws={"orientation": "horizontal", "extend": "both"},
-    )  # fmt: skip
+    look = {"orientation": "horizontal", "extend": "both"}
+    heat_map(axis, cosines, most, cbar_ax=below, cbar_kws=look)
     below.tick_params(labelsize=6)
 
 

@@ -78,10 +78,7 @@ class Page:
     def play(
         self, frames: Tensor, columns: int, labels: Sequence[str], name: str, caption: str, alt: str
     ) -> None:
-        """Display frames uint8 (T, K, C, S, S) of K images with a slider, and save them as one PNG.
-
-        ``columns`` are the images in a row of a frame; the provenance is added to the caption.
-        """
+        """Display frames uint8 (T, K, C, S, S) with a slider; save them as one PNG file."""
         caption = f"{caption} {self.provenance}."
         png, player = player_html(frames, columns, labels, caption, alt)
         with replacing(self.folder / f"{file_name(name)}.png") as scratch:

@@ -25,10 +25,7 @@ _TRAINING_IMAGES = {"mnist": 60_000, "cifar10": 50_000, "celeba": 162_770}
 def better_model(
     own: Sequence[float], other: Sequence[float], key: str, lower_is_better: bool = True
 ) -> Decision:
-    """Whether one model is better than another, by pairs of trainings with the same seed.
-
-    Each has a measure for each training seed. The margin has a key of :data:`LIMITS`.
-    """
+    """Whether one model is better than another, by pairs of trainings with the same seed."""
     if len(own) != len(other):
         raise ValueError(
             f"{len(own)} and {len(other)} trainings are no pairs: give as many of each"
@@ -66,10 +63,7 @@ def better_sampler(
 
 
 def learned(test_loss: float, mean_image_loss: float, validation: Sequence[float]) -> Decision:
-    """Whether a training run learned to reconstruct: its test loss, against the mean image's.
-
-    ``validation`` has the loss after each epoch; it is empty for weights not trained here.
-    """
+    """Whether a training learned to reconstruct; ``validation`` is empty for imported weights."""
     if not validation:
         return Decision(Outcome.NOT_TESTED, why="the weights were imported: train here")
     fell = Decision.of(len(validation) > 1 and validation[-1] < validation[0])
@@ -77,10 +71,7 @@ def learned(test_loss: float, mean_image_loss: float, validation: Sequence[float
 
 
 def agree(decisions: Mapping[str, Decision], alone: Sequence[str] = ()) -> Decision:
-    """What evaluators say together, by name: decided only if two of them say the same.
-
-    Those of ``alone`` need no second one: Inception's FID is the paper's own measure.
-    """
+    """What evaluators say together: decided by one of ``alone`` (FID), or if two say the same."""
     for name in alone:
         if name in decisions:
             return decisions[name]

@@ -10,10 +10,7 @@ from companion.paper.limits import LIMITS, above, judge, share_error
 def given(
     edited: EditScore, before: EditScore, ceiling: float, measurable: bool, images: int
 ) -> Decision:
-    """Whether an edit gives the attribute, against untouched reconstructions.
-
-    The ceiling is the share of reconstructions of images with the attribute in which it is found.
-    """
+    """Whether an edit gives the attribute; it is found in ``ceiling`` of images that have it."""
     gap = ceiling - before.found
     if not measurable or gap <= 0:
         return undecided(

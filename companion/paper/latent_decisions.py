@@ -38,10 +38,7 @@ def _pair_density(found: Moments) -> Tensor:
 
 
 def by_eye(truth: Tensor, drawn: Mapping[str, Tensor], key: str) -> tuple[str, Decision]:
-    """Whether samples and latents look identical in Figure 2: evidence and decision.
-
-    ``drawn`` has as many samples of each sampler, "direct" and "resampled" among them.
-    """
+    """Whether samples and latents look identical in Figure 2: evidence and decision."""
     own, direct, floor = (differences(drawn[k], truth) for k in (key, "direct", "resampled"))
     evidence = (
         f"total variation of the number of positive bits {own.positive:.3f} (direct rounding "
@@ -85,10 +82,7 @@ def clear_error(truth: Tensor, drawn: Mapping[str, Tensor], key: str) -> tuple[s
 
 
 def closer(own: MomentErrors, other: MomentErrors, floor: MomentErrors) -> tuple[str, Decision]:
-    """Whether a sampler's first and pair moments are both closer than another's.
-
-    The floor has the errors of as many resampled latents, the noise of all.
-    """
+    """Whether a sampler's first and pair moments are both closer, beyond the floor's noise."""
     evidence = (
         f"RMS errors: pair moments {own.pairs:.4f} against {other.pairs:.4f}, first moments "
         f"{own.first:.4f} against {other.first:.4f}; resampled latents {floor.pairs:.4f} and "
@@ -133,10 +127,7 @@ def few_steps(steps: Tensor, fewer_than: int = 4) -> tuple[str, Decision]:
 
 
 def almost_linear(distances: Tensor) -> tuple[str, Decision]:
-    """Whether the mean path is almost linear: evidence and decision.
-
-    Distances are those of each step from the path's start, (pairs, T); see ``hamming_path``.
-    """
+    """Whether the mean path is almost linear, by distances (pairs, T) from its start."""
     deviation = deviation_from_linear(distances)
     if deviation is None:
         return "no path has two different ends", judge("almost_linear", None, None)
@@ -154,10 +145,7 @@ def at_once(distances: Tensor) -> tuple[str, Decision]:
 
 
 def no_abrupt_changes(pixels: float, features: float, paths: int) -> Decision:
-    """Whether paths change without a jump, in intensities and in content; both have to agree.
-
-    Given are the shares of paths with an abrupt step, in pixels and in a classifier's features.
-    """
+    """Whether shares of abrupt paths, in intensities and in content, are both small."""
     both = [judge("abrupt", share, share_error(share, paths)) for share in (pixels, features)]
     if both[0].outcome is both[1].outcome:
         return both[0]

@@ -180,10 +180,7 @@ def sharper(own: Tensor, other: Tensor, trainings: Trainings | None = None) -> t
 
 
 def covers_classes(seen: Tensor, there: Tensor, draws: int) -> tuple[str, Decision]:
-    """Whether samples have every class as often as reconstructions of training images.
-
-    Given are the shares of each class (C,) in samples and there, of ``draws`` images.
-    """
+    """Whether samples have every class (C,) as often as reconstructions of training images."""
     ratios = (seen / there).double()
     least, most = float(ratios.min()), float(ratios.max())
     evidence = f"a class is seen {least:.2f} to {most:.2f} times as often as in reconstructions"

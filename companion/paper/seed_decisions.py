@@ -71,10 +71,7 @@ class Trainings:
     def numbers(
         self, name: str, values: tuple[float, float], margin: str, lower_is_better: bool = True
     ) -> Decision:
-        """Whether a number of :data:`NUMBERS` is better for the LBAE than the VAE; without gates.
-
-        ``values`` are those of the page's own models.
-        """
+        """Whether a number of ``NUMBERS`` is better for the LBAE than for the VAE; no gates."""
         pair = None if self.seeds is None else self.seeds.numbers(name)
         return self._decide(pair, values, margin, lower_is_better)
 
