@@ -78,10 +78,7 @@ class Subject:
         self.reconstructions = decode(self.model, self.latents)
 
     def variants(self) -> dict[str, tuple[str, float]]:
-        """The edits compared: label -> key of the direction, and threshold.
-
-        The last sets as many bits by the contrast as the paper's edit sets by the mean.
-        """
+        """The edits compared: label -> key of the direction, and threshold."""
         bits = bits_set(self.directions["mean"], PAPER_THRESHOLD)
         as_many = threshold_for(self.directions["contrast"], bits)
         return {
@@ -128,13 +125,9 @@ class Subject:
         }
 
     def path(
-        self,
-        sampler: HyperplaneSampler,
-        edit: tuple[str, float],
-        rows: int,
-        steps: int,
+        self, sampler: HyperplaneSampler, edit: tuple[str, float], rows: int, steps: int,
         generator: torch.Generator,
-    ) -> Tensor:
+    ) -> Tensor:  # fmt: skip
         """Images on the path to an edit, uint8 (rows, 1 + steps, C, S, S), the test image first."""
         source = self.latents[:rows].double()
         kind, threshold = edit

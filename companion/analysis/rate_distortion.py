@@ -146,13 +146,10 @@ def lbae_points(
     bits = trained.bits("test")[chosen]
     size = bits.shape[1]
     raw = originals.point("lbae", f"{size} bits", size, decode(trained.model, bits))
+    rates = {key: 8 * len(encode_bits(bits, model)) / len(bits) for key, model in models.items()}
     return [
-        dataclasses.replace(
-            raw,
-            setting=f"{raw.setting}, {coder}",
-            bits=8 * len(encode_bits(bits, model)) / len(bits),
-        )
-        for coder, model in models.items()
+        dataclasses.replace(raw, setting=f"{raw.setting}, {coder}", bits=rate)
+        for coder, rate in rates.items()
     ]
 
 
@@ -181,17 +178,13 @@ def vae_points(originals: Originals, baseline: Baseline, chosen: Tensor) -> list
 
 
 def size_points(
-    originals: Originals,
-    experiment: Experiment,
-    data_root: Path,
-    chosen: Tensor,
-    device: str = "cpu",
+    originals: Originals, experiment: Experiment, root: Path, chosen: Tensor, device: str = "cpu"
 ) -> list[Point]:
     """LBAEs of the profile's other latent sizes, each with its own priors."""
     found = []
     for size in experiment.entry.latent_sizes:
         other = load_experiment(experiment.profile, experiment.dataset.name, f"lbae-{size}")
-        trained = load_trained(other, data_root, device)
+        trained = load_trained(other, root, device)
         fitted = fit_autoregressive(trained.bits("train"), trained.bits("validation"))
         models: dict[str, BitModel | None] = {
             "packed": None,

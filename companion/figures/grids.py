@@ -57,16 +57,8 @@ def image_grids(
     for (title, _), pixels in zip(groups, tiles, strict=True):
         _place(figure, size, pixels, left, scale)
         across = scale * pixels.shape[1]
-        letters = max(12, int(across / 12))  # of a title in bold
-        _write(
-            figure,
-            size,
-            literal(title, letters, _LINES),
-            left,
-            _TITLE - 6,
-            weight="bold",
-            va="bottom",
-        )
+        words = literal(title, max(12, int(across / 12)), _LINES)  # letters in bold
+        _write(figure, size, words, left, _TITLE - 6, weight="bold", va="bottom")
         left += across + _BETWEEN
     return figure
 
@@ -102,13 +94,9 @@ def _figure(size: tuple[int, int]) -> Figure:
 
 
 def _place(
-    figure: Figure,
-    size: tuple[int, int],
-    pixels: NDArray[np.uint8],
-    left: int,
-    scale: int,
+    figure: Figure, size: tuple[int, int], pixels: NDArray[np.uint8], left: int, scale: int,
     above: int = _TITLE,
-) -> None:
+) -> None:  # fmt: skip
     """Draw pixels at ``scale``, ``left`` and ``above`` pixels from the figure's upper left."""
     height, width = (scale * side for side in pixels.shape[:2])
     box = left / size[0], 1 - (above + height) / size[1], width / size[0], height / size[1]

@@ -147,10 +147,8 @@ class Notebook(Page):
             return []
         if model == "vae":
             self.made_of |= _hashes(self.experiment, "baseline")
-        text = (
-            MODEL.path(self.experiment, model).with_name(PROGRESS_FILE).read_text(encoding="utf-8")
-        )
-        return [json.loads(line) for line in text.splitlines()]
+        progress = MODEL.path(self.experiment, model).with_name(PROGRESS_FILE)
+        return [json.loads(line) for line in progress.read_text(encoding="utf-8").splitlines()]
 
     def training_results(self, model: str = "lbae") -> dict[str, Any]:
         """The results in the record of a model's training."""

@@ -48,21 +48,19 @@ def compresses(own: Sequence[Point], other: Sequence[Point], title: str) -> tupl
     latent size, under one coder), the bits at which the VAE (on finer and finer grids) reaches it.
     There is one training of each model.
     """
+
+    def numbers(point: Point) -> str:
+        return f"{point.bits:.1f} bits, MSE {point.error:.3g}, {title} {point.distance:.3g}"
+
     shown, at_all = [], []
     for point in lower_curve(own):
         needed = rate_at(other, point.error)
         theirs = "never" if needed is None else f"at {needed:.1f} bits"
-        shown.append(
-            f"{point.setting}: {point.bits:.1f} bits, MSE {point.error:.3g}, {title} "
-            f"{point.distance:.3g}; the VAE reaches this MSE {theirs}"
-        )
+        shown.append(f"{point.setting}: {numbers(point)}; the VAE reaches this MSE {theirs}")
         if needed is not None:
             at_all.append((point, needed))
     finest = lower_curve(other)[-1]
-    evidence = (
-        f"{'. '.join(shown)}. The VAE's best: {finest.bits:.1f} bits, MSE {finest.error:.3g}, "
-        f"{title} {finest.distance:.3g}"
-    )
+    evidence = f"{'. '.join(shown)}. The VAE's best: {numbers(finest)}"
     cheaper = [p for p in own if p.bits <= finest.bits and p.error <= finest.error]
     if not at_all and not cheaper:
         return evidence, undecided(

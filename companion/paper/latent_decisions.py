@@ -54,15 +54,13 @@ def looks_identical(own: Differences, direct: Differences, floor: Differences) -
     An eye sees the curves as they are drawn, so that no noise is subtracted. But the figure must
     be able to show a difference: resampled latents must look identical, and direct rounding not.
     """
-    if max(floor) > LIMITS["eye"].value:
-        return undecided(
-            "resampled latents themselves look different: draw more samples", LIMITS["eye"].rule
-        )
-    if max(direct) <= LIMITS["eye"].value:
-        return undecided(
-            "direct rounding looks identical too, so that the figure tells nothing apart",
-            LIMITS["eye"].rule,
-        )
+    limit, why = LIMITS["eye"], ""
+    if max(floor) > limit.value:
+        why = "resampled latents themselves look different: draw more samples"
+    elif max(direct) <= limit.value:
+        why = "direct rounding looks identical too, so that the figure tells nothing apart"
+    if why:
+        return undecided(why, limit.rule)
     return judge("eye", max(own), 0.0)
 
 
