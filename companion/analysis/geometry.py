@@ -63,14 +63,12 @@ def _in_three_dimensions(gram: Tensor, rows: Tensor) -> SphereExample:
     return SphereExample(names, vectors, float(change.abs().max().rad2deg()))
 
 
-def separating_normal(
-    example: SphereExample, generator: torch.Generator, tries: int = 100
-) -> Tensor:
+def separating_normal(example: SphereExample, generator: torch.Generator) -> Tensor:
     """A random normal, (3,), whose hyperplane gives the bits both signs.
 
-    The last of ``tries`` if none does: bits that never differ have no such hyperplane.
+    The last of 100 if none does: bits that never differ have no such hyperplane.
     """
-    normals = torch.randn(tries, 3, generator=generator, dtype=torch.float64)
+    normals = torch.randn(100, 3, generator=generator, dtype=torch.float64)
     sides = normals @ example.vectors[:-1].T > 0
     splits = sides.any(1) & ~sides.all(1)
     return normals[int(splits.int().argmax()) if bool(splits.any()) else -1]
@@ -94,14 +92,12 @@ def great_circle(normal: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.outer(np.cos(angle), first) + np.outer(np.sin(angle), second)
 
 
-def margins_along(
-    vectors: Tensor, source: Tensor, target: Tensor, steps: int = 101
-) -> tuple[Tensor, Tensor]:
-    """Positions (steps,) between normals (R,), and V r by the boundary's sign (steps, N)."""
-    path = slerp(source[None], target[None], steps)[0]
+def margins_along(vectors: Tensor, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Positions (T,) in [0, 1] between normals (R,), and V r by the boundary's sign (T, N)."""
+    path = slerp(source[None], target[None], 101)[0]
     products = (path @ vectors.T).cpu()
     sides = torch.where(products[:, -1:] >= 0, 1.0, -1.0)
-    return torch.linspace(0, 1, steps, dtype=torch.float64), products[:, :-1] * sides
+    return torch.linspace(0, 1, len(path), dtype=torch.float64), products[:, :-1] * sides
 
 
 def path_with_flips(

@@ -44,9 +44,7 @@ def lbae_sources(trained: Trained, samplers: FittedSamplers) -> dict[str, ImageS
     """
     sources = {"reco": reconstructions(trained.model, trained.bits("test"))}
     for key in ("uniform", "independent", "direct", "clip", "nearest", "mixture"):
-        note = _described(samplers.mixture) if key == "mixture" else ""
-        draw = decoded(trained.model, samplers[key])
-        sources[key] = ImageSource(LABELS[key], draw, note=note)
+        sources[key] = sampled(trained, samplers, key)
 
     def paths(inversion: str, ends: bool) -> ImageSource:
         repair = "nearest" if inversion == "exact" else "clip"
@@ -59,6 +57,12 @@ def lbae_sources(trained: Trained, samplers: FittedSamplers) -> dict[str, ImageS
     for key in BASELINES:
         sources[f"between_{key}"] = baseline_interpolations(trained, key)
     return sources
+
+
+def sampled(trained: Trained, samplers: FittedSamplers, key: str) -> ImageSource:
+    """Decoded latents of a sampler."""
+    note = _described(samplers.mixture) if key == "mixture" else ""
+    return ImageSource(LABELS[key], decoded(trained.model, samplers[key]), note=note)
 
 
 def interpolations(

@@ -11,11 +11,11 @@ from companion.analysis.evaluators import Evaluator
 from companion.analysis.image_sources import (
     ImageSource,
     control_sources,
-    decoded,
     lbae_sources,
+    sampled,
     vae_sources,
 )
-from companion.analysis.samplers import LABELS, FittedSamplers
+from companion.analysis.samplers import FittedSamplers
 from companion.analysis.scoring import Scoreboard
 from companion.experiments.trained import Baseline, Trained
 
@@ -49,4 +49,4 @@ def second_board(
 
 def resampled(trained: Trained, samplers: FittedSamplers) -> ImageSource:
     """Decoded training latents, drawn with replacement: the best that a sampler of them can do."""
-    return ImageSource(LABELS["resampled"], decoded(trained.model, samplers["resampled"]))
+    return sampled(trained, samplers, "resampled")

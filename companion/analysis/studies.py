@@ -66,7 +66,11 @@ def run_study(name: str, experiment: Experiment, data_root: Path, device: str = 
     made_of = {a.command: sha256_file(a.required(experiment)) for a in kind.artifact.made_of}
     with recorded_run(f"study {name}", path.parent, device) as write:
         whole = load_images(experiment, data_root)
-        images = _at_most(whole, study.images)
+        first = {
+            name: part.select(torch.arange(min(study.images, len(part))))
+            for name, part in whole.splits.items()
+        }
+        images = Images(whole.dataset, first)
         inputs = whole.hashes | made_of | images_identity(experiment.dataset, attributes=False)
         own = {"study": study.model_dump(), "version": kind.artifact.version}
         shared = own | {"loss": experiment.training.loss, "inputs": inputs}
@@ -91,15 +95,6 @@ def run_study(name: str, experiment: Experiment, data_root: Path, device: str = 
             results={"images": {n: len(part) for n, part in images.splits.items()}, "runs": runs},
         )
     return path
-
-
-def _at_most(images: Images, count: int) -> Images:
-    """The first images of each split."""
-    first = {
-        name: part.select(torch.arange(min(count, len(part))))
-        for name, part in images.splits.items()
-    }
-    return Images(images.dataset, first)
 
 
 def _task(experiment: Experiment, study: Study, images: Images, device: str) -> Task:

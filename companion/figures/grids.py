@@ -64,15 +64,13 @@ def image_grids(
 
 
 @styled
-def image_rows(
-    rows: Tensor, titles: Sequence[str] = (), labels: Sequence[str] = (), width: float = TWO_COLUMNS
-) -> Figure:
+def image_rows(rows: Tensor, titles: Sequence[str] = (), labels: Sequence[str] = ()) -> Figure:
     """One grid of images uint8 (rows, columns, C, S, S), with titles and labels of rows."""
     pixels, step = tile(rows.flatten(0, 1), rows.shape[1]), rows.shape[-1] + _GAP
     words = [literal(label, _LINE, _LINES) for label in labels]
     longest = max((len(line) for label in words for line in label.split("\n")), default=0)
     margin = math.ceil(_LETTER * longest) + 12 * bool(words)
-    scale = max(1, round((width * DPI - margin) / pixels.shape[1]))
+    scale = max(1, round((TWO_COLUMNS * DPI - margin) / pixels.shape[1]))
     above = _TITLE if titles else 0
     size = margin + scale * pixels.shape[1], above + scale * pixels.shape[0]
     figure = _figure(size)

@@ -64,16 +64,16 @@ def weights_and_distances(found: Mapping[str, Sampled]) -> Figure:
 
 
 @styled
-def margins_on_path(panels: Mapping[str, tuple[Tensor, Tensor]], shown: int = 40) -> Figure:
+def margins_on_path(panels: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
     """Products V r on the path from one normal to another: a bit flips where its line crosses 0.
 
-    Panels have results of :func:`companion.analysis.geometry.margins_along`; at most ``shown``
-    differing bits are drawn.
+    Panels have results of :func:`companion.analysis.geometry.margins_along`; at most 40 differing
+    bits are drawn.
     """
     figure, axes = new_figure(len(panels), height=2.5)
     for axis, (title, (position, products)) in zip(axes, panels.items(), strict=True):
         values = products.numpy()
-        differing = np.flatnonzero(np.sign(values[0]) != np.sign(values[-1]))[:shown]
+        differing = np.flatnonzero(np.sign(values[0]) != np.sign(values[-1]))[:40]
         for bit in differing:
             rising = values[-1, bit] > 0
             colour = COLOURS["positive" if rising else "negative"]

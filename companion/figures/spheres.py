@@ -86,7 +86,9 @@ def draw_rounding(
         positive = np.sign(row @ direction) == boundary_side
         colour = COLOURS["positive"] if positive else COLOURS["negative"]
         arrow(axis, row, colour, f"{name}: {'+1' if positive else '−1'}" if labels else "")
-    _plane(axis, direction)
+    circle = great_circle(direction)
+    axis.plot_trisurf(*circle.T, color=COLOURS["normal"], alpha=0.18, lw=0)
+    axis.plot(*circle.T, color=COLOURS["normal"], lw=0.8)
     arrow(axis, direction, COLOURS["normal"], "r" if labels else "")
 
 
@@ -135,9 +137,3 @@ def arrow(axis: Axes3D, tip: _Array, colour: str, label: str) -> None:
         ha="center" if abs(right) < 0.4 * abs(up) else beside,
         va="center" if abs(up) < 0.4 * abs(right) else above,
     )  # fmt: skip
-
-
-def _plane(axis: Axes3D, normal: _Array) -> None:
-    circle = great_circle(normal)
-    axis.plot_trisurf(*circle.T, color=COLOURS["normal"], alpha=0.18, lw=0)
-    axis.plot(*circle.T, color=COLOURS["normal"], lw=0.8)

@@ -145,20 +145,11 @@ class Verdict:
         evidence = str(entry.get("evidence", ""))
         if evidence.startswith(("measured on the page", "on the page")):
             return None
-        return cls(
-            entry["claim"],
-            evidence,
-            _outcome(entry["verdict"], evidence),
-            str(entry.get("reading", "")),
-            bool(entry.get("decides", True)),
-        )
-
-
-def _outcome(word: str, evidence: str) -> Outcome:
-    """Of a record: earlier versions had one word for three situations."""
-    if word != "not measurable here":
-        return Outcome(word)
-    return Outcome.UNDECIDED if "Not decided" in evidence else Outcome.NOT_TESTED
+        word = entry["verdict"]
+        if word == "not measurable here":  # earlier versions had one word for three situations
+            word = Outcome.UNDECIDED if "Not decided" in evidence else Outcome.NOT_TESTED
+        reading, decides = entry.get("reading", ""), entry.get("decides", True)
+        return cls(entry["claim"], evidence, Outcome(word), str(reading), bool(decides))
 
 
 def by_claim(verdicts: Iterable[Verdict]) -> dict[str, list[Verdict]]:

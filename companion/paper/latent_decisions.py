@@ -117,10 +117,10 @@ def generates_back(wrong_bits: Tensor, width: int) -> tuple[str, Decision]:
     return evidence, judge("wrong_bits", mean, error)
 
 
-def few_steps(steps: Tensor, fewer_than: int = 4) -> tuple[str, Decision]:
+def few_steps(steps: Tensor) -> tuple[str, Decision]:
     """Whether an inversion typically stops early, by the steps of each latent, (K,)."""
-    share = float((steps < fewer_than).double().mean())
-    evidence = f"fewer than {fewer_than} steps for {share:.1%} of {len(steps):,} latents"
+    share = float((steps < 4).double().mean())
+    evidence = f"fewer than 4 steps for {share:.1%} of {len(steps):,} latents"
     return evidence, judge("typically", share, share_error(share, len(steps)))
 
 

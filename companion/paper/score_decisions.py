@@ -142,10 +142,9 @@ class Panel:
             for judge in self.judges
         )
 
-    def closed_gates(self, model: str = "lbae") -> dict[str, str]:
-        """The gate "blur", unless a model's reconstructions clearly beat a strong blur."""
-        key = f"{model}_reco"
-        beats = {j.name: j.better(key, STRONG_BLUR) for j in self.judges}
+    def closed_gates(self) -> dict[str, str]:
+        """The gate "blur", unless the LBAE's reconstructions clearly beat a strong blur."""
+        beats = {j.name: j.better("lbae_reco", STRONG_BLUR) for j in self.judges}
         failed = [name for name, d in beats.items() if d.outcome is not Outcome.HOLDS]
         if not failed:
             return {}
