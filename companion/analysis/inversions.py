@@ -27,7 +27,7 @@ class InversionMethod:
     label: str  # for tables and figures
     invert: Invert
     full_rank: bool = False  # needs a sampler of full rank
-    boundary: bool = True  # whether bits are those of Eq. 12; if not, the raw signs.
+    boundary: bool = True  # whether bits are those of Eq. 12; if not, the raw signs
     scored_ends: bool = False  # the true latents stand around a scored path, as the authors' code
 
 
@@ -87,7 +87,7 @@ def paths_between(
 class SignRules:
     """What normals get wrong by Eq. 12, and by the raw signs of V r."""
 
-    by_boundary: Tensor  # wrong bits by Eq. 12, int64 (K,).
+    by_boundary: Tensor  # wrong bits by Eq. 12, int64 (K,)
     raw: Tensor  # wrong bits by the raw signs, int64 (K,)
     behind: Tensor  # whether the boundary vector is behind, so that Eq. 12 complements, bool (K,)
 
