@@ -8,7 +8,6 @@ import pytest
 import torch
 from conftest import PROJECT
 
-from companion.analysis.bit_distributions import Differences, differences
 from companion.analysis.editing import EditScore
 from companion.analysis.spread import Spread
 from companion.experiments.records import VERDICT_WORDS
@@ -29,9 +28,11 @@ from companion.paper.decisions import (
 )
 from companion.paper.edit_decisions import given, kept, satisfactory
 from companion.paper.latent_decisions import (
+    Differences,
     almost_linear,
     by_eye,
     closer,
+    differences,
     few_steps,
     generates_back,
     inconsistent,

@@ -20,18 +20,13 @@ MEASURABLE = 0.3
 
 @dataclass(frozen=True)
 class AttributeEvaluator:
-    """Finds the attributes of decoded images.
+    """Finds the attributes of decoded images."""
 
-    Attributes:
-        classifier: trained on training images.
-        thresholds: of its logits, (A,); None for classes, which exclude each other.
-        found_rates: how reliable it is on "test images" and on "their reconstructions": the
-            shares of images in which each attribute is found, of those that have it and of those
-            that do not, (A, 2); NaN where there is no such image.
-    """
-
-    classifier: FeatureClassifier
-    thresholds: Tensor | None
+    classifier: FeatureClassifier  # trained on training images
+    thresholds: Tensor | None  # of its logits, (A,); None for classes, which exclude each other
+    # How reliable it is on "test images" and on "their reconstructions": the shares of images in
+    # which each attribute is found, of those that have it and of those that do not, (A, 2); NaN
+    # where there is no such image
     found_rates: Mapping[str, Tensor]
 
     @classmethod
@@ -79,15 +74,10 @@ class AttributeEvaluator:
 
 
 def best_threshold(logits: Tensor, has: Tensor) -> Tensor:
-    """The threshold of the logits that separates best.
+    """The threshold that separates logits (K,) best, by which of the images ``has`` the attribute.
 
-    Args:
-        logits: of images, (K,).
-        has: which of them have the attribute, bool (K,).
-
-    Returns:
-        A value between two logits. It maximises the share above it of images with the attribute,
-        less that of images without it. 0 if all images have it, or none.
+    A value between two logits. It maximises the share above it of images with the attribute,
+    less that of images without it. 0 if all images have it, or none.
     """
     if has.all() or not has.any():
         return torch.zeros(())
@@ -100,14 +90,6 @@ def best_threshold(logits: Tensor, has: Tensor) -> Tensor:
 
 
 def found_rates(found: Tensor, has: Tensor) -> Tensor:
-    """How often attributes are found in images that have them and in images that do not.
-
-    Args:
-        found: bool (K, A).
-        has: bool (K, A).
-
-    Returns:
-        Shares of images, float64 (A, 2).
-    """
+    """Shares of the images with and without each attribute in which it is found, float64 (A, 2)."""
     pairs = zip(found.double().T, has.T, strict=True)
     return torch.stack([torch.stack([f[h].mean(), f[~h].mean()]) for f, h in pairs])

@@ -41,40 +41,24 @@ OTHER_IMAGE = "another image"
 
 @dataclass(frozen=True)
 class EditScore:
-    """The effect of an edit, as means over the subject's images.
+    """The effect of an edit, as means over the subject's images."""
 
-    Attributes:
-        threshold: D.
-        bits_set: number of bits that the threshold decides.
-        bits_changed: share of an image's bits that the edit changes.
-        found: share of images in which the attribute is found.
-        kept: share of the other measurable attributes that are found, or not found, as before;
-            None if there are none, and for classes, which exclude each other.
-        distance: root-mean-square difference of the pixels, in grey levels.
-    """
-
-    threshold: float
-    bits_set: int
-    bits_changed: float
-    found: float
-    kept: float | None
-    distance: float
+    threshold: float  # D
+    bits_set: int  # number of bits that the threshold decides
+    bits_changed: float  # share of an image's bits that the edit changes
+    found: float  # share of images in which the attribute is found
+    kept: float | None  # share of the other measurable attributes found as before; None for classes
+    distance: float  # root-mean-square difference of the pixels, in grey levels
 
 
 class Subject:
     """An attribute, and random test images without it that are to be given it.
 
-    Args:
-        trained: the model with its images and latents.
-        name: of the attribute.
-        count: number of test images, at most.
-        generator: of their choice.
-
     Attributes:
         index: the attribute's number among those of the data set.
         directions: what decides the bits, (N,), by key of :data:`DIRECTIONS`.
         trained_on: number of training images with the attribute.
-        images: the test images, uint8 (K, C, S, S).
+        images: at most ``count`` test images, uint8 (K, C, S, S).
         latents: of these images, (K, N) in {-1, +1}.
         reconstructions: of these images, uint8 (K, C, S, S).
     """
@@ -94,10 +78,7 @@ class Subject:
         self.reconstructions = decode(self.model, self.latents)
 
     def variants(self) -> dict[str, tuple[str, float]]:
-        """The edits compared: label -> key of the direction, and threshold.
-
-        The last sets as many bits by the contrast as the paper's edit sets by the mean.
-        """
+        """The edits compared: label -> key of the direction, and threshold."""
         bits = bits_set(self.directions["mean"], PAPER_THRESHOLD)
         as_many = threshold_for(self.directions["contrast"], bits)
         return {
@@ -121,13 +102,7 @@ class Subject:
         return edits
 
     def score(self, evaluator: AttributeEvaluator, kind: str, threshold: float) -> EditScore:
-        """The effect of an edit.
-
-        Args:
-            evaluator: finds attributes.
-            kind: key of :data:`DIRECTIONS`.
-            threshold: D.
-        """
+        """The effect of an edit by a key of :data:`DIRECTIONS` and the threshold D."""
         direction = self.directions[kind]
         edited = set_attribute(self.latents, direction, threshold)
         return self._score(evaluator, edited, threshold, bits_set(direction, threshold))
@@ -150,25 +125,10 @@ class Subject:
         }
 
     def path(
-        self,
-        sampler: HyperplaneSampler,
-        edit: tuple[str, float],
-        rows: int,
-        steps: int,
+        self, sampler: HyperplaneSampler, edit: tuple[str, float], rows: int, steps: int,
         generator: torch.Generator,
-    ) -> Tensor:
-        """Images on the path from a test image to its edit (Figure 11).
-
-        Args:
-            sampler: of full rank; see :func:`lbae_lib.latent.inversion.full_rank`.
-            edit: key of :data:`DIRECTIONS`, and threshold.
-            rows: number of images.
-            steps: of the path from the reconstruction to the edit.
-            generator: of the margins of both ends.
-
-        Returns:
-            uint8 (rows, 1 + steps, C, S, S): the test image, then the decoded path.
-        """
+    ) -> Tensor:  # fmt: skip
+        """Images on the path to an edit, uint8 (rows, 1 + steps, C, S, S), the test image first."""
         source = self.latents[:rows].double()
         kind, threshold = edit
         target = set_attribute(source, self.directions[kind], threshold)
@@ -202,17 +162,10 @@ def edit_titles(steps: int) -> list[str]:
 
 
 def choose_attributes(trained: Trained, wanted: str) -> tuple[list[str], str]:
-    """The attributes that a page edits: those that some training images have and others do not.
+    """The attributes that a page edits, and a sentence on those that it cannot edit, or "".
 
-    Args:
-        trained: the model with its images.
-        wanted: names separated by commas; if empty, the paper's two, or else the first two.
-
-    Returns:
-        The names; and a sentence on those that cannot be edited, "" if there are none.
-
-    Raises:
-        ConfigError: if there is no such attribute; names the closest.
+    ``wanted`` has names separated by commas; if it is empty, the paper's two are taken, or else
+    the first two. Only what some images have and others do not can be edited.
     """
     dataset, images = trained.dataset, trained.images
     names = dataset.attribute_names or dataset.class_names

@@ -20,15 +20,10 @@ from lbae_lib.metrics.inception import InceptionFeatures, find_inception_weights
 
 @dataclass(frozen=True)
 class Evaluator:
-    """A network's features under a protocol.
+    """A network's features under a protocol."""
 
-    Attributes:
-        extractor: the network.
-        protocol: how features are compared.
-    """
-
-    extractor: FeatureExtractor
-    protocol: EvaluationProtocol = DEFAULT_PROTOCOL
+    extractor: FeatureExtractor  # the network
+    protocol: EvaluationProtocol = DEFAULT_PROTOCOL  # how features are compared
 
     @property
     def is_inception(self) -> bool:
@@ -85,16 +80,8 @@ def evaluators(
 ) -> list[Evaluator]:
     """The evaluators of a page's tables; with :func:`second_stand_in` they decide its verdicts.
 
-    These are Inception under both protocols if it is asked for, then the in-domain extractor.
-
-    Args:
-        extractor: trained in the run.
-        inception: whether to score with Inception features too.
-        clusterings: whose PRD curves are averaged; 10 in both protocols.
-        device: of the Inception network.
-
-    Raises:
-        DataError: if Inception is asked for and its weights are neither found nor downloaded.
+    These are Inception under both protocols if it is asked for, then the in-domain extractor,
+    trained in the run. The protocols average the PRD curves of ``clusterings``.
     """
     default, paper = (
         replace(protocol, runs=clusterings) for protocol in (DEFAULT_PROTOCOL, PAPER_PROTOCOL)
@@ -111,10 +98,6 @@ def second_stand_in(clusterings: int = 10, device: str = "cpu") -> Evaluator | N
 
     Two stand-ins of different kinds must agree before a claim about images is decided. This one is
     slow on a processor, so that pages give it fewer images.
-
-    Args:
-        clusterings: whose PRD curves are averaged.
-        device: of the network.
     """
     if find_spec(EFFICIENTNET_PACKAGE) is None:
         return None

@@ -20,32 +20,21 @@ _FLAT = 1e-6  # smallest eigenvalue of the Gram matrix of three vectors that spa
 
 @dataclass(frozen=True)
 class SphereExample:
-    """A few bits of real latents and the boundary vector, in three dimensions.
+    """A few bits of real latents and the boundary vector, in three dimensions."""
 
-    Attributes:
-        names: of the bits, counted from 1.
-        vectors: unit rows, the boundary vector last: (4, 3), or (3, 3) for two bits.
-        angle_error: largest change of an angle by the projection, in degrees.
-    """
-
-    names: list[str]
-    vectors: Tensor
-    angle_error: float
+    names: list[str]  # of the bits, counted from 1
+    vectors: Tensor  # unit rows, the boundary vector last: (4, 3), or (3, 3) for two bits
+    angle_error: float  # largest change of an angle by the projection, in degrees
 
 
 def sphere_example(gram: Tensor, generator: torch.Generator, tries: int = 4000) -> SphereExample:
     """Three bits whose vectors and the boundary vector fit into three dimensions, or else two.
 
     Four vectors need four dimensions. Of ``tries`` random triples this takes the one whose 4×4
-    Gram matrix has the largest second-smallest eigenvalue (vectors well apart) less four times
-    the smallest (little lost in the projection), and no two vectors nearly parallel or opposite.
-    If an angle still changes by more than 5 degrees, it takes two bits, which always fit: those
-    whose 3×3 Gram matrix has the largest smallest eigenvalue.
-
-    Args:
-        gram: H, (N+1, N+1), positive semi-definite.
-        generator: of the triples.
-        tries: number of triples.
+    part of H (N+1, N+1) has the largest second-smallest eigenvalue (vectors well apart) less four
+    times the smallest (little lost in the projection), and no two vectors nearly parallel or
+    opposite. If an angle still changes by more than 5 degrees, it takes two bits, which always fit:
+    those whose 3×3 Gram matrix has the largest smallest eigenvalue.
     """
     gram = gram.cpu()
     size = len(gram) - 1
@@ -74,14 +63,12 @@ def _in_three_dimensions(gram: Tensor, rows: Tensor) -> SphereExample:
     return SphereExample(names, vectors, float(change.abs().max().rad2deg()))
 
 
-def separating_normal(
-    example: SphereExample, generator: torch.Generator, tries: int = 100
-) -> Tensor:
+def separating_normal(example: SphereExample, generator: torch.Generator) -> Tensor:
     """A random normal, (3,), whose hyperplane gives the bits both signs.
 
-    The last of ``tries`` if none does: bits that never differ have no such hyperplane.
+    The last of 100 if none does: bits that never differ have no such hyperplane.
     """
-    normals = torch.randn(tries, 3, generator=generator, dtype=torch.float64)
+    normals = torch.randn(100, 3, generator=generator, dtype=torch.float64)
     sides = normals @ example.vectors[:-1].T > 0
     splits = sides.any(1) & ~sides.all(1)
     return normals[int(splits.int().argmax()) if bool(splits.any()) else -1]
@@ -105,40 +92,18 @@ def great_circle(normal: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.outer(np.cos(angle), first) + np.outer(np.sin(angle), second)
 
 
-def margins_along(
-    vectors: Tensor, source: Tensor, target: Tensor, steps: int = 101
-) -> tuple[Tensor, Tensor]:
-    """Signed products V r along the great circle between two normals.
-
-    Args:
-        vectors: V, (N+1, R).
-        source: normal (R,).
-        target: normal (R,).
-        steps: number of points.
-
-    Returns:
-        Positions in [0, 1], (steps,); and V r times the boundary's sign, (steps, N).
-    """
-    path = slerp(source[None], target[None], steps)[0]
+def margins_along(vectors: Tensor, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Positions (T,) in [0, 1] between normals (R,), and V r by the boundary's sign (T, N)."""
+    path = slerp(source[None], target[None], 101)[0]
     products = (path @ vectors.T).cpu()
     sides = torch.where(products[:, -1:] >= 0, 1.0, -1.0)
-    return torch.linspace(0, 1, steps, dtype=torch.float64), products[:, :-1] * sides
+    return torch.linspace(0, 1, len(path), dtype=torch.float64), products[:, :-1] * sides
 
 
 def path_with_flips(
     vectors: Tensor, source: Tensor, target: Tensor, points: int = 201
 ) -> tuple[Tensor, Tensor]:
-    """The great circle between two normals, and where a product V r changes its sign.
-
-    Args:
-        vectors: V, (N, R).
-        source: normal (R,).
-        target: normal (R,).
-        points: number of points.
-
-    Returns:
-        Points (points, R); and those of them after which a sign changes, (F, R).
-    """
+    """Points (P, R) between normals (R,), and those (F, R) after which a V r changes sign."""
     path = slerp(source[None], target[None], points)[0]
     sides = path @ vectors.T >= 0
     return path, path[:-1][(sides[1:] != sides[:-1]).any(1)]
@@ -147,16 +112,10 @@ def path_with_flips(
 def small_example(
     sampler: HyperplaneSampler, bits: int, generator: torch.Generator
 ) -> HyperplaneSampler | None:
-    """Vectors of a few real bits in three dimensions, well apart.
+    """A sampler of three vectors that span the space: ``bits`` real ones well apart.
 
-    Args:
-        sampler: of all bits.
-        bits: 2, with the boundary vector; or 3, without it.
-        generator: of the triples tried.
-
-    Returns:
-        A sampler whose three vectors span the space; the last of them is a boundary vector only
-        if ``bits`` is 2. None if no three vectors tried span it, as those of constant bits.
+    With 2 bits the last is the boundary vector, with 3 there is none. None if no three vectors
+    tried span the space, as those of constant bits.
     """
     gram = (sampler.vectors @ sampler.vectors.T).cpu()
     size = sampler.latent_size
@@ -173,11 +132,9 @@ def small_example(
 def small_path(
     sampler: HyperplaneSampler, generator: torch.Generator | None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Three vectors, and two normals between which the first two bits flip.
+    """The vectors of :func:`small_example`, and two normals between which the first two bits flip.
 
-    Args:
-        sampler: of :func:`small_example`.
-        generator: of the margins; None for equal ones.
+    The margins are random, or equal without a generator.
     """
     normals = []
     for signs in ((1.0, -1.0, 1.0), (-1.0, 1.0, 1.0)):

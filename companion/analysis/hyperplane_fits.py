@@ -29,23 +29,14 @@ RIGHT_WITHIN, RIGHT_SAMPLES = 2, 20_000
 
 @dataclass(frozen=True)
 class HyperplaneFit:
-    """Unit vectors for hyperplane rounding, and how they were found.
+    """Unit vectors for hyperplane rounding, and how they were found."""
 
-    Attributes:
-        vectors: V, (N+1, R).
-        truth: moments of the latents that they were fitted to.
-        iterations: of the method.
-        seconds: wall time of the method.
-        settled: whether the method ended by its tolerance; if not, by its limit of iterations.
-        repair: of H; None if the vectors were found in another way.
-    """
-
-    vectors: Tensor
-    truth: Moments
-    iterations: int
-    seconds: float
-    settled: bool = True
-    repair: Repair | None = None
+    vectors: Tensor  # V, (N+1, R)
+    truth: Moments  # moments of the latents that they were fitted to
+    iterations: int  # of the method
+    seconds: float  # wall time of the method
+    settled: bool = True  # by the method's tolerance, not by its limit of iterations
+    repair: Repair | None = None  # of H; None if the vectors were found in another way
 
     @property
     def rank(self) -> int:
@@ -66,13 +57,7 @@ class HyperplaneFit:
 def by_repair(
     truth: Moments, method: Method = "nearest", boundary_weight: float = 1.0
 ) -> HyperplaneFit:
-    """Vectors from a repaired H.
-
-    Args:
-        truth: moments of the training latents.
-        method: see :func:`lbae_lib.latent.correlation.repair`.
-        boundary_weight: weight of the first moments' errors; infinite to keep them as they are.
-    """
+    """Vectors from a repaired H; an infinite weight keeps the first moments as they are."""
     began = time.monotonic()
     found = repair(gram_matrix(truth.matrix), method, boundary_weight)
     seconds = time.monotonic() - began
@@ -87,13 +72,7 @@ def by_projections(truth: Moments) -> HyperplaneFit:
 
 
 def by_moments(truth: Moments, start: Tensor, boundary_weight: float = 1.0) -> HyperplaneFit:
-    """Vectors fitted to the moments themselves.
-
-    Args:
-        truth: moments of the training latents.
-        start: vectors to start from, (N+1, R).
-        boundary_weight: weight of the first moments' errors.
-    """
+    """Vectors fitted to the moments themselves, from vectors (N+1, R) to start from."""
     began = time.monotonic()
     found = fit_vectors(truth, start, boundary_weight)
     seconds = time.monotonic() - began
@@ -101,12 +80,7 @@ def by_moments(truth: Moments, start: Tensor, boundary_weight: float = 1.0) -> H
 
 
 def moments_right(errors: MomentErrors, truth: Moments) -> tuple[bool, str]:
-    """Whether a sampler's moments, free of noise, are those of the latents; and the limits.
-
-    Args:
-        errors: of the sampler's moments in expectation.
-        truth: moments of the training latents.
-    """
+    """Whether moments in expectation, free of noise, are those of the latents; and the limits."""
     noise = sampling_noise(truth, RIGHT_SAMPLES)
     pairs, first = (RIGHT_WITHIN * error for error in (noise.pairs, noise.first))
     limits = (
@@ -121,9 +95,6 @@ def least_error(truth: Moments) -> float:
 
     The arcsine's slope is nowhere below 1, so that |2/π·asin x - M| ≥ 2/π |x - H| for each entry;
     and no correlation matrix is nearer to H, here without its boundary row, than the nearest one.
-
-    Args:
-        truth: moments of the training latents, M.
     """
     gram = gram_matrix(truth.matrix)[:-1, :-1]
     difference = repair(gram, "nearest").matrix - gram

@@ -28,19 +28,12 @@ STEPS = 10  # of an interpolation, as in the paper's Figure 10
 
 @dataclass(frozen=True)
 class ImageSource:
-    """A row of a table of scores.
+    """A row of a table of scores."""
 
-    Attributes:
-        label: for tables and figures.
-        draw: (count, generator) to uint8 images (count, C, S, S) in random order.
-        random: whether another seed gives other images.
-        note: how it was fitted, for a table of its own; empty if the label says enough.
-    """
-
-    label: str
-    draw: Callable[[int, torch.Generator], Tensor]
-    random: bool = True
-    note: str = ""
+    label: str  # for tables and figures
+    draw: Callable[[int, torch.Generator], Tensor]  # to uint8 (count, C, S, S), shuffled
+    random: bool = True  # whether another seed gives other images
+    note: str = ""  # how it was fitted, for a table of its own; empty if the label says enough
 
 
 def lbae_sources(trained: Trained, samplers: FittedSamplers) -> dict[str, ImageSource]:
@@ -48,32 +41,28 @@ def lbae_sources(trained: Trained, samplers: FittedSamplers) -> dict[str, ImageS
 
     The paper's columns are "reco", "uniform", "clip" and "interp_authors". Rows of "between" leave
     the ends of paths out.
-
-    Args:
-        trained: the model with its latents.
-        samplers: of the training latents.
     """
     sources = {"reco": reconstructions(trained.model, trained.bits("test"))}
     for key in ("uniform", "independent", "direct", "clip", "nearest", "mixture"):
-        note = _described(samplers.mixture) if key == "mixture" else ""
-        draw = decoded(trained.model, samplers[key])
-        sources[key] = ImageSource(LABELS[key], draw, note=note)
-    for inversion, key in (
-        ("algorithm_1", "clip"),
-        ("centroids", "clip"),
-        ("both_halves", "clip"),
-        ("exact", "nearest"),
-        ("authors", "clip"),
-        ("restored", "clip"),
-    ):
-        hyperplanes = HyperplaneSampler(samplers.hyperplane_fit(key).vectors)
-        sources[f"interp_{inversion}"] = interpolations(trained, hyperplanes, inversion)
-    for inversion, key in (("authors", "clip"), ("restored", "clip"), ("exact", "nearest")):
-        hyperplanes = HyperplaneSampler(samplers.hyperplane_fit(key).vectors)
-        sources[f"between_{inversion}"] = interpolations(trained, hyperplanes, inversion, False)
+        sources[key] = sampled(trained, samplers, key)
+
+    def paths(inversion: str, ends: bool) -> ImageSource:
+        repair = "nearest" if inversion == "exact" else "clip"
+        hyperplanes = HyperplaneSampler(samplers.hyperplane_fit(repair).vectors)
+        return interpolations(trained, hyperplanes, inversion, ends)
+
+    scored = ("algorithm_1", "centroids", "both_halves", "exact", "authors", "restored")
+    sources |= {f"interp_{key}": paths(key, True) for key in scored}
+    sources |= {f"between_{key}": paths(key, False) for key in ("authors", "restored", "exact")}
     for key in BASELINES:
         sources[f"between_{key}"] = baseline_interpolations(trained, key)
     return sources
+
+
+def sampled(trained: Trained, samplers: FittedSamplers, key: str) -> ImageSource:
+    """Decoded latents of a sampler."""
+    note = _described(samplers.mixture) if key == "mixture" else ""
+    return ImageSource(LABELS[key], decoded(trained.model, samplers[key]), note=note)
 
 
 def interpolations(
@@ -82,13 +71,7 @@ def interpolations(
     """Paths between random pairs of test images, ``STEPS`` images each.
 
     With the authors' procedure, the images of the two true latents stand before and after the
-    path, as in their code.
-
-    Args:
-        trained: the model with its latents.
-        sampler: of any rank.
-        inversion: key of :data:`companion.analysis.inversions.INVERSIONS`.
-        ends: whether the first and last image of a path, and the true ones, are among the images.
+    path, as in their code. Without ``ends``, neither these nor the path's own ends are drawn.
     """
     method, latents = INVERSIONS[inversion], trained.bits("test").double()
     if method.full_rank:
@@ -111,12 +94,7 @@ def interpolations(
 
 
 def baseline_interpolations(trained: Trained, key: str) -> ImageSource:
-    """Paths without hyperplanes between random pairs of test images, ends left out.
-
-    Args:
-        trained: the model with its images and latents.
-        key: of :data:`companion.analysis.path_images.BASELINES`.
-    """
+    """Paths of a key of :data:`BASELINES` between random pairs of test images, ends left out."""
     latents = trained.bits("test")
 
     def draw(count: int, generator: torch.Generator) -> Tensor:
@@ -128,12 +106,7 @@ def baseline_interpolations(trained: Trained, key: str) -> ImageSource:
 
 
 def vae_sources(baseline: Baseline, components: int = 10) -> dict[str, ImageSource]:
-    """Reconstructions, samples and interpolations of a VAE.
-
-    Args:
-        baseline: the model with its posteriors.
-        components: Gaussians of the mixture, fitted to posterior samples of training images.
-    """
+    """Reconstructions, samples and interpolations of a VAE; the mixture is one of posteriors."""
     model = baseline.model
     means, log_variances = baseline.means["train"], baseline.log_variances["train"]
     noise = torch.randn(means.shape, generator=torch.Generator().manual_seed(0))
@@ -147,10 +120,8 @@ def vae_sources(baseline: Baseline, components: int = 10) -> dict[str, ImageSour
         return decode(model, (test_means + noise * test_deviations)[:count])
 
     def interpolated(count: int, generator: torch.Generator) -> Tensor:
-        source, target = (
-            test_means[chosen].double()
-            for chosen in _pairs(len(test_means), count, STEPS, generator)
-        )
+        chosen = _pairs(len(test_means), count, STEPS, generator)
+        source, target = (test_means[indices].double() for indices in chosen)
         t = torch.linspace(0, 1, STEPS, dtype=torch.float64)
         # Directions on the sphere, lengths on the line: a VAE's latents have no common length.
         length = torch.lerp(source.norm(dim=1)[:, None], target.norm(dim=1)[:, None], t)
@@ -176,9 +147,6 @@ def control_sources(images: Mapping[str, ImageSet]) -> dict[str, ImageSource]:
 
     All but "validation" are made of training images, on which the in-domain extractor was
     trained.
-
-    Args:
-        images: by split.
     """
     train, validation = images["train"], images["validation"]
 

@@ -13,70 +13,52 @@ from lbae_lib.bits import hamming_distance
 from lbae_lib.latent import inversion
 from lbae_lib.latent.algorithm_1 import authors_procedure, restored_algorithm_1
 from lbae_lib.latent.hyperplane import HyperplaneSampler
-from lbae_lib.latent.interpolation import (
-    deviation_from_linear,
-    hamming_path,
-    interpolate_bits,
-)
+from lbae_lib.latent.interpolation import deviation_from_linear, hamming_path, interpolate_bits
 from lbae_lib.latent.inversion import Inversion
+
+# From latents (K, N), a sampler and the generator of random margins.
+Invert = Callable[[Tensor, HyperplaneSampler, torch.Generator], Inversion]
 
 
 @dataclass(frozen=True)
 class InversionMethod:
-    """A way from latents back to hyperplane normals.
+    """A way from latents back to hyperplane normals."""
 
-    Attributes:
-        label: for tables and figures.
-        invert: from latents (K, N), a sampler and the generator of random margins.
-        full_rank: whether it needs a sampler of full rank; see
-            :func:`lbae_lib.latent.inversion.full_rank`.
-        boundary: whether bits are those of Eq. 12; if not, the raw signs.
-        scored_ends: whether the true latents stand before and after a path that is scored, as in
-            the authors' code.
-    """
+    label: str  # for tables and figures
+    invert: Invert
+    full_rank: bool = False  # needs a sampler of full rank
+    boundary: bool = True  # whether bits are those of Eq. 12; if not, the raw signs
+    scored_ends: bool = False  # the true latents stand around a scored path, as the authors' code
 
-    label: str
-    invert: Callable[[Tensor, HyperplaneSampler, torch.Generator], Inversion]
-    full_rank: bool = False
-    boundary: bool = True
-    scored_ends: bool = False
+
+def _certain(invert: Callable[[Tensor, HyperplaneSampler], Inversion]) -> Invert:
+    """An inversion without random margins."""
+    return lambda bits, sampler, _: invert(bits, sampler)
 
 
 INVERSIONS: Mapping[str, InversionMethod] = {
-    "algorithm_1": InversionMethod(
-        "Algorithm 1", lambda bits, sampler, _: inversion.algorithm_1(bits, sampler)
-    ),
+    "algorithm_1": InversionMethod("Algorithm 1", _certain(inversion.algorithm_1)),
     "centroids": InversionMethod(
-        "difference of centroids (Eq. 14)",
-        lambda bits, sampler, _: inversion.centroid_difference(bits, sampler),
+        "difference of centroids (Eq. 14)", _certain(inversion.centroid_difference)
     ),
     "both_halves": InversionMethod(
-        "Eq. 14 applied to Algorithm 1",
-        lambda bits, sampler, _: inversion.both_halves(bits, sampler),
+        "Eq. 14 applied to Algorithm 1", _certain(inversion.both_halves)
     ),
     "least_change": InversionMethod(
         "Algorithm 1, wrong bits corrected",
-        lambda bits, sampler, _: inversion.least_change(
-            bits, sampler, inversion.algorithm_1(bits, sampler)
-        ),
+        _certain(lambda b, s: inversion.least_change(b, s, inversion.algorithm_1(b, s))),
         full_rank=True,
     ),
     "unit_margins": InversionMethod(
         "exact, equal margins",
-        lambda bits, sampler, _: inversion.exact(bits, sampler, None),
+        _certain(lambda bits, sampler: inversion.exact(bits, sampler, None)),
         full_rank=True,
     ),
     "exact": InversionMethod("exact, random margins", inversion.exact, full_rank=True),
     "authors": InversionMethod(
-        "the authors' procedure",
-        lambda bits, sampler, _: authors_procedure(bits, sampler),
-        boundary=False,
-        scored_ends=True,
+        "the authors' procedure", _certain(authors_procedure), boundary=False, scored_ends=True
     ),
-    "restored": InversionMethod(
-        "Algorithm 1, sign restored",
-        lambda bits, sampler, _: restored_algorithm_1(bits, sampler),
-    ),
+    "restored": InversionMethod("Algorithm 1, sign restored", _certain(restored_algorithm_1)),
 }
 LABELS = {key: method.label for key, method in INVERSIONS.items()}
 _TURN_SEED = 20_200  # no page draws normals with it, which would be parallel
@@ -86,20 +68,11 @@ _TURN = 1e-6  # of a normal, in radians, that would be opposite to another
 def paths_between(
     sampler: HyperplaneSampler, source: Tensor, target: Tensor, steps: int, boundary: bool = True
 ) -> Tensor:
-    """The bits along great circles between normals, also between opposite ones.
+    """The bits along great circles between normals (K, R), float32 (K, steps, N) in {-1, +1}.
 
     Opposite normals, as those of complementary latents can be, have no single shortest path. A
-    random one is taken: the target is turned by a millionth.
-
-    Args:
-        sampler: holds V, of rank 2 at least.
-        source: normals, (K, R).
-        target: normals, (K, R).
-        steps: T >= 2, the number of points.
-        boundary: whether bits are those of Eq. 12; if not, the raw signs.
-
-    Returns:
-        float32 (K, T, N) in {-1, +1}.
+    random one is taken: the target is turned by a millionth. With ``boundary``, bits are those of
+    Eq. 12, else the raw signs.
     """
     ends = (normalize(source.double(), dim=1), normalize(target.double(), dim=1))
     opposite = (ends[0] + ends[1]).norm(dim=1) < _TURN
@@ -112,18 +85,11 @@ def paths_between(
 
 @dataclass(frozen=True)
 class SignRules:
-    """What normals get wrong by Eq. 12, and by the raw signs of V r.
+    """What normals get wrong by Eq. 12, and by the raw signs of V r."""
 
-    Attributes:
-        by_boundary: wrong bits by Eq. 12, int64 (K,).
-        raw: wrong bits by the raw signs, int64 (K,).
-        behind: whether the boundary vector is on the negative side, so that Eq. 12 complements the
-            raw signs: bool (K,).
-    """
-
-    by_boundary: Tensor
-    raw: Tensor
-    behind: Tensor
+    by_boundary: Tensor  # wrong bits by Eq. 12, int64 (K,)
+    raw: Tensor  # wrong bits by the raw signs, int64 (K,)
+    behind: Tensor  # whether the boundary vector is behind, so that Eq. 12 complements, bool (K,)
 
     @classmethod
     def of(cls, found: Inversion, latents: Tensor, sampler: HyperplaneSampler) -> SignRules:
@@ -138,15 +104,10 @@ class SignRules:
 
 @dataclass(frozen=True)
 class HammingPaths:
-    """Distances along paths, measured both ways (Figure 9).
+    """Distances along paths, measured both ways (Figure 9)."""
 
-    Attributes:
-        own: distances from the path's own first and last point, as in the authors' code.
-        true: distances from the true latents, as the paper's text says.
-    """
-
-    own: tuple[Tensor, Tensor]
-    true: tuple[Tensor, Tensor]
+    own: tuple[Tensor, Tensor]  # from the path's own first and last point, as the authors' code
+    true: tuple[Tensor, Tensor]  # distances from the true latents, as the paper's text says
 
     @classmethod
     def of(cls, path: Tensor, source: Tensor, target: Tensor) -> HammingPaths:

@@ -18,19 +18,12 @@ NAMES = ("positive", "distances", "pairs", "first")
 
 @dataclass(frozen=True)
 class LatentDistributions:
-    """Four distributions of a set of latents.
+    """Four distributions of a set of latents."""
 
-    Attributes:
-        positive: number of positive bits of each latent, (K,).
-        distances: Hamming distances of random pairs of latents, (P,).
-        pairs: E[b_i b_j] of each pair of bits, (N (N-1) / 2,).
-        first: E[b_i] of each bit, (N,).
-    """
-
-    positive: Tensor
-    distances: Tensor
-    pairs: Tensor
-    first: Tensor
+    positive: Tensor  # number of positive bits of each latent, (K,)
+    distances: Tensor  # Hamming distances of random pairs of latents, (P,)
+    pairs: Tensor  # E[b_i b_j] of each pair of bits, (N (N-1) / 2,)
+    first: Tensor  # E[b_i] of each bit, (N,)
 
     @classmethod
     def of(cls, latents: Tensor, found: Moments, generator: torch.Generator) -> LatentDistributions:

@@ -18,18 +18,11 @@ _FIRST = 2
 
 @dataclass(frozen=True)
 class LossFit:
-    """L = a + b·t^(-c), with t in epochs.
+    """L = a + b·t^(-c), with t in epochs."""
 
-    Attributes:
-        values: a, b and c.
-        errors: their standard errors, by the scatter of the epochs; infinite where the epochs do
-            not determine them.
-        epochs: the last epoch that was fitted.
-    """
-
-    values: tuple[float, float, float]
-    errors: tuple[float, float, float]
-    epochs: int
+    values: tuple[float, float, float]  # a, b and c
+    errors: tuple[float, float, float]  # standard errors; infinite if not determined
+    epochs: int  # the last epoch that was fitted
 
     def at(self, epoch: float) -> float:
         """The loss by the fit."""
@@ -49,11 +42,7 @@ def constant_rate(history: Sequence[Mapping[str, Any]], cooldown: int) -> list[d
 
 
 def fit_losses(losses: Sequence[float]) -> LossFit | None:
-    """Fit the losses of epochs 2, 3, …; None if there are too few, or no fit is found.
-
-    Args:
-        losses: after each epoch of constant learning rate, from the first.
-    """
+    """Fit the losses of epochs 2, 3, … at a constant rate; None with too few, or without a fit."""
     if len(losses) < FEWEST:
         return None
     epochs = np.arange(_FIRST, len(losses) + 1, dtype=np.float64)

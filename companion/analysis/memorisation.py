@@ -19,32 +19,20 @@ _BLOCK = 1000  # training images at a time
 
 @dataclass(frozen=True)
 class Space:
-    """Where distances are measured.
+    """Where distances are measured."""
 
-    Attributes:
-        name: for tables.
-        rows: uint8 images (K, C, S, S) to points (K, D).
-        known: rows of training images, which may come from a cache.
-        limit: training images that are searched, at most.
-    """
-
-    name: str
-    rows: Callable[[Tensor], Tensor]
-    known: Callable[[Tensor], Tensor]
-    limit: int
+    name: str  # for tables
+    rows: Callable[[Tensor], Tensor]  # uint8 images (K, C, S, S) to points (K, D)
+    known: Callable[[Tensor], Tensor]  # rows of training images, which may come from a cache
+    limit: int  # training images that are searched, at most
 
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The nearest training image of each of some images.
+    """The nearest training image of each of some images."""
 
-    Attributes:
-        distances: Euclidean, (K,).
-        indices: of the training images, int64 (K,).
-    """
-
-    distances: Tensor
-    indices: Tensor
+    distances: Tensor  # Euclidean, (K,)
+    indices: Tensor  # of the training images, int64 (K,)
 
     def copies(self, of_test: Neighbours) -> float:
         """Share of the images that are nearer than the nearest hundredth of the test images."""
@@ -55,13 +43,7 @@ class Neighbours:
 def spaces(
     evaluators: Sequence[tuple[Evaluator, int]], training: int, cache: Path | None = None
 ) -> list[Space]:
-    """Pixels, and the features of evaluators.
-
-    Args:
-        evaluators: each with the number of training images that it may see.
-        training: number of training images.
-        cache: see :func:`lbae_lib.metrics.features.extract`.
-    """
+    """Pixels, and the features of evaluators, each with its number of training images."""
     return [
         Space("pixels", _pixels, lambda images: images, training),
         *(
@@ -77,13 +59,7 @@ def spaces(
 def nearest_training_images(
     space: Space, sets: Mapping[str, Tensor], training: Tensor
 ) -> dict[str, Neighbours]:
-    """The nearest training image of each image of each set.
-
-    Args:
-        space: where distances are measured.
-        sets: uint8 images (K, C, S, S), by key.
-        training: uint8 (T, C, S, S), in random order; the first ``space.limit`` are searched.
-    """
+    """The nearest training image of each image of each set, of the first ``space.limit`` ones."""
     points = {key: space.rows(images) for key, images in sets.items()}
     queries = torch.cat(list(points.values()))
     least = torch.full((len(queries),), torch.inf)
@@ -103,14 +79,7 @@ def nearest_training_images(
 def neighbour_rows(
     found: Mapping[str, Neighbours], labels: Mapping[str, str], space: Space, test: str
 ) -> list[list[object]]:
-    """Rows of a table: median distance, the same relative to test images, and share of copies.
-
-    Args:
-        found: neighbours by set.
-        labels: of the sets.
-        space: in which they were found.
-        test: key of the test images.
-    """
+    """Rows of a table: median distance, the same relative to the set ``test``, share of copies."""
     of_test = found[test]
     middle = float(of_test.distances.median())
     return [

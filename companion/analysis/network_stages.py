@@ -13,19 +13,12 @@ from lbae_lib.models.networks import parameter_count
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of the network.
+    """One stage of the network."""
 
-    Attributes:
-        part: "encoder" or "decoder".
-        name: e.g. "residual block ↓".
-        shape: of its output for one image, (C, S, S) or (N,).
-        parameters: number of them, batch norm included.
-    """
-
-    part: str
-    name: str
-    shape: tuple[int, ...]
-    parameters: int
+    part: str  # "encoder" or "decoder"
+    name: str  # e.g. "residual block ↓"
+    shape: tuple[int, ...]  # of its output for one image, (C, S, S) or (N,)
+    parameters: int  # number of them, batch norm included
 
 
 def stages(model: LBAE) -> list[Stage]:
@@ -71,19 +64,9 @@ def _listed(model: LBAE) -> list[tuple[str, str, list[nn.Module]]]:
 
 def residual_layers(transposed: bool) -> list[str]:
     """The layers of a residual block in order (supplement, Figs 1-2)."""
-    conv = "transposed conv" if transposed else "conv"
-    return [
-        f"4×4 {conv}, stride 2",
-        "BN (kept as skip)",
-        "LeakyReLU",
-        f"3×3 {conv}",
-        "BN",
-        "LeakyReLU",
-        f"3×3 {conv}",
-        "BN",
-        "+ skip",
-        "LeakyReLU",
-    ]
+    conv, act = "transposed conv" if transposed else "conv", "LeakyReLU"
+    first, other = [f"4×4 {conv}, stride 2", "BN (kept as skip)"], [f"3×3 {conv}", "BN"]
+    return [*first, act, *other, act, *other, "+ skip", act]
 
 
 def sizes(model: LBAE) -> tuple[int, int]:

@@ -14,15 +14,10 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and its confidence interval by Student's distribution.
+    """A mean and its confidence interval by Student's distribution."""
 
-    Attributes:
-        mean: of the values.
-        half: half of the interval's length.
-    """
-
-    mean: float
-    half: float
+    mean: float  # of the values
+    half: float  # half of the interval's length
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Interval:

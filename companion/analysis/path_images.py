@@ -21,17 +21,11 @@ ABRUPT = 3.0  # a step this many times as large as the path's mean step is abrup
 
 @dataclass(frozen=True)
 class PathEnds:
-    """Pairs of test images between which paths run.
+    """Pairs of test images between which paths run."""
 
-    Attributes:
-        trained: the model with its images and latents.
-        source: indices of test images, int64 (K,).
-        target: indices of test images, int64 (K,).
-    """
-
-    trained: Trained
-    source: Tensor
-    target: Tensor
+    trained: Trained  # the model with its images and latents
+    source: Tensor  # indices of test images, int64 (K,)
+    target: Tensor  # indices of test images, int64 (K,)
 
     def bits(self) -> tuple[Tensor, Tensor]:
         """The latents of both ends, (K, N) each."""
@@ -80,15 +74,10 @@ def _pixel_blend(ends: PathEnds, steps: int, _: torch.Generator) -> Tensor:
 
 @dataclass(frozen=True)
 class PathBaseline:
-    """A way from image to image without hyperplanes.
+    """A way from image to image without hyperplanes."""
 
-    Attributes:
-        label: for tables and figures.
-        draw: ends, number of points and generator to uint8 images (K, T, C, S, S).
-    """
-
-    label: str
-    draw: Draw
+    label: str  # for tables and figures
+    draw: Draw  # ends, number of points and generator to uint8 images (K, T, C, S, S)
 
 
 BASELINES: Mapping[str, PathBaseline] = {
@@ -100,77 +89,41 @@ BASELINES: Mapping[str, PathBaseline] = {
 
 
 def path_images(ends: PathEnds, bits: Tensor) -> Tensor:
-    """Decoded paths between true latents: all points but the first and last are the path's.
-
-    Args:
-        ends: of the paths.
-        bits: (K, T, N) in {-1, +1}.
-
-    Returns:
-        uint8 (K, T, C, S, S).
-    """
+    """Images uint8 (K, T, C, S, S) of paths (K, T, N), with those of the true latents as ends."""
     return ends.closed(decode(ends.trained.model, bits.flatten(0, 1)).unflatten(0, bits.shape[:2]))
 
 
 @dataclass(frozen=True)
 class PathScores:
-    """How images change along paths; first and last image are those of the true latents.
+    """How images change along paths; first and last image are those of the true latents."""
 
-    Attributes:
-        distance: Fréchet distance of the images between the ends from the reference.
-        pixels: largest step over mean step of each path that changes, in RMS of the pixels, (K',).
-        features: the same in the distance of the extractor's features.
-        third_class: share of images between the ends in a class that neither end has; None
-            without classes.
-        one_change: share of paths on which the class changes at most once; None without classes.
-    """
-
-    distance: float
-    pixels: Tensor
-    features: Tensor
-    third_class: float | None
-    one_change: float | None
+    distance: float  # Fréchet distance of the images between the ends from the reference
+    # Largest step over mean step of a path, by RMS of the pixels: mean over the paths that change
+    pixels: float | None
+    features: float | None  # the same in the distance of the extractor's features
+    abrupt_pixels: float  # share of the paths with a step of more than ABRUPT mean steps
+    abrupt_features: float
+    third_class: float | None  # share between the ends in a class of neither; None without
+    one_change: float | None  # share of paths with at most one change of class; None without
 
     def abrupt(self) -> tuple[float, float]:
         """Share of paths with a step of more than ``ABRUPT`` mean steps: pixels, features."""
-        pixels, features = (
-            int((ratio > ABRUPT).sum()) / max(1, len(ratio))
-            for ratio in (self.pixels, self.features)
-        )
-        return pixels, features
+        return self.abrupt_pixels, self.abrupt_features
 
     def numbers(self) -> dict[str, float | None]:
-        """Means over the paths, for tables and records; None where no path changes."""
-        pixels, features = self.abrupt()
-        return {
-            "distance": self.distance,
-            "pixels": float(self.pixels.mean()) if len(self.pixels) else None,
-            "features": float(self.features.mean()) if len(self.features) else None,
-            "abrupt_pixels": pixels,
-            "abrupt_features": features,
-            "third_class": self.third_class,
-            "one_change": self.one_change,
-        }
+        """For tables and records."""
+        return dict(vars(self))
 
 
 class PathMeter:
-    """Scores paths of images by the features of an in-domain classifier.
-
-    Args:
-        extractor: the classifier.
-        reference: test images, uint8 (K, C, S, S).
-    """
+    """Scores paths by the features of an in-domain classifier, against test images uint8."""
 
     def __init__(self, extractor: ClassifierFeatures, reference: Tensor) -> None:
         self.extractor = extractor
         self.reference = feature_statistics(extract(extractor, reference))
 
     def measure(self, images: Tensor) -> PathScores:
-        """Score paths.
-
-        Args:
-            images: uint8 (K, T, C, S, S) with T >= 3.
-        """
+        """Score paths of images, uint8 (K, T, C, S, S) with T >= 3."""
         count, steps = images.shape[:2]
         features = extract(self.extractor, images.flatten(0, 1)).unflatten(0, (count, steps))
         pixels = torch.cat([part.float().diff(dim=1).flatten(2).norm(dim=2) for part in
@@ -182,19 +135,21 @@ class PathMeter:
             inner = classes[:, 1:-1]
             third = float(((inner != classes[:, :1]) & (inner != classes[:, -1:])).double().mean())
             one = float(((classes.diff(dim=1) != 0).sum(1) <= 1).double().mean())
+        between = feature_statistics(features[:, 1:-1].flatten(0, 1))
+        pixel_jump, abrupt_pixels = _jumps(pixels)
+        feature_jump, abrupt_features = _jumps(features.diff(dim=1).norm(dim=2))
         return PathScores(
-            frechet_distance(feature_statistics(features[:, 1:-1].flatten(0, 1)), self.reference),
-            _largest_over_mean(pixels),
-            _largest_over_mean(features.diff(dim=1).norm(dim=2)),
-            third,
-            one,
-        )
+            frechet_distance(between, self.reference), pixel_jump, feature_jump,
+            abrupt_pixels, abrupt_features, third, one,
+        )  # fmt: skip
 
 
-def _largest_over_mean(steps: Tensor) -> Tensor:
-    """Of each path (K, T-1) that changes at all."""
+def _jumps(steps: Tensor) -> tuple[float | None, float]:
+    """Mean of largest over mean step of the paths (K, T-1) that change, and the share of jumps."""
     steps = steps[steps.sum(1) > 0].double()
-    return steps.amax(1) / steps.mean(1)
+    ratios = steps.amax(1) / steps.mean(1)
+    abrupt = int((ratios > ABRUPT).sum()) / max(1, len(ratios))
+    return float(ratios.mean()) if len(ratios) else None, abrupt
 
 
 def _decoded_bits(ends: PathEnds, steps: int, order: Tensor) -> Tensor:

@@ -56,13 +56,7 @@ LABELS |= {key: SAMPLER_LABELS[key] for key in ("logistic", "autoregressive", "n
 def ladder(
     codec: Codec, samplers: FittedSamplers, latents: Mapping[str, Tensor]
 ) -> dict[str, dict[str, float]]:
-    """Cross-entropy of latents, in bits per latent, under better and better models of the bits.
-
-    Args:
-        codec: gives the factorised and the autoregressive model, on the processor.
-        samplers: give the moments and the logistic regression of the training latents.
-        latents: (K, N) in {-1, +1} by split.
-    """
+    """Bits per latent (cross-entropy) of each split under better and better models of the bits."""
     device, processor = samplers.latents.device, torch.device("cpu")
     models: dict[str, tuple[torch.device, Callable[[Tensor], float]]] = {
         "factorised": (processor, partial(entropy, codec.factorised)),
@@ -79,16 +73,10 @@ def ladder(
 def hyperplane_ladder(
     codec: Codec, samplers: FittedSamplers, latents: Tensor, generator: torch.Generator
 ) -> dict[str, tuple[float, float | None]]:
-    """Cross-entropy of a few latents under random hyperplanes, between a worse and a better model.
+    """Bits per latent of a few latents under random hyperplanes, beside two other models.
 
-    Args:
-        codec: gives the factorised and the autoregressive model.
-        samplers: give the hyperplane sampler "nearest", which is blended to full rank.
-        latents: (K, N) in {-1, +1}; each takes seconds.
-        generator: of the estimate.
-
-    Returns:
-        Bits per latent, and the standard error of the estimate where it is one.
+    Each latent takes seconds. The sampler "nearest" is blended to full rank. With the standard
+    error of the estimate where it is one.
     """
     found = likelihood(
         latents, full_rank(HyperplaneSampler(samplers.hyperplane_fit("nearest").vectors)), generator
@@ -102,11 +90,7 @@ def hyperplane_ladder(
 
 
 def file_lengths(codec: Codec, latents: Tensor) -> dict[str, float]:
-    """Bits per latent in a file of all of them, by coder; each file is read back and compared.
-
-    Raises:
-        AssertionError: if a file does not give back the latents.
-    """
+    """Bits per latent in a file of all of them, by coder; each file is read back and compared."""
     found: dict[str, float] = {}
     for coder in CODERS:
         content = codec.compress(latents, coder)
@@ -118,22 +102,13 @@ def file_lengths(codec: Codec, latents: Tensor) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Point:
-    """A way of storing images.
+    """A way of storing images."""
 
-    Attributes:
-        method: "lbae", "vae", or a key of :data:`FORMATS`, with :data:`MOSAIC` after it if all
-            images are one file.
-        setting: e.g. "200 bits, autoregressive".
-        bits: bits per image, measured.
-        error: mean squared error of a pixel's value in [0, 255].
-        distance: Fréchet distance to the originals in the evaluator's features.
-    """
-
-    method: str
-    setting: str
-    bits: float
-    error: float
-    distance: float
+    method: str  # "lbae", "vae", or a key of FORMATS, with MOSAIC after it for one file of all
+    setting: str  # e.g. "200 bits, autoregressive"
+    bits: float  # bits per image, measured
+    error: float  # mean squared error of a pixel's value in [0, 255]
+    distance: float  # Fréchet distance to the originals in the evaluator's features
 
     @property
     def psnr(self) -> float:
@@ -143,15 +118,10 @@ class Point:
 
 @dataclass
 class Originals:
-    """The images that are stored, and how the decoded images are scored.
+    """The images that are stored, and how the decoded images are scored."""
 
-    Attributes:
-        images: uint8 (K, C, S, S).
-        evaluator: gives the features.
-    """
-
-    images: Tensor
-    evaluator: Evaluator
+    images: Tensor  # uint8 (K, C, S, S)
+    evaluator: Evaluator  # gives the features
 
     def __post_init__(self) -> None:
         self._statistics = self._of(self.images)
@@ -172,24 +142,14 @@ class Originals:
 def lbae_points(
     originals: Originals, trained: Trained, chosen: Tensor, models: Mapping[str, BitModel | None]
 ) -> list[Point]:
-    """One reconstruction, scored once, under each coder; all images in one stream.
-
-    Args:
-        originals: the chosen test images.
-        trained: the model and its latents.
-        chosen: numbers of the test images.
-        models: distribution by coder; None packs bits.
-    """
+    """One reconstruction, scored once, under each coder (None packs); all images in one stream."""
     bits = trained.bits("test")[chosen]
     size = bits.shape[1]
     raw = originals.point("lbae", f"{size} bits", size, decode(trained.model, bits))
+    rates = {key: 8 * len(encode_bits(bits, model)) / len(bits) for key, model in models.items()}
     return [
-        dataclasses.replace(
-            raw,
-            setting=f"{raw.setting}, {coder}",
-            bits=8 * len(encode_bits(bits, model)) / len(bits),
-        )
-        for coder, model in models.items()
+        dataclasses.replace(raw, setting=f"{raw.setting}, {coder}", bits=rate)
+        for coder, rate in rates.items()
     ]
 
 
@@ -218,25 +178,13 @@ def vae_points(originals: Originals, baseline: Baseline, chosen: Tensor) -> list
 
 
 def size_points(
-    originals: Originals,
-    experiment: Experiment,
-    data_root: Path,
-    chosen: Tensor,
-    device: str = "cpu",
+    originals: Originals, experiment: Experiment, root: Path, chosen: Tensor, device: str = "cpu"
 ) -> list[Point]:
-    """LBAEs of the other latent sizes, each with its own priors.
-
-    Args:
-        originals: the chosen test images.
-        experiment: names the sizes.
-        data_root: where torchvision's data sets are.
-        chosen: numbers of the test images.
-        device: of the models.
-    """
+    """LBAEs of the profile's other latent sizes, each with its own priors."""
     found = []
     for size in experiment.entry.latent_sizes:
         other = load_experiment(experiment.profile, experiment.dataset.name, f"lbae-{size}")
-        trained = load_trained(other, data_root, device)
+        trained = load_trained(other, root, device)
         fitted = fit_autoregressive(trained.bits("train"), trained.bits("validation"))
         models: dict[str, BitModel | None] = {
             "packed": None,

@@ -23,17 +23,11 @@ _FITTED = 3  # largest sizes, through which the line goes
 
 @dataclass(frozen=True)
 class SizeCurve:
-    """The distance of one kind of images by their number.
+    """The distance of one kind of images by their number."""
 
-    Attributes:
-        label: of the images.
-        sizes: numbers of images, of the reference too.
-        distances: mean and deviation over disjoint sets, for each size.
-    """
-
-    label: str
-    sizes: Sequence[int]
-    distances: Sequence[Spread]
+    label: str  # of the images
+    sizes: Sequence[int]  # numbers of images, of the reference too
+    distances: Sequence[Spread]  # mean and deviation over disjoint sets, for each size
 
     @property
     def extrapolated(self) -> float | None:
@@ -63,15 +57,7 @@ def distances_by_size(
     seed: int = 0,
     cache: Path | None = None,
 ) -> dict[str, SizeCurve]:
-    """Fréchet distances of sets of several sizes from as many reference images.
-
-    Args:
-        evaluator: whose features are compared.
-        sources: of the images, by key.
-        reference: uint8 (K, C, S, S), in random order.
-        seed: of the draws.
-        cache: see :func:`lbae_lib.metrics.features.extract`.
-    """
+    """Fréchet distances of sets of several sizes from as many reference images in random order."""
     counts = sizes(len(reference))
     real = evaluator.features(reference, cache)
     found = {}

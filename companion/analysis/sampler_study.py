@@ -39,12 +39,7 @@ TITLES = (
 def hyperplane_fits(
     samplers: FittedSamplers, rank: int = 64
 ) -> dict[str, tuple[str, HyperplaneFit]]:
-    """All repairs and moment fits with their labels; no alternating projections of large matrices.
-
-    Args:
-        samplers: of the training latents.
-        rank: of the fit of low rank, at most.
-    """
+    """All repairs and moment fits with labels; no alternating projections of large matrices."""
     found = {}
     for key in ("clip", "nearest", "favoured", "held", "fit", "fit_favoured"):
         found[key] = LABELS[key], samplers.hyperplane_fit(key)
@@ -59,25 +54,15 @@ def hyperplane_fits(
 
 @dataclass(frozen=True)
 class Sampled:
-    """How near samples of a sampler are to the training latents.
+    """How near samples of a sampler are to the training latents."""
 
-    Attributes:
-        pairs: RMS error of pair moments.
-        first: RMS error of first moments.
-        third: RMS error of third-order moments over random triples.
-        weights: total variation distance between the distributions of the number of positive bits.
-        distance: mean Hamming distance to the nearest training latent.
-        positive: shares of samples with 0 to N positive bits, (N+1,).
-        distances: shares of samples at Hamming distance 0 to N, (N+1,).
-    """
-
-    pairs: float
-    first: float
-    third: float
-    weights: float
-    distance: float
-    positive: Tensor
-    distances: Tensor
+    pairs: float  # RMS error of pair moments
+    first: float  # RMS error of first moments
+    third: float  # RMS error of third-order moments over random triples
+    weights: float  # total variation of the numbers of positive bits
+    distance: float  # mean Hamming distance to the nearest training latent
+    positive: Tensor  # shares of samples with 0 to N positive bits, (N+1,)
+    distances: Tensor  # shares of samples at Hamming distance 0 to N, (N+1,)
 
     def numbers(self) -> dict[str, float]:
         """All but the distributions, for records."""
@@ -86,13 +71,7 @@ class Sampled:
 
 
 class ReferenceLatents:
-    """Training latents, and the statistics of them that samples are compared with.
-
-    Args:
-        latents: (K, N) in {-1, +1}.
-        truth: their moments.
-        generator: of the triples of bits.
-    """
+    """Training latents (K, N), and the statistics of them that samples are compared with."""
 
     def __init__(self, latents: Tensor, truth: Moments, generator: torch.Generator) -> None:
         self.latents, self.truth = latents, truth
@@ -110,11 +89,7 @@ class ReferenceLatents:
         return weight_distribution(self.latents)
 
     def measure(self, bits: Tensor) -> Sampled:
-        """Compare samples.
-
-        Args:
-            bits: (K, N) in {-1, +1}; distances are those of the first ``NEIGHBOURS``.
-        """
+        """Compare samples (K, N); distances are those of the first ``NEIGHBOURS``."""
         bits = bits.to(self.latents.device)
         errors = moment_errors(moments(bits), self.truth)
         difference = third_moments(bits, self.triples) - self.third

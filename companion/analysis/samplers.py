@@ -33,10 +33,10 @@ class FittedSamplers:
 
     Args:
         latents: of the training images, (K, N) in {-1, +1}.
-        validation: latents that stop the fit of "logistic"; only that sampler needs them.
-        prior: the autoregressive prior; only the sampler "autoregressive" needs it.
-        components: number of Gaussians in the mixture, and of clusters; at most that of latents.
-        labels: classes of the training images, int64 (K,); only the sampler "classes" needs them.
+        validation: latents that stop the fit of "logistic".
+        prior: the autoregressive prior, which is the sampler "autoregressive".
+        components: Gaussians in the mixture, and clusters; at most as many as latents.
+        labels: classes of the training images, int64 (K,), for the sampler "classes".
     """
 
     def __init__(
@@ -67,11 +67,7 @@ class FittedSamplers:
         return self[key].sample(count, generator).to(self.latents.device)
 
     def hyperplane_fit(self, key: str) -> HyperplaneFit:
-        """The vectors of a hyperplane sampler, and how they were found.
-
-        Raises:
-            ValueError: if it is a sampler of another kind.
-        """
+        """The vectors of a hyperplane sampler, and how they were found; or ``ValueError``."""
         found = self._fitted(key)
         if not isinstance(found, HyperplaneFit):
             raise ValueError(f"{key!r} has no hyperplanes: choose a sampler of random hyperplanes")
@@ -106,17 +102,11 @@ def _given(value: T | None, name: str) -> T:
 
 
 class SamplerKind(NamedTuple):
-    """An entry of the registry.
+    """An entry of the registry."""
 
-    Attributes:
-        label: for tables and figures.
-        fit: gives the sampler, or the vectors of random hyperplanes.
-        needs: what it needs beside training latents, by the names of :class:`FittedSamplers`.
-    """
-
-    label: str
-    fit: Callable[[FittedSamplers], Sampler | HyperplaneFit]
-    needs: tuple[str, ...] = ()
+    label: str  # for tables and figures
+    fit: Callable[[FittedSamplers], Sampler | HyperplaneFit]  # or the hyperplanes' vectors
+    needs: tuple[str, ...] = ()  # beside latents, as FittedSamplers names it
 
 
 SAMPLERS: Mapping[str, SamplerKind] = {

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from companion.analysis.spread import Spread
 from companion.experiments.artifacts import MODEL
-from companion.experiments.profiles import load_experiment
+from companion.experiments.profiles import Experiment, load_experiment
 from companion.experiments.records import RECORD_FILE, SCORES, comparable, read_record
 from companion.project import in_force, results_in_force
 from lbae_lib.data.registry import PAPER_DATASETS, paper_counterpart
@@ -36,20 +36,13 @@ def with_current_names(entries: Mapping[str, T]) -> dict[str, T]:
 
 @dataclass(frozen=True)
 class ScoreRecord:
-    """The scores of one data set in one profile, as its metrics page recorded them.
+    """The scores of one data set in one profile, as its metrics page recorded them."""
 
-    Attributes:
-        dataset: name, or "folder:PATH".
-        profile: of the run.
-        content: from :meth:`companion.analysis.scoring.Scoreboard.results`.
-        verdicts: of the page, each with "claim", "evidence", "verdict".
-        trusted: by metric, whether the first evaluator's distance passed its control checks.
-    """
-
-    dataset: str
-    profile: str
-    content: Mapping[str, Any]
-    verdicts: tuple[Mapping[str, Any], ...] = ()
+    dataset: str  # name, or "folder:PATH"
+    profile: str  # of the run
+    content: Mapping[str, Any]  # from :meth:`companion.analysis.scoring.Scoreboard.results`
+    verdicts: tuple[Mapping[str, Any], ...] = ()  # of the page
+    # By metric, whether it passed its controls
     trusted: Mapping[str, bool] = field(default_factory=dict)
 
     @classmethod
@@ -69,22 +62,26 @@ class ScoreRecord:
         )
 
     @property
+    def experiment(self) -> Experiment:
+        """The data set and profile."""
+        return load_experiment(self.profile, self.dataset)
+
+    @property
     def title(self) -> str:
         """Data set and profile, for tables."""
-        info = load_experiment(self.profile, self.dataset).dataset
+        info = self.experiment.dataset
         stand_in = f", standing for {info.stands_for}" if info.stands_for else ""
         return f"{info.title} ({self.profile}{stand_in})"
 
     @property
     def folder(self) -> Path:
         """The folder of the metrics page."""
-        place = load_experiment(self.profile, self.dataset).place
-        return in_force(place / SCORES / RECORD_FILE).parent
+        return in_force(self.experiment.place / SCORES / RECORD_FILE).parent
 
     @property
     def counterpart(self) -> str | None:
         """The paper's data set that this is or stands for: "mnist", "cifar10" or "celeba"."""
-        return paper_counterpart(load_experiment(self.profile, self.dataset).dataset)
+        return paper_counterpart(self.experiment.dataset)
 
     @property
     def evaluators(self) -> list[str]:
@@ -144,7 +141,7 @@ def all_scores(profile: str) -> list[ScoreRecord]:
 
 def training_record(scores: ScoreRecord, model: str) -> dict[str, Any]:
     """The training record of a model that was scored."""
-    return read_record(MODEL.record(load_experiment(scores.profile, scores.dataset), model))
+    return read_record(MODEL.record(scores.experiment, model))
 
 
 def _counted(number: int, name: str) -> str:

@@ -32,19 +32,12 @@ _SAMPLE = 1000  # images of a row that are kept
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a table of scores.
+    """One row of a table of scores."""
 
-    Attributes:
-        label: what the images are.
-        images: number of images for each seed.
-        scores: by evaluator, one for each seed; a single one if the images do not depend on it.
-        sample: the first images of the first seed, uint8 (K, C, S, S).
-    """
-
-    label: str
-    images: int
-    scores: dict[str, list[Scores]]
-    sample: Tensor
+    label: str  # what the images are
+    images: int  # number of images for each seed
+    scores: dict[str, list[Scores]]  # by evaluator, one for each seed, or one if it does not matter
+    sample: Tensor  # the first images of the first seed, uint8 (K, C, S, S)
 
     def values(self, evaluator: Evaluator, metric: str) -> list[float]:
         """A metric's value for each seed; the kernel distance times 1000."""
@@ -65,21 +58,13 @@ class Row:
 
 @dataclass
 class Scoreboard:
-    """Scores sets of images against a reference.
+    """Scores sets of images against a reference."""
 
-    Attributes:
-        evaluators: the first decides verdicts.
-        reference: uint8 (K, C, S, S); as many images are drawn from each source.
-        seeds: of the draws.
-        cache: folder for features of the reference, keyed by content; None for none.
-        rows: scores by key.
-    """
-
-    evaluators: Sequence[Evaluator]
-    reference: Tensor
-    seeds: Sequence[int]
-    cache: Path | None = None
-    rows: dict[str, Row] = field(default_factory=dict)
+    evaluators: Sequence[Evaluator]  # the first decides verdicts
+    reference: Tensor  # uint8 (K, C, S, S); as many images are drawn from each source
+    seeds: Sequence[int]  # of the draws
+    cache: Path | None = None  # folder for features of the reference; None for none
+    rows: dict[str, Row] = field(default_factory=dict)  # scores by key
     _references: dict[str, ReferenceStatistics] = field(default_factory=dict)
 
     def score(self, sources: Mapping[str, ImageSource], group: str = "") -> None:
@@ -120,15 +105,14 @@ class Scoreboard:
                     "label": row.label,
                     "images": row.images,
                     "values": {
-                        evaluator.key: {m: row.values(evaluator, m) for m in METRICS}
-                        for evaluator in self.evaluators
+                        e.key: {m: row.values(e, m) for m in METRICS} for e in self.evaluators
                     },
                     "kernel": {
-                        evaluator.key: {
-                            "subset_size": row.subset_size(evaluator),
-                            "standard_errors": row.kernel_errors(evaluator),
+                        e.key: {
+                            "subset_size": row.subset_size(e),
+                            "standard_errors": row.kernel_errors(e),
                         }
-                        for evaluator in self.evaluators
+                        for e in self.evaluators
                     },
                 }
                 for key, row in self.rows.items()
@@ -154,21 +138,16 @@ class Scoreboard:
         header.insert(after, f"standard error of {titles['kernel']}")
         rows: list[list[object]] = []
         for row in (self.rows[key] for key in keys):
-            spreads = [row.spread(evaluator, metric) for metric in METRICS]
-            rows.append([row.label, row.images, *spreads])
+            rows.append([row.label, row.images, *(row.spread(evaluator, m) for m in METRICS)])
             rows[-1].insert(after, fmean(row.kernel_errors(evaluator)))
         return header, rows
 
     def controls_in_order(self, evaluator: Evaluator, metric: str) -> bool:
-        """Whether a distance passes its control checks.
+        """Whether a distance, "frechet" or "kernel", passes its control checks.
 
         No corrupted set may be nearer than training images, nor the stronger blur nearer than the
         weaker one, by more than noise; and the stronger blur must be farther than training images
         by more than noise. With a single seed, the means decide.
-
-        Args:
-            evaluator: gives the distance.
-            metric: "frechet" or "kernel".
         """
         keys = [key for key in self.rows if key.startswith("control_")]
         found = {key: self.rows[key].spread(evaluator, metric) for key in keys}
@@ -195,9 +174,8 @@ class Scoreboard:
         )
 
     def _evaluate(self, evaluator: Evaluator, images: Tensor, seed: int) -> Scores:
-        references = self._references
-        if evaluator.key not in references:
+        if evaluator.key not in self._references:
             features = evaluator.features(self.reference, self.cache)
-            references[evaluator.key] = ReferenceStatistics(features)
-        reference = references[evaluator.key]
+            self._references[evaluator.key] = ReferenceStatistics(features)
+        reference = self._references[evaluator.key]
         return evaluate(evaluator.features(images), reference, evaluator.protocol, seed)

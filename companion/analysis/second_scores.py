@@ -11,11 +11,11 @@ from companion.analysis.evaluators import Evaluator
 from companion.analysis.image_sources import (
     ImageSource,
     control_sources,
-    decoded,
     lbae_sources,
+    sampled,
     vae_sources,
 )
-from companion.analysis.samplers import LABELS, FittedSamplers
+from companion.analysis.samplers import FittedSamplers
 from companion.analysis.scoring import Scoreboard
 from companion.experiments.trained import Baseline, Trained
 
@@ -36,17 +36,7 @@ def second_board(
     seeds: Sequence[int],
     cache: Path | None = None,
 ) -> Scoreboard:
-    """The rows on which claims depend, under the keys that the page's first board has.
-
-    Args:
-        evaluator: the second one.
-        trained: the LBAE.
-        baseline: the VAE.
-        samplers: of the training latents.
-        chosen: numbers of the test images that are the reference.
-        seeds: of the draws.
-        cache: see :class:`Scoreboard`.
-    """
+    """The rows on which claims depend, with the keys of the page's first board."""
     own, other = trained.with_test(chosen), baseline.with_test(chosen)
     board = Scoreboard([evaluator], own.images["test"].images, seeds, cache)
     lbae = lbae_sources(own, samplers) | {"resampled": resampled(own, samplers)}
@@ -59,4 +49,4 @@ def second_board(
 
 def resampled(trained: Trained, samplers: FittedSamplers) -> ImageSource:
     """Decoded training latents, drawn with replacement: the best that a sampler of them can do."""
-    return ImageSource(LABELS["resampled"], decoded(trained.model, samplers["resampled"]))
+    return sampled(trained, samplers, "resampled")

@@ -20,12 +20,11 @@ from companion.analysis.evaluators import Evaluator, evaluators, second_stand_in
 from companion.analysis.image_sources import (
     ImageSource,
     control_sources,
-    decoded,
     interpolations,
     reconstructions,
+    sampled,
     vae_sources,
 )
-from companion.analysis.samplers import LABELS as SAMPLERS
 from companion.analysis.samplers import FittedSamplers
 from companion.analysis.scoring import METRICS, Scoreboard
 from companion.experiments.artifacts import SEEDS
@@ -54,15 +53,10 @@ _OPTIONS_FILE = "options.json"  # beside a checkpoint: of which training it is
 
 
 def run(variant: str, task: Task, images: Images, experiment: Experiment) -> dict[str, Any]:
-    """Train a model, and score its reconstructions, samples and interpolations.
+    """Train a model, and score its reconstructions, samples and interpolations: JSON values.
 
-    Returns:
-        curves: train_loss, validation_loss and seconds by epoch.
-        best_epoch, images_per_second: of the training.
-        test_loss: reconstruction loss of test images.
-        sharpness: mean gradient of reconstructions, relative to that of test images.
-        scored: number of images by evaluator.
-        scores: evaluator -> row -> metric; the keys are those of the page of scores.
+    "curves" are by epoch, "sharpness" is relative to test images, "scored" has the number of images
+    by evaluator, and "scores" leads from evaluator to row to metric, as on the page of scores.
     """
     study = task.study
     assert isinstance(study, SeedStudy)
@@ -89,7 +83,14 @@ def run(variant: str, task: Task, images: Images, experiment: Experiment) -> dic
         "test_loss": float(reconstruction_losses(model, test.images, task.loss).mean()),
         "sharpness": float(sharpness(reco).mean() / sharpness(real).mean()),
         "scored": {board.evaluators[0].key: len(board.reference) for board in boards},
-        "scores": {board.evaluators[0].key: _values(board) for board in boards},
+        "scores": {
+            evaluator.key: {
+                key: {metric: row.values(evaluator, metric)[0] for metric in METRICS}
+                for key, row in board.rows.items()
+            }
+            for board in boards
+            for evaluator in board.evaluators
+        },
     }
 
 
@@ -114,11 +115,7 @@ def configurations(
 def _trained(
     variant: str, task: Task, study: SeedStudy, experiment: Experiment
 ) -> tuple[LBAE | VAE, list[dict[str, float]], dict[str, Any]]:
-    """Train a model in a folder of its own, or resume its training.
-
-    Returns:
-        The model in eval mode, a line per epoch, and facts on its training.
-    """
+    """Train a model in a folder of its own, or resume; with a line per epoch and facts on it."""
     from lbae_lib.models.training import train  # Lightning takes seconds to import
 
     network, training = configurations(variant, task, study)
@@ -178,18 +175,11 @@ def _board(evaluator: Evaluator, model: Trained | Baseline, seed: int) -> Scoreb
 
 def _lbae_rows(trained: Trained) -> dict[str, ImageSource]:
     """The paper's columns: reconstructions, hyperplanes, a mixture, the authors' interpolation."""
-    samplers, model = FittedSamplers(trained.bits("train")), trained.model
+    samplers = FittedSamplers(trained.bits("train"))
     hyperplanes = HyperplaneSampler(samplers.hyperplane_fit("clip").vectors)
-    rows = {"reco": reconstructions(model, trained.bits("test"))}
-    for key in ("clip", "mixture"):
-        rows[key] = ImageSource(SAMPLERS[key], decoded(model, samplers[key]))
-    rows["interp_authors"] = interpolations(trained, hyperplanes, "authors")
-    return rows
-
-
-def _values(board: Scoreboard) -> dict[str, dict[str, float]]:
-    evaluator = board.evaluators[0]
     return {
-        key: {metric: row.values(evaluator, metric)[0] for metric in METRICS}
-        for key, row in board.rows.items()
+        "reco": reconstructions(trained.model, trained.bits("test")),
+        "clip": sampled(trained, samplers, "clip"),
+        "mixture": sampled(trained, samplers, "mixture"),
+        "interp_authors": interpolations(trained, hyperplanes, "authors"),
     }

@@ -12,15 +12,10 @@ CLEAR = 2  # standard deviations beyond which a difference is clear
 
 @dataclass(frozen=True)
 class Spread:
-    """A mean with its standard deviation over repetitions.
+    """A mean with its standard deviation over repetitions."""
 
-    Attributes:
-        mean: of the values.
-        deviation: sample standard deviation; None for a single value.
-    """
-
-    mean: float
-    deviation: float | None
+    mean: float  # of the values
+    deviation: float | None  # sample standard deviation; None for a single value
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
@@ -40,20 +35,22 @@ class Spread:
         return f"{mean:.{decimals}f} ± {deviation:.{decimals}f}"
 
 
+def joint_deviation(*spreads: Spread, noise: float | None = None) -> float | None:
+    """Standard deviation of a sum or difference of means over single draws; None if not known.
+
+    ``noise`` is the deviation of a measure that does not depend on the seed.
+    """
+    deviations = [noise if s.deviation is None else s.deviation for s in spreads]
+    return None if None in deviations else math.hypot(*filter(None, deviations))
+
+
 def lower(a: Spread, b: Spread, noise: float | None = None) -> bool | None:
     """Whether a mean is lower than another; None if the difference may be noise.
 
     A difference is clear if it exceeds twice the standard deviation of the difference of two
     draws. With three seeds, equal distributions then pass for different ones in 3 cases of 100.
     Without a deviation, as from a single seed, nothing is decided.
-
-    Args:
-        a: a measure over seeds.
-        b: another measure over seeds.
-        noise: deviation of a measure that does not depend on the seed.
     """
-    deviations = [noise if s.deviation is None else s.deviation for s in (a, b)]
-    known = [d for d in deviations if d is not None]
-    if len(known) < len(deviations):
-        return None
-    return None if abs(a.mean - b.mean) <= CLEAR * math.hypot(*known) else a.mean < b.mean
+    deviation = joint_deviation(a, b, noise=noise)
+    clear = deviation is not None and abs(a.mean - b.mean) > CLEAR * deviation
+    return a.mean < b.mean if clear else None

@@ -31,17 +31,11 @@ from lbae_lib.progress import progress_bar
 
 
 class StudyKind(NamedTuple):
-    """How a study is run.
+    """How a study is run."""
 
-    Attributes:
-        artifact: its record.
-        variants: label by key.
-        run: trains and measures a variant; JSON values.
-    """
-
-    artifact: Artifact
-    variants: Mapping[str, str]
-    run: Callable[[str, Task, Images, Experiment], dict[str, Any]]
+    artifact: Artifact  # its record
+    variants: Mapping[str, str]  # label by key
+    run: Callable[[str, Task, Images, Experiment], dict[str, Any]]  # trains and measures a variant
 
 
 KINDS: Mapping[str, StudyKind] = {
@@ -52,16 +46,7 @@ KINDS: Mapping[str, StudyKind] = {
 
 
 def run_study(name: str, experiment: Experiment, data_root: Path, device: str = "auto") -> Path:
-    """Train and measure what is missing, and write the study's record.
-
-    Args:
-        name: "bottlenecks", "quantisers" or "seeds".
-        experiment: the data set, and the profile that has the study's options.
-        data_root: where torchvision's data sets are.
-        device: "auto", "cpu" or "cuda".
-
-    Returns:
-        ``runs/<profile>/<data set>/<name>/record.json``.
+    """Train and measure what is missing, and write the study's record; returns its path.
 
     Raises:
         ConfigError: if there is no such study, or the profile has none for the data set.
@@ -81,15 +66,14 @@ def run_study(name: str, experiment: Experiment, data_root: Path, device: str = 
     made_of = {a.command: sha256_file(a.required(experiment)) for a in kind.artifact.made_of}
     with recorded_run(f"study {name}", path.parent, device) as write:
         whole = load_images(experiment, data_root)
-        images = _at_most(whole, study.images)
-        identity = images_identity(experiment.dataset, attributes=False)
-        inputs = whole.hashes | made_of | identity
-        shared = {
-            "study": study.model_dump(),
-            "loss": experiment.training.loss,
-            "inputs": inputs,
-            "version": kind.artifact.version,
+        first = {
+            name: part.select(torch.arange(min(study.images, len(part))))
+            for name, part in whole.splits.items()
         }
+        images = Images(whole.dataset, first)
+        inputs = whole.hashes | made_of | images_identity(experiment.dataset, attributes=False)
+        own = {"study": study.model_dump(), "version": kind.artifact.version}
+        shared = own | {"loss": experiment.training.loss, "inputs": inputs}
         base = _task(experiment, study, images, device)
         runs: dict[str, list[dict[str, Any]]] = {variant: [] for variant in kind.variants}
         total = study.seeds * len(runs)
@@ -106,28 +90,11 @@ def run_study(name: str, experiment: Experiment, data_root: Path, device: str = 
                 runs[variant].append(found)
                 bar.update()
         write(
-            options={
-                "profile": experiment.profile,
-                "dataset": experiment.dataset.name,
-                "study": study.model_dump(),
-                "version": kind.artifact.version,
-            },
+            options={"profile": experiment.profile, "dataset": experiment.dataset.name} | own,
             inputs=inputs,
-            results={
-                "images": {name: len(part) for name, part in images.splits.items()},
-                "runs": runs,
-            },
+            results={"images": {n: len(part) for n, part in images.splits.items()}, "runs": runs},
         )
     return path
-
-
-def _at_most(images: Images, count: int) -> Images:
-    """The first images of each split."""
-    first = {
-        name: part.select(torch.arange(min(count, len(part))))
-        for name, part in images.splits.items()
-    }
-    return Images(images.dataset, first)
 
 
 def _task(experiment: Experiment, study: Study, images: Images, device: str) -> Task:

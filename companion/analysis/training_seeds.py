@@ -29,25 +29,15 @@ Pair = tuple[list[float], list[float]]
 
 @dataclass(frozen=True)
 class TrainingSeeds:
-    """Pairs of trainings of an LBAE and a VAE, each pair with one seed.
+    """Pairs of trainings of an LBAE and a VAE, each pair with one seed."""
 
-    Attributes:
-        options: of the study; see :class:`companion.experiments.profiles.SeedStudy`.
-        images: number of images by split.
-        runs: what :func:`companion.analysis.seed_study.run` found for each seed, by model.
-    """
-
-    options: Mapping[str, Any]
-    images: Mapping[str, int]
-    runs: Mapping[str, Sequence[Mapping[str, Any]]]
+    options: Mapping[str, Any]  # see companion.experiments.profiles.SeedStudy
+    images: Mapping[str, int]  # number of images by split
+    runs: Mapping[str, Sequence[Mapping[str, Any]]]  # of each seed, by model
 
     @classmethod
     def load(cls, path: Path) -> TrainingSeeds:
-        """From the study's record.
-
-        Raises:
-            CheckpointError: if it is missing or damaged.
-        """
+        """From the study's record."""
         needed = {"options.study": dict, "results.images": dict, "results.runs": dict}
         record = read_record(path, needed)
         results = record["results"]
@@ -80,11 +70,7 @@ class TrainingSeeds:
         return own, other
 
     def scores(self, own: str, other: str, evaluator: str, metric: str) -> Pair:
-        """A metric of two rows by seed, e.g. of "lbae_reco" and "vae_reco".
-
-        Raises:
-            KeyError: if the study has no such row, or none by this evaluator.
-        """
+        """A metric of two rows by seed, e.g. of "lbae_reco" and "vae_reco"."""
         ours, theirs = (
             [float(run["scores"][evaluator][key][metric]) for run in self.runs[_model(key)]]
             for key in (own, other)
@@ -92,12 +78,7 @@ class TrainingSeeds:
         return ours, theirs
 
     def table(self, evaluator: str, titles: Mapping[str, str]) -> tuple[list[str], list[list[str]]]:
-        """Header and rows: both models and the paired difference, with 95% intervals.
-
-        Args:
-            evaluator: its key.
-            titles: of the metrics; see :meth:`companion.analysis.evaluators.Evaluator.titles`.
-        """
+        """Header and rows: both models and the paired difference, with 95% intervals."""
         header = ["images", "measure", "LBAE", "VAE(ours)", "LBAE - VAE"]
         rows = [
             [label, titles[metric], *_cells(self.scores(*pair, evaluator, metric))]

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Polygon, Rectangle
 
 from companion.analysis.network_stages import Stage, residual_layers
-from companion.figures.style import COLOURS, GREY, INK, TWO_COLUMNS, new_figure, styled
+from companion.figures.style import COLOURS, GREY, INK, new_figure, styled
 
 _FACE = {"encoder": "#cfe4f2", "decoder": "#f7dccb", "bits": "#fff3c4"}
 _SHIFT = 0.12  # of a slab's back
@@ -19,13 +19,8 @@ _SHIFT = 0.12  # of a slab's back
 
 @styled
 def architecture(stages: Sequence[Stage], image_shape: tuple[int, ...]) -> Figure:
-    """Encoder and decoder as slabs: height is the side of the maps, depth their number.
-
-    Args:
-        stages: from :func:`companion.analysis.network_stages.stages`.
-        image_shape: (C, S, S).
-    """
-    figure, (axis,) = new_figure(width=TWO_COLUMNS, height=2.6)
+    """Encoder and decoder as slabs: height is the side of the maps, depth their number."""
+    figure, (axis,) = new_figure(height=2.6)
     slabs = [("image", "encoder", image_shape), *((s.name, s.part, s.shape) for s in stages)]
     x, sides = 0.0, []
     for name, part, shape in slabs:
@@ -48,7 +43,7 @@ def architecture(stages: Sequence[Stage], image_shape: tuple[int, ...]) -> Figur
 @styled
 def residual_blocks() -> Figure:
     """The layers inside a residual block of the encoder and of the decoder."""
-    figure, axes = new_figure(2, width=TWO_COLUMNS, height=1.7, rows=1)
+    figure, axes = new_figure(2, height=1.7)
     for axis, part in zip(axes, ("encoder", "decoder"), strict=True):
         layers = residual_layers(part == "decoder")
         for x, layer in enumerate(layers):

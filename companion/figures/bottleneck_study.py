@@ -10,8 +10,8 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from companion.figures.axes import legend_below
-from companion.figures.style import GREY, INK, new_figure, plain_numbers, styled
+from companion.figures.axes import legend_below, plain_numbers
+from companion.figures.style import GREY, INK, new_figure, styled
 from lbae_lib.models.bottlenecks import KINDS
 
 # Of the variants in their order; the first is the paper's.
@@ -29,10 +29,8 @@ def study_curves(
 ) -> Figure:
     """A panel for each number: means over seeds, bands from the lowest to the highest seed.
 
-    Args:
-        curves: title of a panel -> variant -> for each seed, a number by epoch.
-        labels: of the variants.
-        logarithmic: titles of panels with a logarithmic axis.
+    ``curves`` maps the title of a panel and a variant to a number by epoch for each seed;
+    ``logarithmic`` has the titles of panels with a logarithmic axis.
     """
     columns = min(3, len(curves))
     rows = -(-len(curves) // columns)
@@ -60,11 +58,7 @@ def study_curves(
 
 @styled
 def surrogate_gradients(generator: torch.Generator) -> Figure:
-    """The derivative that each bottleneck passes to a logit, averaged over its noise.
-
-    Args:
-        generator: of the noise.
-    """
+    """The derivative that each bottleneck passes to a logit, averaged over its noise."""
     figure, axes = new_figure(2, height=2.6, sharey=True)
     logits = torch.linspace(-3, 3, 241)
     for axis, progress in zip(axes, (0.0, 1.0), strict=True):

@@ -20,13 +20,7 @@ _COLUMNS = 4  # panels side by side
 
 @styled
 def loss_curves(history: Sequence[Mapping[str, Any]], best_epoch: int, unit: str) -> Figure:
-    """Training and validation loss by epoch, with the kept epoch marked.
-
-    Args:
-        history: the lines of ``progress.jsonl``.
-        best_epoch: the epoch whose weights are kept, counted from 1.
-        unit: of the loss, for the axis.
-    """
+    """Training and validation loss by the lines of ``progress.jsonl``, the kept epoch marked."""
     figure, (axis,) = new_figure(width=ONE_COLUMN * 1.5)
     epochs = [line["epoch"] for line in history]
     losses = {part: [line[f"{part}_loss"] for line in history] for part in ("train", "validation")}
@@ -53,9 +47,6 @@ def hamming_paths(paths: Mapping[str, HammingPaths]) -> Figure:
 
     Solid lines are means, and bands standard deviations (cut at 0), of distances from the path's
     own ends; dashed lines are means of distances from the true latents.
-
-    Args:
-        paths: by inversion.
     """
     columns = min(len(paths), _COLUMNS)
     rows = -(-len(paths) // columns)
@@ -86,13 +77,9 @@ def hamming_paths(paths: Mapping[str, HammingPaths]) -> Figure:
 
 @styled
 def wrong_bits_by_rule(found: Mapping[str, SignRules], bits: int) -> Figure:
-    """Distributions of the wrong bits of a latent by Eq. 12 and by the raw signs of V r.
+    """Distributions of the wrong bits of N ``bits`` by Eq. 12 and by the raw signs of V r.
 
     A normal with the boundary vector behind it has w wrong bits by one rule and N - w by the other.
-
-    Args:
-        found: by inversion.
-        bits: N.
     """
     figure, axes = new_figure(len(found), height=2.1, sharex=True, sharey=True)
     width = -(-bits // 40)  # a whole number of bits, or the bins make a comb

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from companion.analysis.editing import EditScore
 from companion.figures.axes import legend_below
 from companion.figures.fonts import literal
-from companion.figures.style import COLOURS, GREY, TWO_COLUMNS, new_figure, styled
+from companion.figures.style import COLOURS, GREY, new_figure, styled
 
 _KINDS = {"mean": ("Eq. 17", "algorithm_1"), "contrast": ("contrast", "nearest")}
 
@@ -22,14 +22,10 @@ def edit_strength(
     """Attribute found and others kept over the share of bits changed, one column per attribute.
 
     Classes exclude each other, so none is kept: the lower row then shows how far pixels change.
-
-    Args:
-        sweeps: attribute -> "mean" or "contrast" -> scores over thresholds.
-        controls: by attribute, the share found in untouched reconstructions.
+    ``sweeps`` has scores over thresholds by attribute and "mean" or "contrast"; ``controls`` the
+    share found in untouched reconstructions.
     """
-    figure, axes = new_figure(
-        len(sweeps), 2, width=TWO_COLUMNS, height=4.2, sharex="col", sharey="row"
-    )
+    figure, axes = new_figure(len(sweeps), 2, height=4.2, sharex="col", sharey="row")
     upper, lower = axes[: len(sweeps)], axes[len(sweeps) :]
     exclusive = any(s.kept is None for k in sweeps.values() for found in k.values() for s in found)
     for above, below, (name, kinds) in zip(upper, lower, sweeps.items(), strict=True):

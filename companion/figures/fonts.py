@@ -19,13 +19,7 @@ _LAST_RESORT = "Last Resort"  # a font of boxes for all letters
 
 
 def literal(text: str, width: int, lines: int = 3) -> str:
-    """A name for matplotlib: no mathematics, no control characters, of a few lines at most.
-
-    Args:
-        text: a name that a user gave.
-        width: letters in a line.
-        lines: after which it is cut.
-    """
+    """A user's name for matplotlib: no mathematics, no control characters, cut after some lines."""
     plain = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in text)
     return "\n".join(wrap(plain, width, max_lines=lines, placeholder=" …")).replace("$", r"\$")
 

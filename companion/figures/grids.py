@@ -28,16 +28,7 @@ _LINES = 9  # of a title or label, at most
 
 
 def tile(images: Tensor, columns: int, gap: int = _GAP) -> NDArray[np.uint8]:
-    """Images side by side, row by row.
-
-    Args:
-        images: uint8 (K, C, S, S), C of 1 or 3.
-        columns: images in a row.
-        gap: white pixels between them.
-
-    Returns:
-        uint8 (height, width, 3).
-    """
+    """Images uint8 (K, C, S, S), C of 1 or 3, row by row with gaps: uint8 (height, width, 3)."""
     if images.dtype != torch.uint8 or images.ndim != 4:
         raise ValueError(f"images are {images.dtype} {tuple(images.shape)}, not uint8 (K, C, S, S)")
     count, _, size, _ = images.shape
@@ -55,13 +46,7 @@ def tile(images: Tensor, columns: int, gap: int = _GAP) -> NDArray[np.uint8]:
 def image_grids(
     groups: Sequence[tuple[str, Tensor]], columns: int, width: float = TWO_COLUMNS
 ) -> Figure:
-    """Titled grids of images side by side.
-
-    Args:
-        groups: title and uint8 images (K, C, S, S) of each grid.
-        columns: images in a row of each grid.
-        width: inches, as nearly as whole pixels allow.
-    """
+    """Titled grids of images uint8 (K, C, S, S) side by side, of about ``width`` inches."""
     tiles = [tile(images, columns) for _, images in groups]
     between = _BETWEEN * (len(tiles) - 1)
     across = sum(pixels.shape[1] for pixels in tiles)
@@ -72,40 +57,20 @@ def image_grids(
     for (title, _), pixels in zip(groups, tiles, strict=True):
         _place(figure, size, pixels, left, scale)
         across = scale * pixels.shape[1]
-        letters = max(12, int(across / 12))  # of a title in bold
-        _write(
-            figure,
-            size,
-            literal(title, letters, _LINES),
-            left,
-            _TITLE - 6,
-            weight="bold",
-            va="bottom",
-        )
+        words = literal(title, max(12, int(across / 12)), _LINES)  # letters in bold
+        _write(figure, size, words, left, _TITLE - 6, weight="bold", va="bottom")
         left += across + _BETWEEN
     return figure
 
 
 @styled
-def image_rows(
-    rows: Tensor,
-    titles: Sequence[str] = (),
-    labels: Sequence[str] = (),
-    width: float = TWO_COLUMNS,
-) -> Figure:
-    """One grid, a row of images per row of ``rows``, with titles over columns and beside rows.
-
-    Args:
-        rows: uint8 (rows, columns, C, S, S).
-        titles: of the columns, from the left; there may be fewer.
-        labels: of the rows, from the top; none, or one for each row.
-        width: inches, as nearly as whole pixels allow.
-    """
+def image_rows(rows: Tensor, titles: Sequence[str] = (), labels: Sequence[str] = ()) -> Figure:
+    """One grid of images uint8 (rows, columns, C, S, S), with titles and labels of rows."""
     pixels, step = tile(rows.flatten(0, 1), rows.shape[1]), rows.shape[-1] + _GAP
     words = [literal(label, _LINE, _LINES) for label in labels]
     longest = max((len(line) for label in words for line in label.split("\n")), default=0)
     margin = math.ceil(_LETTER * longest) + 12 * bool(words)
-    scale = max(1, round((width * DPI - margin) / pixels.shape[1]))
+    scale = max(1, round((TWO_COLUMNS * DPI - margin) / pixels.shape[1]))
     above = _TITLE if titles else 0
     size = margin + scale * pixels.shape[1], above + scale * pixels.shape[0]
     figure = _figure(size)
@@ -127,13 +92,9 @@ def _figure(size: tuple[int, int]) -> Figure:
 
 
 def _place(
-    figure: Figure,
-    size: tuple[int, int],
-    pixels: NDArray[np.uint8],
-    left: int,
-    scale: int,
+    figure: Figure, size: tuple[int, int], pixels: NDArray[np.uint8], left: int, scale: int,
     above: int = _TITLE,
-) -> None:
+) -> None:  # fmt: skip
     """Draw pixels at ``scale``, ``left`` and ``above`` pixels from the figure's upper left."""
     height, width = (scale * side for side in pixels.shape[:2])
     box = left / size[0], 1 - (above + height) / size[1], width / size[0], height / size[1]

@@ -7,20 +7,18 @@ from textwrap import fill
 from typing import Any
 
 import numpy as np
-import seaborn as sns
 from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import leaves_list, linkage
 from torch import Tensor
 
 from companion.analysis.latent_distributions import LatentDistributions
 from companion.analysis.samplers import LABELS
-from companion.figures.axes import legend_below
+from companion.figures.axes import heat_map, legend_below, shown_rows
 from companion.figures.style import COLOURS, GREY, new_figure, styled
 from lbae_lib.latent.higher_order import total_variation
 from lbae_lib.latent.moments import Moments
 
 _MAX_POINTS = 20_000  # of a scatter plot
-_MAX_ROWS = 250  # of a matrix: more would not fit its pixels
 # Methods of Figure 2 and their colours in the paper.
 FIGURE_2 = {
     "truth": "figure_2_truth",
@@ -44,10 +42,7 @@ def distribution(found: Mapping[str, LatentDistributions]) -> Figure:
 
     Upper row: the number of positive bits, and the Hamming distance of two latents. Lower row:
     E[b_i b_j] of all pairs of bits, and E[b_i] of all bits. Each panel states how far a sampler is
-    from the truth: total variation of what is drawn, and of single moments the RMS error.
-
-    Args:
-        found: by method, "truth" among them; see :data:`FIGURE_2` for the others.
+    from the "truth": total variation of what is drawn, and of single moments the RMS error.
     """
     figure, axes = new_figure(2, 2, height=4.9)
     truth = found["truth"]
@@ -76,12 +71,7 @@ def distribution(found: Mapping[str, LatentDistributions]) -> Figure:
 
 @styled
 def moment_scatter(found: Mapping[str, Moments], truth: Moments) -> Figure:
-    """Sampled moments over the truth, one column per method; upper row pairs, lower row first.
-
-    Args:
-        found: by method.
-        truth: moments of the training latents.
-    """
+    """Sampled moments over the truth, one column per method; upper row pairs, lower row first."""
     columns = len(found)
     figure, axes = new_figure(columns, 2, height=2 * 6.75 / columns + 0.2, sharex=True, sharey=True)
     every = max(1, len(truth.pairs) // _MAX_POINTS)
@@ -108,24 +98,16 @@ def moment_matrices(found: Mapping[str, Moments], truth: Moments) -> Figure:
 
     Average-linkage clustering of 1 - |E[b_i b_j]| of the truth orders the bits of every panel. If
     there are more bits than pixels, evenly spaced ones are shown.
-
-    Args:
-        found: by method.
-        truth: moments of the training latents.
     """
     own = truth.matrix[:-1, :-1].numpy()
     apart = 1 - np.abs(own[np.triu_indices(len(own), 1)])
     most = np.quantile(1 - apart, 0.999)  # one pair must not fade all others
     order = leaves_list(linkage(apart, method="average", optimal_ordering=True))
-    order = order[np.linspace(0, len(order) - 1, min(len(order), _MAX_ROWS)).round().astype(int)]
+    order = order[shown_rows(len(order))]
     panels = {"truth": truth, **found}
     figure, axes = new_figure(len(panels), height=2.05)
     for axis, (method, moments) in zip(axes, panels.items(), strict=True):
-        matrix = moments.matrix[:-1, :-1].numpy()[np.ix_(order, order)]
-        sns.heatmap(
-            matrix, ax=axis, cmap="vlag", vmin=-most, vmax=most, square=True, cbar=False,
-            rasterized=True, xticklabels=False, yticklabels=False,
-        )  # fmt: skip
+        heat_map(axis, moments.matrix[:-1, :-1].numpy()[np.ix_(order, order)], most, cbar=False)
         axis.set_title(fill(LABELS[method], 19), fontsize=6.5)
     bar = figure.colorbar(axes[0].collections[0], ax=axes, shrink=0.7, aspect=18, extend="both")
     bar.set_label(r"$E[b_i b_j]$")
@@ -134,12 +116,7 @@ def moment_matrices(found: Mapping[str, Moments], truth: Moments) -> Figure:
 
 @styled
 def spectrum(before: Tensor, after: Mapping[str, Tensor]) -> Figure:
-    """Eigenvalues of the Gram matrix before and after repairs.
-
-    Args:
-        before: eigenvalues of H, ascending.
-        after: by method.
-    """
+    """Eigenvalues of the Gram matrix H, ascending, before and after repairs."""
     figure, (left, right) = new_figure(2, height=2.2)
     ranks = np.arange(1, len(before) + 1)
     for axis in (left, right):

@@ -34,17 +34,7 @@ def method_overview(
     new_bits: Tensor,
     new_image: Tensor,
 ) -> Figure:
-    """Above: an image, its bits, its reconstruction. Below: a hyperplane, new bits, a new image.
-
-    Args:
-        image: uint8 (C, S, S).
-        bits: its latent, (N,) in {-1, +1}.
-        reconstruction: uint8 (C, S, S).
-        example: three bits as vectors, from :func:`companion.analysis.geometry.sphere_example`.
-        normal: of the hyperplane drawn, (3,).
-        new_bits: a sampled latent, (N,).
-        new_image: uint8 (C, S, S), its image.
-    """
+    """Above: an image, its bits, its reconstruction. Below: a hyperplane, new bits, a new image."""
     figure = Figure(figsize=(TWO_COLUMNS, _HEIGHT))
     for row, column, pixels, title in (
         (0, 0, image, "an image"),

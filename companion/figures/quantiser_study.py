@@ -11,9 +11,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from companion.figures.axes import legend_below, show_pixels
+from companion.figures.axes import legend_below, plain_numbers, show_pixels
 from companion.figures.bottleneck_study import PALETTE
-from companion.figures.style import TWO_COLUMNS, new_figure, plain_numbers, styled
+from companion.figures.style import TWO_COLUMNS, new_figure, styled
 
 
 @styled
@@ -22,14 +22,7 @@ def rates(
     labels: Mapping[str, str],
     titles: tuple[str, str],
 ) -> Figure:
-    """Distortion over bits per image, a point for each seed: raw bits open, under the prior filled.
-
-    Args:
-        points: by variant, for each seed what :func:`companion.experiments.quantiser_study.run`
-            returns.
-        labels: of the variants.
-        titles: of the vertical axes: mean squared error, and Fréchet distance.
-    """
+    """Distortion over bits per image, a point per seed: raw bits open, by the prior filled."""
     figure, axes = new_figure(2, height=3.1)
     for axis, title, name in zip(axes, titles, ("error", "distance"), strict=True):
         for (key, seeds), colour in zip(points.items(), PALETTE, strict=False):
@@ -47,12 +40,7 @@ def rates(
 
 @styled
 def pictures(files: Mapping[str, str], labels: Mapping[str, str]) -> Figure:
-    """The pictures of each variant, as its first seed left them.
-
-    Args:
-        files: by variant, a PNG file in base 64.
-        labels: of the variants.
-    """
+    """The pictures of each variant, PNG files in base 64, as its first seed left them."""
     columns = 2
     tiles = {
         key: np.asarray(Image.open(io.BytesIO(base64.b64decode(file))).convert("RGB"))

@@ -9,16 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from companion.analysis.rate_distortion import LABELS, MOSAIC, Point
-from companion.figures.axes import legend_below
-from companion.figures.style import (
-    COLOURS,
-    GREY,
-    INK,
-    TWO_COLUMNS,
-    new_figure,
-    plain_numbers,
-    styled,
-)
+from companion.figures.axes import legend_below, plain_numbers
+from companion.figures.style import COLOURS, GREY, INK, TWO_COLUMNS, new_figure, styled
 
 _LEAST = 1.0  # bits an image: less says nothing of it, and would cost the axis a decade or two
 _MARKS = {"packed": "s", "factorised": "^", "autoregressive": "o"}
@@ -28,13 +20,11 @@ _MARKS = {"packed": "s", "factorised": "^", "autoregressive": "o"}
 def rate_distortion(points: Sequence[Point], distance: str) -> Figure:
     """PSNR and Fréchet distance over measured bits per image.
 
-    Args:
-        points: of all methods; an LBAE's are marked by coder, a line joins the others, dashed
-            for mosaics. Points of less than one bit an image are left out.
-        distance: name of the Fréchet distance.
+    An LBAE's points are marked by coder; a line joins the others, dashed for mosaics. Points of
+    less than one bit an image are left out.
     """
     points = [point for point in points if point.bits >= _LEAST]
-    figure, axes = new_figure(2, width=TWO_COLUMNS, height=3.1)
+    figure, axes = new_figure(2, height=3.1)
     for axis, measure, label in zip(
         axes, ("psnr", "distance"), ("PSNR, dB", distance), strict=True
     ):
@@ -69,12 +59,7 @@ def _draw(
 
 @styled
 def entropy_ladder(bits: Mapping[str, float], raw: int) -> Figure:
-    """Bits per latent under better and better models.
-
-    Args:
-        bits: cross-entropy of test latents, by model, the simplest first.
-        raw: N.
-    """
+    """Bits per latent under better and better models, the simplest first; ``raw`` is N."""
     figure, (axis,) = new_figure(width=TWO_COLUMNS * 0.8, height=0.34 * (len(bits) + 1) + 0.5)
     names, colours = ["raw", *(LABELS[n] for n in bits)], [GREY, *(COLOURS[n] for n in bits)]
     bars = axis.barh(names, [raw, *bits.values()], height=0.62, color=colours)

@@ -12,16 +12,9 @@ from torch import Tensor
 from companion.analysis.geometry import great_circle, path_with_flips
 from companion.analysis.sampler_study import Sampled
 from companion.analysis.samplers import LABELS
+from companion.figures.axes import plain_numbers
 from companion.figures.spheres import wire_sphere
-from companion.figures.style import (
-    COLOURS,
-    GREY,
-    INK,
-    TWO_COLUMNS,
-    new_figure,
-    plain_numbers,
-    styled,
-)
+from companion.figures.style import COLOURS, GREY, INK, TWO_COLUMNS, new_figure, styled
 
 _MARKS = {"held": "s", "favoured": "s", "fit": "^", "fit_favoured": "^"}
 
@@ -30,9 +23,7 @@ _MARKS = {"held": "s", "favoured": "s", "fit": "^", "fit_favoured": "^"}
 def error_plane(found: Mapping[str, Sampled]) -> Figure:
     """Errors of pair moments against errors of first moments, one point per sampler.
 
-    Args:
-        found: by sampler; dotted lines go through "resampled", whose errors are the noise of as
-            many training latents.
+    Dotted lines go through "resampled", whose errors are the noise of as many training latents.
     """
     figure, (axis,) = new_figure(width=TWO_COLUMNS * 0.75, height=3.6)
     floor = found["resampled"]
@@ -55,12 +46,8 @@ def error_plane(found: Mapping[str, Sampled]) -> Figure:
 
 @styled
 def weights_and_distances(found: Mapping[str, Sampled]) -> Figure:
-    """Cumulative distributions of the number of positive bits and of distances to training latents.
-
-    Args:
-        found: by sampler.
-    """
-    figure, axes = new_figure(2, width=TWO_COLUMNS, height=2.5, sharey=True)
+    """Cumulative distributions of positive bits and of distances to the training latents."""
+    figure, axes = new_figure(2, height=2.5, sharey=True)
     titles = ("positive bits", "bits to the nearest training latent")
     for axis, title, name in zip(axes, titles, ("positive", "distances"), strict=True):
         below = {key: getattr(sampled, name).cumsum(0).numpy() for key, sampled in found.items()}
@@ -77,17 +64,16 @@ def weights_and_distances(found: Mapping[str, Sampled]) -> Figure:
 
 
 @styled
-def margins_on_path(panels: Mapping[str, tuple[Tensor, Tensor]], shown: int = 40) -> Figure:
+def margins_on_path(panels: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
     """Products V r on the path from one normal to another: a bit flips where its line crosses 0.
 
-    Args:
-        panels: title -> result of :func:`companion.analysis.geometry.margins_along`.
-        shown: largest number of differing bits that are drawn.
+    Panels have results of :func:`companion.analysis.geometry.margins_along`; at most 40 differing
+    bits are drawn.
     """
-    figure, axes = new_figure(len(panels), width=TWO_COLUMNS, height=2.5)
+    figure, axes = new_figure(len(panels), height=2.5)
     for axis, (title, (position, products)) in zip(axes, panels.items(), strict=True):
         values = products.numpy()
-        differing = np.flatnonzero(np.sign(values[0]) != np.sign(values[-1]))[:shown]
+        differing = np.flatnonzero(np.sign(values[0]) != np.sign(values[-1]))[:40]
         for bit in differing:
             rising = values[-1, bit] > 0
             colour = COLOURS["positive" if rising else "negative"]
@@ -100,11 +86,7 @@ def margins_on_path(panels: Mapping[str, tuple[Tensor, Tensor]], shown: int = 40
 
 @styled
 def flips_on_spheres(examples: Mapping[str, tuple[Tensor, Tensor, Tensor]]) -> Figure:
-    """Paths between two normals, and the great circles on which bits flip.
-
-    Args:
-        examples: title -> V (3, 3), and the normals of source and target, (3,) each.
-    """
+    """Paths between two normals (3,), and the great circles of V (3, 3) on which bits flip."""
     figure = Figure(figsize=(TWO_COLUMNS, TWO_COLUMNS / len(examples) + 0.3), layout="constrained")
     for place, (title, (vectors, source, target)) in enumerate(examples.items(), start=1):
         axis = figure.add_subplot(1, len(examples), place, projection="3d")

@@ -8,27 +8,14 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from companion.analysis.spread import Spread
-from companion.figures.axes import legend_below
+from companion.figures.axes import legend_below, plain_numbers
 from companion.figures.fonts import literal
-from companion.figures.style import (
-    COLOURS,
-    GREY,
-    INK,
-    TWO_COLUMNS,
-    new_figure,
-    plain_numbers,
-    styled,
-)
+from companion.figures.style import COLOURS, GREY, INK, TWO_COLUMNS, new_figure, styled
 
 
 @styled
 def precision_recall_curves(panels: Mapping[str, Mapping[str, tuple[str, Tensor]]]) -> Figure:
-    """PRD curves, one panel per data set (Figure 6).
-
-    Args:
-        panels: title -> colour key (see ``COLOURS``) -> label and curve (2, angles), precision
-            first.
-    """
+    """Figure 6: PRD curves (2, angles), precision first; by title and colour key with a label."""
     alone = len(panels) == 1  # then the legend is beside the panel, else below all
     columns = 2 if alone else len(panels)
     side = TWO_COLUMNS / max(columns, 3)
@@ -52,18 +39,13 @@ def precision_recall_curves(panels: Mapping[str, Mapping[str, tuple[str, Tensor]
 
 @styled
 def distance_bars(rows: Sequence[tuple[str, str, Spread]], unit: str) -> Figure:
-    """Distances as points on a logarithmic axis, with their standard deviation over seeds.
-
-    Args:
-        rows: label, colour key and distance, from the top.
-        unit: what is measured, for the axis.
-    """
+    """Distances (label, colour key, spread) on a logarithmic axis, from the top."""
     figure, (axis,) = new_figure(width=TWO_COLUMNS * 0.9, height=0.19 * len(rows) + 0.6)
     for place, (_, key, distance) in enumerate(reversed(rows)):
-        colour, spread = COLOURS.get(key, INK), distance.deviation or 0.0
-        axis.plot([distance.mean], [place], "o", ms=4.5, color=colour)
-        ends = [distance.mean - spread, distance.mean + spread]
-        if spread:
+        colour = COLOURS.get(key, INK)
+        axis.plot(distance.mean, place, "o", ms=4.5, color=colour)
+        if spread := distance.deviation:
+            ends = [distance.mean - spread, distance.mean + spread]
             axis.plot(ends, [place, place], color=colour, lw=2, alpha=0.5)
     axis.set_xscale("log")
     plain_numbers(axis.xaxis)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
@@ -14,11 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from companion.analysis.geometry import SphereExample, great_circle
+from companion.figures.axes import heat_map, shown_rows
 from companion.figures.style import COLOURS, GREY, INK, TWO_COLUMNS, styled
 
 _Array = NDArray[np.float64]
 _ELEVATION = 18.0  # of the view, in degrees
-_MAX_ROWS = 250  # of a matrix: more would not fit its pixels
 
 
 class Arrow(FancyArrowPatch):
@@ -42,13 +41,7 @@ class Arrow(FancyArrowPatch):
 
 @styled
 def sphere_figures(example: SphereExample, normal: Tensor, gram: Tensor) -> Figure:
-    """Left, Figure 3: H, and bits as unit vectors. Right, Figure 4: a hyperplane gives them signs.
-
-    Args:
-        example: from :func:`companion.analysis.geometry.sphere_example`.
-        normal: of the hyperplane, (3,).
-        gram: H, (N+1, N+1).
-    """
+    """Left, Figure 3: H, bits as unit vectors. Right, Figure 4: a hyperplane gives them signs."""
     figure = Figure(figsize=(TWO_COLUMNS, 2.75))
     heat = figure.add_axes((0.01, 0.2, 0.27, 0.27 * TWO_COLUMNS / 2.75))
     left, right = (
@@ -71,28 +64,18 @@ def sphere_figures(example: SphereExample, normal: Tensor, gram: Tensor) -> Figu
 
 def _heat_map(axis: Axes, below: Axes, gram: Tensor) -> None:
     """H and its colours; evenly spaced rows, the boundary's among them, if all would not fit."""
-    shown = np.linspace(0, len(gram) - 1, min(len(gram), _MAX_ROWS)).round().astype(int)
+    shown = shown_rows(len(gram))
     cosines = gram.cpu().numpy()[np.ix_(shown, shown)]
     most = float(np.quantile(np.abs(cosines[np.triu_indices(len(cosines), 1)]), 0.99))
-    sns.heatmap(
-        cosines, ax=axis, cmap="vlag", vmin=-most, vmax=most, square=True, rasterized=True,
-        xticklabels=False, yticklabels=False, cbar_ax=below,
-        cbar_kws={"orientation": "horizontal", "extend": "both"},
-    )  # fmt: skip
+    look = {"orientation": "horizontal", "extend": "both"}
+    heat_map(axis, cosines, most, cbar_ax=below, cbar_kws=look)
     below.tick_params(labelsize=6)
 
 
 def draw_rounding(
     axis: Axes3D, example: SphereExample, normal: Tensor, labels: bool = True
 ) -> None:
-    """A hyperplane, and bits in the colour of the side their vectors are on.
-
-    Args:
-        axis: to draw into.
-        example: from :func:`companion.analysis.geometry.sphere_example`.
-        normal: of the hyperplane, (3,).
-        labels: name vectors and signs.
-    """
+    """A hyperplane with a normal (3,), and bits in the colour of the side their vectors are on."""
     wire_sphere(axis)
     rows = example.vectors.double().numpy()
     direction = _unit(normal)
@@ -103,7 +86,9 @@ def draw_rounding(
         positive = np.sign(row @ direction) == boundary_side
         colour = COLOURS["positive"] if positive else COLOURS["negative"]
         arrow(axis, row, colour, f"{name}: {'+1' if positive else '−1'}" if labels else "")
-    _plane(axis, direction)
+    circle = great_circle(direction)
+    axis.plot_trisurf(*circle.T, color=COLOURS["normal"], alpha=0.18, lw=0)
+    axis.plot(*circle.T, color=COLOURS["normal"], lw=0.8)
     arrow(axis, direction, COLOURS["normal"], "r" if labels else "")
 
 
@@ -152,9 +137,3 @@ def arrow(axis: Axes3D, tip: _Array, colour: str, label: str) -> None:
         ha="center" if abs(right) < 0.4 * abs(up) else beside,
         va="center" if abs(up) < 0.4 * abs(right) else above,
     )  # fmt: skip
-
-
-def _plane(axis: Axes3D, normal: _Array) -> None:
-    circle = great_circle(normal)
-    axis.plot_trisurf(*circle.T, color=COLOURS["normal"], alpha=0.18, lw=0)
-    axis.plot(*circle.T, color=COLOURS["normal"], lw=0.8)

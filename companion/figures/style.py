@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ParamSpec
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.axis import XAxis, YAxis
 from matplotlib.figure import Figure
 from matplotlib.image import _ImageBase
-from matplotlib.ticker import LogLocator, NullFormatter
 
 from companion.figures.fonts import FAMILY, use_letters
 from lbae_lib.files import replacing
@@ -126,24 +124,13 @@ def new_figure(
 ) -> tuple[Figure, list[Axes]]:
     """A figure with its axes in a flat list; call it inside a :func:`styled` function.
 
-    Args:
-        columns: number of axes side by side.
-        rows: number of axes above each other.
-        width: in inches.
-        height: in inches; by default it suits axes of about 3:2.
-        **options: for ``Figure.subplots``.
+    Sizes are in inches; the default height suits axes of about 3:2. Options are those of
+    ``Figure.subplots``.
     """
     height = height or rows * (width / columns) / 1.45
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, **options)
-    return figure, [axis for row in axes for axis in row]
-
-
-def plain_numbers(side: XAxis | YAxis, subs: Sequence[int] = (1, 2, 5)) -> None:
-    """Label a logarithmic axis with plain numbers: ``subs`` times the powers of ten."""
-    side.set_major_locator(LogLocator(subs=subs))
-    side.set_major_formatter("{x:g}")
-    side.set_minor_formatter(NullFormatter())
+    return figure, list(axes.flat)
 
 
 def style_context() -> AbstractContextManager[None]:
@@ -163,13 +150,7 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 
 def save_figure(figure: Figure, folder: Path, name: str) -> None:
-    """Save a figure as PNG, and as SVG if it has no pixels; equal figures have equal files.
-
-    Args:
-        figure: the figure.
-        folder: an existing folder.
-        name: of the files, without suffix.
-    """
+    """Save a figure as PNG, and as SVG if it has no pixels; equal figures have equal files."""
     with style_context(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # the caption says so
         pixels = figure.findobj(lambda a: isinstance(a, _ImageBase) or bool(a.get_rasterized()))

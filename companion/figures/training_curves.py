@@ -11,8 +11,8 @@ from matplotlib.ticker import MaxNLocator
 
 from companion.analysis.loss_fit import LossFit
 from companion.analysis.sample_size import SizeCurve
-from companion.figures.axes import legend_below
-from companion.figures.style import COLOURS, TWO_COLUMNS, new_figure, plain_numbers, styled
+from companion.figures.axes import legend_below, plain_numbers
+from companion.figures.style import COLOURS, TWO_COLUMNS, new_figure, styled
 
 
 @styled
@@ -23,10 +23,8 @@ def losses_by_time(
 ) -> Figure:
     """Training and validation losses by epoch and by minutes, on logarithmic axes.
 
-    Args:
-        histories: colour key ("lbae", "vae") -> label and the lines of ``progress.jsonl``.
-        fits: of the validation loss by epoch; None for none.
-        unit: of the loss, for the axis.
+    ``histories`` has a label and the lines of ``progress.jsonl`` by colour key ("lbae", "vae");
+    ``fits`` are those of the validation loss by epoch.
     """
     figure, axes = new_figure(2, height=2.7, sharey=True)
     for key, (label, history) in histories.items():
@@ -55,12 +53,7 @@ def losses_by_time(
 
 @styled
 def distances_against_size(curves: Mapping[str, SizeCurve], unit: str) -> Figure:
-    """Fréchet distances by the number of images, with the deviation over disjoint sets.
-
-    Args:
-        curves: by colour key; see ``COLOURS``.
-        unit: what is measured, for the axis.
-    """
+    """Fréchet distances by the number of images, with the deviation over disjoint sets."""
     figure, (axis,) = new_figure(width=TWO_COLUMNS * 0.7, height=2.9)
     for key, curve in curves.items():
         means = [spread.mean for spread in curve.distances]

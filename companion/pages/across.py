@@ -15,13 +15,9 @@ from lbae_lib.files import read_tensors, sha256_file
 
 @dataclass(kw_only=True)
 class AcrossPage(Page):
-    """A page on all data sets.
+    """A page on all data sets."""
 
-    Attributes:
-        records: the scores that it compares.
-    """
-
-    records: list[ScoreRecord]
+    records: list[ScoreRecord]  # the scores that it compares
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -45,15 +41,7 @@ class AcrossPage(Page):
 
 
 def open_tables(profile: str, output: str = "") -> tuple[AcrossPage, list[ScoreRecord]]:
-    """The page on all data sets, and the scores that it compares.
-
-    Args:
-        profile: the one whose book it is for.
-        output: see :func:`companion.pages.page.page_folder`.
-
-    Raises:
-        LbaeError: if no data set was scored yet.
-    """
+    """The page on all data sets, and the scores that it compares."""
     check_run(TABLES, {"profile": profile, "output": output})
     records = all_scores(profile)
     if not records:

@@ -41,19 +41,12 @@ _ALL_EQUAL = "all training latents are equal: train longer, or add images that d
 
 @dataclass(kw_only=True)
 class Notebook(Page):
-    """A page on one data set.
+    """A page on one data set."""
 
-    Attributes:
-        experiment: the data set and its profile.
-        trained: model, images and latents.
-        data_root: where torchvision's data sets are.
-        device: "cpu" or "cuda". Models are on it, and the page computes there.
-    """
-
-    experiment: Experiment
-    trained: Trained
-    data_root: Path
-    device: str
+    experiment: Experiment  # the data set and its profile
+    trained: Trained  # model, images and latents
+    data_root: Path  # where torchvision's data sets are
+    device: str  # "cpu" or "cuda". Models are on it, and the page computes there.
     _bits: dict[str, Tensor] = field(default_factory=dict)
 
     @property
@@ -76,11 +69,7 @@ class Notebook(Page):
 
     @cached_property
     def baseline(self) -> Baseline:
-        """The VAE of the same data set and profile.
-
-        Raises:
-            LbaeError: if the profile has none for it, or it is not trained and encoded.
-        """
+        """The VAE of the same data set and profile."""
         ensure_latents(self.baseline_experiment, self.data_root, self.device)
         self.made_of |= _hashes(self.experiment, "baseline")
         return load_baseline(self.baseline_experiment, self.data_root, self.device)
@@ -92,11 +81,7 @@ class Notebook(Page):
 
     @cached_property
     def extractor(self) -> ClassifierFeatures:
-        """The in-domain feature extractor that stands in for Inception.
-
-        Raises:
-            LbaeError: if it is not trained.
-        """
+        """The in-domain feature extractor that stands in for Inception."""
         self.made_of |= _hashes(self.experiment, "extractor")
         extractor = load_extractor(self.experiment)
         extractor.model.to(self.device)
@@ -113,11 +98,7 @@ class Notebook(Page):
 
     @cached_property
     def codec(self) -> Codec:
-        """The distributions of the latents, and the hashes that files of them carry.
-
-        Raises:
-            LbaeError: if they are not fitted.
-        """
+        """The distributions of the latents, and the hashes that files of them carry."""
         self.made_of |= _hashes(self.experiment, "prior")
         return load_codec(self.experiment)
 
@@ -128,12 +109,7 @@ class Notebook(Page):
         return bool((latents == latents[:1]).all())
 
     def has_paths(self, ends: Tensor, *claims: str) -> bool:
-        """Whether there are paths between latents; if not, the page says so.
-
-        Args:
-            ends: latents, (2K, N): sources, then targets.
-            claims: as in :meth:`~companion.pages.page.Page.needs`.
-        """
+        """Whether there are paths between latents (2K, N), sources then targets; if not, say so."""
         source, target = ends[: len(ends) // 2], ends[len(ends) // 2 :]
         differ = len(ends) > 1 and bool((source != target[: len(source)]).any())
         return self.needs(
@@ -144,12 +120,7 @@ class Notebook(Page):
         )
 
     def has_scores(self, reference: Tensor, *claims: str) -> bool:
-        """Whether there are test images enough to score others; if not, the page says so.
-
-        Args:
-            reference: the test images, (K, C, S, S).
-            claims: as in :meth:`~companion.pages.page.Page.needs`.
-        """
+        """Whether there are test images (K, C, S, S) enough to score others; if not, say so."""
         fewest = DEFAULT_PROTOCOL.clusters  # of PRD
         return self.needs(
             len(reference) >= fewest,
@@ -170,20 +141,14 @@ class Notebook(Page):
         return torch.Generator().manual_seed(1000 * int(self.parameters["seed"]) + offset)
 
     def history(self, model: str = "lbae") -> list[dict[str, Any]]:
-        """The ``progress.jsonl`` of a training, one entry per epoch; [] for imported weights.
-
-        Args:
-            model: "lbae", or "vae", which has no entry either while it is not trained.
-        """
+        """A training's ``progress.jsonl`` by epoch; [] for imported weights or an untrained VAE."""
         record = MODEL.record(self.experiment, model)
         if not record.exists() or "imported" in self.training_results(model):
             return []
         if model == "vae":
             self.made_of |= _hashes(self.experiment, "baseline")
-        text = (
-            MODEL.path(self.experiment, model).with_name(PROGRESS_FILE).read_text(encoding="utf-8")
-        )
-        return [json.loads(line) for line in text.splitlines()]
+        progress = MODEL.path(self.experiment, model).with_name(PROGRESS_FILE)
+        return [json.loads(line) for line in progress.read_text(encoding="utf-8").splitlines()]
 
     def training_results(self, model: str = "lbae") -> dict[str, Any]:
         """The results in the record of a model's training."""
@@ -213,15 +178,13 @@ def open_notebook(
         name: of the notebook.
         profile: a file in ``config/``.
         dataset: a registered name or "folder:PATH".
-        data_root: where torchvision's data sets are; relative to the project, or to the home
-            folder if it starts with "~".
+        data_root: of torchvision's data sets; relative to the project, or to the home by "~".
         device: "auto", "cpu" or "cuda".
         output: folder of figures, tables and record; see :func:`~companion.pages.page.page_folder`.
         **parameters: the notebook's own, kept in its record.
 
     Raises:
-        LbaeError: if the model or the images are missing (the message names the command that makes
-            them), or there is no such device.
+        LbaeError: if the model, the images or the device are missing.
     """
     given = {"profile": profile, "dataset": dataset, "data_root": data_root, "device": device}
     check_run(name, given | {"output": output} | parameters)

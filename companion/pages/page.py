@@ -44,30 +44,17 @@ _LONGEST_NAME = 60  # letters of a file's name, of at most 4 bytes each
 
 @dataclass(kw_only=True)
 class Page:
-    """The state of one notebook run.
+    """The state of one notebook run."""
 
-    Attributes:
-        name: of the notebook, e.g. "02_latent_distribution".
-        profile: a file in ``config/``.
-        parameters: of the notebook, seeds included.
-        folder: of figures, tables and record.
-        results: JSON values for the record.
-        verdicts: on the paper's claims.
-        closed: gates of claims that are closed, with the reason; see
-            :func:`companion.paper.decisions.gated`.
-        made_of: SHA-256 of notebook, code and input files by role, taken when they were read.
-        device: that computes the page, "cpu" or "cuda".
-    """
-
-    name: str
-    profile: str
-    parameters: Mapping[str, Any]
-    folder: Path
-    results: dict[str, Any] = field(default_factory=dict)
-    verdicts: list[Verdict] = field(default_factory=list)
-    closed: dict[str, str] = field(default_factory=dict)
-    made_of: dict[str, str] = field(default_factory=dict)
-    device: str = "cpu"
+    name: str  # of the notebook, e.g. "02_latent_distribution"
+    profile: str  # a file in ``config/``
+    parameters: Mapping[str, Any]  # of the notebook, seeds included
+    folder: Path  # of figures, tables and record
+    results: dict[str, Any] = field(default_factory=dict)  # JSON values for the record
+    verdicts: list[Verdict] = field(default_factory=list)  # on the paper's claims
+    closed: dict[str, str] = field(default_factory=dict)  # why, by gate; see decisions.gated
+    made_of: dict[str, str] = field(default_factory=dict)  # SHA-256 by role, when read
+    device: str = "cpu"  # that computes the page, "cpu" or "cuda"
     _started: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
@@ -80,14 +67,7 @@ class Page:
         return f"Profile {self.profile}"
 
     def show(self, figure: Figure, name: str, caption: str, alt: str) -> None:
-        """Save a figure as PNG and SVG, and display it with its caption.
-
-        Args:
-            figure: to show.
-            name: of the files.
-            caption: what is plotted; the provenance is added.
-            alt: alternative text.
-        """
+        """Save a figure, and display it with its caption, to which the provenance is added."""
         name = file_name(name)
         save_figure(figure, self.folder, name)
         caption = " ".join(filter(None, (caption, missing_letters(figure))))
@@ -96,24 +76,9 @@ class Page:
         display(HTML(figure_html(png, f"{caption} {self.provenance}.", alt, width)))
 
     def play(
-        self,
-        frames: Tensor,
-        columns: int,
-        labels: Sequence[str],
-        name: str,
-        caption: str,
-        alt: str,
+        self, frames: Tensor, columns: int, labels: Sequence[str], name: str, caption: str, alt: str
     ) -> None:
-        """Display frames with a slider, and save them side by side as PNG.
-
-        Args:
-            frames: uint8 (T, K, C, S, S): K images in each of T frames.
-            columns: images in a row of a frame.
-            labels: of the frames.
-            name: of the file.
-            caption: what the frames show; the provenance is added.
-            alt: alternative text.
-        """
+        """Display frames uint8 (T, K, C, S, S) with a slider; save them as one PNG file."""
         caption = f"{caption} {self.provenance}."
         png, player = player_html(frames, columns, labels, caption, alt)
         with replacing(self.folder / f"{file_name(name)}.png") as scratch:
@@ -130,13 +95,8 @@ class Page:
     ) -> None:
         """Display a table with floats in four significant digits.
 
-        Args:
-            header: column titles.
-            rows: of cells; see :func:`companion.pages.tables.shown`.
-            name: of a CSV and a LaTeX file, which are written and offered for download; the
-                table then has a caption.
-            caption: what the numbers are.
-            measured: whether they were measured here; the provenance is then added.
+        With a name there are a caption, and CSV and LaTeX files for download. The provenance is
+        added if the numbers were measured here.
         """
         page = html_table(header, rows)
         if name is not None:
@@ -156,10 +116,8 @@ class Page:
     def needs(self, condition: object, otherwise: str, *claims: str) -> bool:
         """Whether a section can be measured; if not, show and record why it is left out.
 
-        Args:
-            condition: what the section needs, true or false.
-            otherwise: what is missing and what would give it, as sentences.
-            claims: keys of claims that the section judges; they are then not tested here.
+        ``otherwise`` says what is missing and what would give it; the section's claims are then not
+        tested here.
         """
         if condition:
             return True
@@ -185,9 +143,6 @@ class Page:
             answer: a decision, an outcome, or whether it holds.
             reading: of the claim, if it has several; they are shown under it and count once.
             decides: whether this reading decides the claim.
-
-        Raises:
-            ConfigError: if the claim is not declared, or another page judges it.
         """
         claim = declared(key)
         if claim.page != self.name:
@@ -234,15 +189,10 @@ def check_run(name: str, parameters: Mapping[str, Any]) -> None:
 
 
 def page_folder(name: str, output: str = "") -> Path:
-    """The folder for what a notebook's run leaves.
+    """The folder for what a notebook's run leaves, which is made.
 
-    Args:
-        name: of the notebook.
-        output: relative to the working folder; "" makes one for this run alone, in
-            ``runs/notebooks/NAME/``.
-
-    Raises:
-        ConfigError: if it is among the published results.
+    ``output`` is relative to the working folder; without it, the run has a folder of its own in
+    ``runs/notebooks/NAME/``. The published results are refused with a ``ConfigError``.
     """
     if output:
         folder = Path(output).expanduser().resolve()

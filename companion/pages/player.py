@@ -26,18 +26,7 @@ _ON_INPUT = (
 def player_html(
     frames: Tensor, columns: int, labels: Sequence[str], caption: str, alt: str
 ) -> tuple[bytes, str]:
-    """The frames side by side as a PNG file, and a player of them as self-contained HTML.
-
-    Args:
-        frames: uint8 (T, K, C, S, S): K images in each of T frames.
-        columns: images in a row of a frame.
-        labels: of the frames.
-        caption: what the frames show.
-        alt: alternative text.
-
-    Raises:
-        ValueError: if the number of labels is not T.
-    """
+    """Frames uint8 (T, K, C, S, S) side by side as a PNG file, and a player of them as HTML."""
     if len(labels) != len(frames):
         raise ValueError(f"{len(labels)} labels for {len(frames)} frames")
     tiles = [tile(images, columns) for images in frames]

@@ -17,19 +17,12 @@ from lbae_lib.files import sha256_file
 
 @dataclass(kw_only=True)
 class StudyPage(Page):
-    """A page on one study of one data set.
+    """A page on one study of one data set."""
 
-    Attributes:
-        experiment: the data set and its profile.
-        options: of the study.
-        images: number of images by split.
-        runs: what each seed found, by variant.
-    """
-
-    experiment: Experiment
-    options: dict[str, Any]
-    images: dict[str, int]
-    runs: dict[str, list[dict[str, Any]]]
+    experiment: Experiment  # the data set and its profile
+    options: dict[str, Any]  # of the study
+    images: dict[str, int]  # number of images by split
+    runs: dict[str, list[dict[str, Any]]]  # what each seed found, by variant
 
     @property
     def provenance(self) -> str:
@@ -72,19 +65,7 @@ class StudyPage(Page):
 
 
 def open_study(name: str, study: str, profile: str, dataset: str, output: str = "") -> StudyPage:
-    """Read a study.
-
-    Args:
-        name: of the notebook.
-        study: "bottlenecks" or "quantisers".
-        profile: a file in ``config/``.
-        dataset: a registered name or "folder:PATH".
-        output: folder of figures, tables and record; see
-            :func:`~companion.pages.page.page_folder`.
-
-    Raises:
-        CheckpointError: if the study was not run; names the command.
-    """
+    """Read a study, "bottlenecks" or "quantisers"; see ``open_notebook`` for the parameters."""
     given = {"profile": profile, "dataset": dataset, "output": output}
     check_run(name, given | {"data_root": "data"})
     experiment = load_experiment(profile, dataset)

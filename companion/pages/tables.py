@@ -56,11 +56,7 @@ def latex_table(header: Sequence[str], rows: Rows) -> str:
 
 
 def download_links(files: dict[str, str]) -> str:
-    """Links that save files held by the page itself, as HTML.
-
-    Args:
-        files: content by file name.
-    """
+    """Links that save files, content by name, held by the page itself, as HTML."""
     links = [
         f'<a download="{html.escape(name, quote=True)}" href="data:text/plain;base64,'
         f'{base64.b64encode(content.encode()).decode()}">{html.escape(name)}</a>'

@@ -44,11 +44,7 @@ _MIXTURES = {
 
 
 def published_table(table: str) -> Table:
-    """One of the paper's tables in full: all methods, data sets and columns.
-
-    Args:
-        table: "table_1" to "table_5", or "supplement_table_1".
-    """
+    """One of the paper's tables in full, as named in ``tables.yaml``: all methods and columns."""
     cells = published_cells(table)
     order = [*COLUMNS, *cells["column"]]
     columns = sorted(
@@ -84,26 +80,21 @@ def beside_published(scores: ScoreRecord, evaluator: str) -> Table:
 
 
 def across(records: Iterable[ScoreRecord], table: str, metrics: Sequence[str]) -> Table:
-    """A table of the paper over all results here: the published value, then ours.
+    """Table 1, 2 or 4 (as "table_1") over all results here: the published value, then ours.
 
-    Args:
-        records: of all data sets.
-        table: "table_1", "table_2" or "table_4".
-        metrics: "frechet", or "kernel", or both PRD numbers.
+    The metrics are "frechet", or "kernel", or both PRD numbers.
     """
     parts = [", precision", ", recall"] if len(metrics) == 2 else [""]
     rows = []
-    for scores in records:
-        for evaluator in scores.evaluators:
-            for model, row, paper in _models(scores, table):
-                row |= _measured(scores, evaluator, metrics[0], metrics[0])
-                for column in _PUBLISHED["lbae"]:
-                    title = COLUMNS[column]
-                    row[f"{title}: paper"] = paper(column)
-                    for metric, part in zip(metrics, parts, strict=True):
-                        found = scores.spread(evaluator, _scored(model, column), metric)
-                        row[f"{title}: here{part}"] = found
-                rows.append(row)
+    for scores, evaluator in ((s, evaluator) for s in records for evaluator in s.evaluators):
+        for _, model, row, paper in _models([scores], table):
+            row |= _measured(scores, evaluator, metrics[0], metrics[0])
+            for column in _PUBLISHED["lbae"]:
+                row[f"{COLUMNS[column]}: paper"] = paper(column)
+                for metric, part in zip(metrics, parts, strict=True):
+                    found = scores.spread(evaluator, _scored(model, column), metric)
+                    row[f"{COLUMNS[column]}: here{part}"] = found
+            rows.append(row)
     return _table(rows)
 
 
@@ -128,25 +119,22 @@ def mixtures(records: Iterable[ScoreRecord]) -> Table:
 def schedules(records: Iterable[ScoreRecord]) -> Table:
     """Table 3 over all results here: sizes and epochs, the published value then ours."""
     rows = []
-    for scores in records:
-        for model, row, paper in _models(scores, "table_3"):
-            record, unit = training_record(scores, model), _UNITS[model]
-            shape, results = record["options"]["network"], record["results"]
-            loss_unit = LOSS_UNITS[record["options"]["training"]["loss"]]
-            rows.append(
-                row
-                | {
-                    "latent: paper": paper(f"latent_{unit}"),
-                    "latent: here": f"{shape['latent_size']} {unit}",
-                    "epochs: paper": paper("epochs"),
-                    "epochs: here": results["epochs"],
-                    "image: here": "{image_size}×{image_size}×{channels}".format(**shape),
-                    "training images": results["images"]["train"],
-                    "reconstruction loss of a test image": (
-                        f"{results['reconstruction_loss']['test']:.4g} {loss_unit}"
-                    ),
-                }
-            )
+    for scores, model, row, paper in _models(records, "table_3"):
+        record, unit = training_record(scores, model), _UNITS[model]
+        shape, results = record["options"]["network"], record["results"]
+        loss_unit = LOSS_UNITS[record["options"]["training"]["loss"]]
+        row |= {
+            "latent: paper": paper(f"latent_{unit}"),
+            "latent: here": f"{shape['latent_size']} {unit}",
+            "epochs: paper": paper("epochs"),
+            "epochs: here": results["epochs"],
+            "image: here": "{image_size}×{image_size}×{channels}".format(**shape),
+            "training images": results["images"]["train"],
+            "reconstruction loss of a test image": (
+                f"{results['reconstruction_loss']['test']:.4g} {loss_unit}"
+            ),
+        }
+        rows.append(row)
     return _table(rows)
 
 
@@ -156,25 +144,20 @@ def compression(records: Iterable[ScoreRecord]) -> Table:
     A VAE's number counts as 32 bits, as in the paper; an image as 8 bits a value.
     """
     rows = []
-    for scores in records:
-        for model, row, paper in _models(scores, "supplement_table_1"):
-            shape, evaluator = (
-                training_record(scores, model)["options"]["network"],
-                scores.evaluators[0],
-            )
-            bits = shape["latent_size"] * (1 if model == "lbae" else 32)
-            rows.append(
-                row
-                | {
-                    "paper: bits": paper("bits"),
-                    "bits here": bits,
-                    "paper: ratio": paper("ratio"),
-                    "ratio here": 8 * shape["channels"] * shape["image_size"] ** 2 / bits,
-                    "measure here": scores.measure(evaluator, "frechet"),
-                    "paper: FID of reconstructions": paper("fid"),
-                    "distance here": scores.spread(evaluator, _scored(model, "reco"), "frechet"),
-                }
-            )
+    for scores, model, row, paper in _models(records, "supplement_table_1"):
+        shape = training_record(scores, model)["options"]["network"]
+        evaluator = scores.evaluators[0]
+        bits = shape["latent_size"] * (1 if model == "lbae" else 32)
+        row |= {
+            "paper: bits": paper("bits"),
+            "bits here": bits,
+            "paper: ratio": paper("ratio"),
+            "ratio here": 8 * shape["channels"] * shape["image_size"] ** 2 / bits,
+            "measure here": scores.measure(evaluator, "frechet"),
+            "paper: FID of reconstructions": paper("fid"),
+            "distance here": scores.spread(evaluator, _scored(model, "reco"), "frechet"),
+        }
+        rows.append(row)
     return _table(rows)
 
 
@@ -198,12 +181,13 @@ def _table(rows: Iterable[Mapping[str, object]]) -> Table:
 
 
 def _models(
-    scores: ScoreRecord, table: str
-) -> Iterator[tuple[str, dict[str, object], Callable[[str], str | None]]]:
-    """Each model, the first cells of its row, and a table of the paper by column."""
-    for model, method in MODELS.items():
-        paper = partial(_published, table, method, scores.counterpart)
-        yield model, {"data": scores.title, "model": method}, paper
+    records: Iterable[ScoreRecord], table: str
+) -> Iterator[tuple[ScoreRecord, str, dict[str, object], Callable[[str], str | None]]]:
+    """Each record and model, the first cells of its row, and a table of the paper by column."""
+    for scores in records:
+        for model, method in MODELS.items():
+            paper = partial(_published, table, method, scores.counterpart)
+            yield scores, model, {"data": scores.title, "model": method}, paper
 
 
 def _scored(model: str, column: str) -> str:

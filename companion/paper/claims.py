@@ -12,23 +12,15 @@ from lbae_lib.errors import ConfigError, unknown
 
 
 class Claim(BaseModel):
-    """A claim.
-
-    Attributes:
-        key: short name.
-        words: the paper's words, or near them.
-        where: section, figure or table.
-        page: the notebook that decides it.
-        gates: conditions without which it cannot be decided; see ``decisions.GATES``.
-    """
+    """A claim."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    key: str
-    words: str
-    where: str
-    page: str
-    gates: tuple[str, ...] = ()
+    key: str  # short name
+    words: str  # the paper's words, or near them
+    where: str  # section, figure or table
+    page: str  # the notebook that decides it
+    gates: tuple[str, ...] = ()  # conditions to decide it; see ``decisions.GATES``
 
 
 @cache
@@ -44,11 +36,7 @@ def claim(key: str) -> Claim | None:
 
 
 def declared(key: str) -> Claim:
-    """The claim of a key.
-
-    Raises:
-        ConfigError: if it is not declared; names the closest key.
-    """
+    """The claim of a key; ``ConfigError`` names the closest key if it is not declared."""
     found = claim(key)
     if found is None:
         raise ConfigError(f"{unknown('claim', key, all_claims())}; see companion/paper/claims.yaml")

@@ -6,13 +6,11 @@ so two models are compared over training seeds. Two samplers of one model are co
 
 from __future__ import annotations
 
-import math
-import statistics
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 
-from scipy.stats import t as student
-
-from companion.analysis.spread import Spread
+from companion.analysis.paired import Interval
+from companion.analysis.spread import Spread, joint_deviation
 from companion.paper.decisions import Decision, Outcome, all_hold, undecided
 from companion.paper.limits import CLEAR, LIMITS, above, judge
 from companion.paper.tables import published
@@ -27,14 +25,7 @@ _TRAINING_IMAGES = {"mnist": 60_000, "cifar10": 50_000, "celeba": 162_770}
 def better_model(
     own: Sequence[float], other: Sequence[float], key: str, lower_is_better: bool = True
 ) -> Decision:
-    """Whether one model is better than another, by pairs of trainings with the same seed.
-
-    Args:
-        own: a measure of the first model, one value for each training seed.
-        other: of the second model, for the same seeds.
-        key: of the margin in :data:`companion.paper.limits.LIMITS`.
-        lower_is_better: whether a lower measure is a better one.
-    """
+    """Whether one model is better than another, by pairs of trainings with the same seed."""
     if len(own) != len(other):
         raise ValueError(
             f"{len(own)} and {len(other)} trainings are no pairs: give as many of each"
@@ -49,55 +40,30 @@ def better_model(
         )
     sign = 1 if lower_is_better else -1
     gains = [sign * (theirs - ours) for ours, theirs in zip(own, other, strict=True)]
-    error = statistics.stdev(gains) / math.sqrt(len(gains))
     # `above` takes two standard errors; few pairs need more of them for the same certainty.
-    error *= float(student.ppf(0.975, len(gains) - 1)) / CLEAR
-    margin = _margin(key, statistics.fmean(own), statistics.fmean(other))
-    return above(statistics.fmean(gains), error, margin, rule)
+    gain = Interval.of(gains)
+    return above(gain.mean, gain.half / CLEAR, _margin(key, fmean(own), fmean(other)), rule)
 
 
 def lead(own: float, other: float, key: str, lower_is_better: bool = True) -> tuple[float, float]:
-    """By how much a measure is better than another, and the smallest lead that counts.
-
-    Args:
-        own: the first measure.
-        other: the second.
-        key: of the margin in :data:`companion.paper.limits.LIMITS`.
-        lower_is_better: whether a lower measure is a better one.
-    """
+    """By how much a measure is better than another, and the smallest lead that counts."""
     return (other - own) * (1 if lower_is_better else -1), _margin(key, own, other)
 
 
 def better_sampler(
-    own: Spread,
-    other: Spread,
-    key: str,
-    lower_is_better: bool = True,
-    noise: float | None = None,
+    own: Spread, other: Spread, key: str, lower_is_better: bool = True, noise: float | None = None
 ) -> Decision:
     """Whether one set of images is better than another of the same model, by the noise of draws.
 
-    Args:
-        own: a measure of the first set over draws.
-        other: of the second set.
-        key: of the margin in :data:`companion.paper.limits.LIMITS`.
-        lower_is_better: whether a lower measure is a better one.
-        noise: deviation of a set that no seed changes, such as reconstructions.
+    ``noise`` is the deviation of a set that no seed changes, such as reconstructions.
     """
-    deviations = [noise if s.deviation is None else s.deviation for s in (own, other)]
-    error = None if None in deviations else math.hypot(*filter(None, deviations))
+    error = joint_deviation(own, other, noise=noise)
     gain, margin = lead(own.mean, other.mean, key, lower_is_better)
     return above(gain, error, margin, LIMITS[key].rule)
 
 
 def learned(test_loss: float, mean_image_loss: float, validation: Sequence[float]) -> Decision:
-    """Whether a training run learned to reconstruct.
-
-    Args:
-        test_loss: after training.
-        mean_image_loss: of a decoder that always returns the mean training image.
-        validation: loss after each epoch; empty for weights that were not trained here.
-    """
+    """Whether a training learned to reconstruct; ``validation`` is empty for imported weights."""
     if not validation:
         return Decision(Outcome.NOT_TESTED, why="the weights were imported: train here")
     fell = Decision.of(len(validation) > 1 and validation[-1] < validation[0])
@@ -105,12 +71,7 @@ def learned(test_loss: float, mean_image_loss: float, validation: Sequence[float
 
 
 def agree(decisions: Mapping[str, Decision], alone: Sequence[str] = ()) -> Decision:
-    """What evaluators say together: decided only if two of them say the same.
-
-    Args:
-        decisions: by the evaluator's name.
-        alone: evaluators that need no second one. Inception's FID is the paper's own measure.
-    """
+    """What evaluators say together: decided by one of ``alone`` (FID), or if two say the same."""
     for name in alone:
         if name in decisions:
             return decisions[name]
@@ -137,7 +98,7 @@ def short_schedule(seen: int | None, counterpart: str | None, stand_in: bool) ->
 
     Args:
         seen: number of training images times epochs; None for the authors' own weights.
-        counterpart: the paper's data set, "mnist", "cifar10" or "celeba"; None if there is none.
+        counterpart: the paper's data set; None if there is none.
         stand_in: whether the images only stand for it.
     """
     if counterpart is None:
@@ -154,12 +115,7 @@ def short_schedule(seen: int | None, counterpart: str | None, stand_in: bool) ->
 
 
 def schedule_gate(seen: int | None, info: DatasetInfo) -> dict[str, str]:
-    """The gate "schedule" with its reason if a model cannot refute a claim, else nothing.
-
-    Args:
-        seen: see :func:`short_schedule`.
-        info: the data set.
-    """
+    """The gate "schedule" with its reason if a model cannot refute a claim, else nothing."""
     why = short_schedule(seen, paper_counterpart(info), info.embedded)
     return {"schedule": why} if why else {}
 

@@ -15,14 +15,10 @@ from lbae_lib.metrics.corruptions import blurred
 
 
 def rate_at(points: Sequence[Point], error: float) -> float | None:
-    """Bits per image at which a curve reaches a distortion; None if it never does.
+    """Bits per image at which a curve reaches a mean squared error; None if it never does.
 
     Between two points the curve is linear in bits and in the logarithm of the error. A point that
     costs more than another and has no smaller error is not on the curve.
-
-    Args:
-        points: ways of storing the same images.
-        error: mean squared error of a pixel.
     """
     curve = lower_curve(points)
     if not curve or curve[-1].error > error:
@@ -48,29 +44,23 @@ def lower_curve(points: Sequence[Point]) -> list[Point]:
 def compresses(own: Sequence[Point], other: Sequence[Point], title: str) -> tuple[str, Decision]:
     """Whether LBAEs need fewer bits than a VAE at the same distortion, and are nearer.
 
-    Both are coded, and the curves are compared: at each distortion of an LBAE, the bits at which
-    the VAE reaches it. There is one training of each model.
-
-    Args:
-        own: the LBAEs' points under one coder, one for each latent size.
-        other: the VAE's points, on finer and finer grids.
-        title: of the Fréchet distance.
+    Both are coded, and the curves are compared: at each distortion of an LBAE (one point for each
+    latent size, under one coder), the bits at which the VAE (on finer and finer grids) reaches it.
+    There is one training of each model.
     """
+
+    def numbers(point: Point) -> str:
+        return f"{point.bits:.1f} bits, MSE {point.error:.3g}, {title} {point.distance:.3g}"
+
     shown, at_all = [], []
     for point in lower_curve(own):
         needed = rate_at(other, point.error)
         theirs = "never" if needed is None else f"at {needed:.1f} bits"
-        shown.append(
-            f"{point.setting}: {point.bits:.1f} bits, MSE {point.error:.3g}, {title} "
-            f"{point.distance:.3g}; the VAE reaches this MSE {theirs}"
-        )
+        shown.append(f"{point.setting}: {numbers(point)}; the VAE reaches this MSE {theirs}")
         if needed is not None:
             at_all.append((point, needed))
     finest = lower_curve(other)[-1]
-    evidence = (
-        f"{'. '.join(shown)}. The VAE's best: {finest.bits:.1f} bits, MSE {finest.error:.3g}, "
-        f"{title} {finest.distance:.3g}"
-    )
+    evidence = f"{'. '.join(shown)}. The VAE's best: {numbers(finest)}"
     cheaper = [p for p in own if p.bits <= finest.bits and p.error <= finest.error]
     if not at_all and not cheaper:
         return evidence, undecided(
@@ -89,15 +79,7 @@ def compresses(own: Sequence[Point], other: Sequence[Point], title: str) -> tupl
 def counted_bits(
     bits: float, their_bits: float, distance: float, their_distance: float, title: str
 ) -> tuple[str, Decision]:
-    """The same claim with bits counted as in the supplement: N, and 32 for each number.
-
-    Args:
-        bits: N.
-        their_bits: of a VAE's latent.
-        distance: Fréchet distance of the LBAE's reconstructions.
-        their_distance: of the VAE's.
-        title: of the distance.
-    """
+    """The same claim with bits counted as in the supplement: N, and 32 for each number of a VAE."""
     evidence = (
         f"{bits:.0f} bits against {their_bits:.0f}; {title} {distance:.3g} against "
         f"{their_distance:.3g}"

@@ -10,23 +10,15 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Item(BaseModel):
-    """A figure, table, equation or algorithm of the paper or its supplement.
-
-    Attributes:
-        name: as the paper numbers it.
-        shows: what it is.
-        page: a notebook, or a page of the book: "book/method".
-        how: "faithful", or how the page departs.
-        function: of ``lbae_lib``, relative to it; "" for none.
-    """
+    """A figure, table, equation or algorithm of the paper or its supplement."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
-    shows: str
-    page: str
-    how: str
-    function: str = ""
+    name: str  # as the paper numbers it
+    shows: str  # what it is
+    page: str  # a notebook, or a page of the book: "book/method"
+    how: str  # "faithful", or how the page departs
+    function: str = ""  # of ``lbae_lib``, relative to it; "" for none
 
 
 @cache

@@ -31,17 +31,11 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Decision:
-    """An outcome and its reason.
+    """An outcome and its reason."""
 
-    Attributes:
-        outcome: one of five.
-        rule: when the claim holds; "" if the claim says it.
-        why: what keeps the claim from being decided, and what would decide it.
-    """
-
-    outcome: Outcome
-    rule: str = ""
-    why: str = ""
+    outcome: Outcome  # one of five
+    rule: str = ""  # when the claim holds; "" if the claim says it
+    why: str = ""  # what keeps the claim from being decided, and what would decide it
 
     @classmethod
     def of(cls, answer: bool | Outcome | Decision) -> Decision:
@@ -84,12 +78,7 @@ def all_hold(*parts: Decision) -> Decision:
 
 
 def by_intervals(*answers: bool | None, rule: str) -> Decision:
-    """The decision on a claim that needs all its parts.
-
-    Args:
-        *answers: of each part; None if its interval over the training seeds contains the limit.
-        rule: when the claim holds.
-    """
+    """The decision on a claim that needs all parts; None if a part's interval has the limit."""
     if any(answer is False for answer in answers):
         return Decision(Outcome.FAILS, rule)
     if None in answers:
@@ -116,13 +105,7 @@ GATES = tuple(gate for gate in _CLOSED if gate != COLLAPSED)  # that a claim may
 
 
 def gated(decision: Decision, gates: Iterable[str], closed: Mapping[str, str]) -> Decision:
-    """A decision after its claim's gates.
-
-    Args:
-        decision: from the measurements.
-        gates: of the claim.
-        closed: why a gate is closed, and what would open it, by gate.
-    """
+    """A decision after its claim's gates; ``closed`` says by gate what would open it."""
     reasons = [
         closed[gate] for gate in gates if gate in closed and decision.outcome in _CLOSED[gate]
     ]
@@ -131,21 +114,13 @@ def gated(decision: Decision, gates: Iterable[str], closed: Mapping[str, str]) -
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim of the paper, what was measured, and whether it holds.
+    """A claim of the paper, what was measured, and whether it holds."""
 
-    Attributes:
-        key: of the claim in ``claims.yaml``.
-        evidence: the numbers found here, the rule, and what would decide an open claim.
-        outcome: one of five.
-        reading: which of several readings or variants of the claim this is; "" for the only one.
-        decides: whether the reading decides the claim.
-    """
-
-    key: str
-    evidence: str
-    outcome: Outcome
-    reading: str = ""
-    decides: bool = True
+    key: str  # of the claim in ``claims.yaml``
+    evidence: str  # the numbers found here, the rule, and what would decide an open claim
+    outcome: Outcome  # one of five
+    reading: str = ""  # which of several of the claim; "" for the only one
+    decides: bool = True  # whether the reading decides the claim
 
     @property
     def words(self) -> str:
@@ -170,20 +145,11 @@ class Verdict:
         evidence = str(entry.get("evidence", ""))
         if evidence.startswith(("measured on the page", "on the page")):
             return None
-        return cls(
-            entry["claim"],
-            evidence,
-            _outcome(entry["verdict"], evidence),
-            str(entry.get("reading", "")),
-            bool(entry.get("decides", True)),
-        )
-
-
-def _outcome(word: str, evidence: str) -> Outcome:
-    """Of a record: earlier versions had one word for three situations."""
-    if word != "not measurable here":
-        return Outcome(word)
-    return Outcome.UNDECIDED if "Not decided" in evidence else Outcome.NOT_TESTED
+        word = entry["verdict"]
+        if word == "not measurable here":  # earlier versions had one word for three situations
+            word = Outcome.UNDECIDED if "Not decided" in evidence else Outcome.NOT_TESTED
+        reading, decides = entry.get("reading", ""), entry.get("decides", True)
+        return cls(entry["claim"], evidence, Outcome(word), str(reading), bool(decides))
 
 
 def by_claim(verdicts: Iterable[Verdict]) -> dict[str, list[Verdict]]:

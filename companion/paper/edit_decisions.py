@@ -10,15 +10,7 @@ from companion.paper.limits import LIMITS, above, judge, share_error
 def given(
     edited: EditScore, before: EditScore, ceiling: float, measurable: bool, images: int
 ) -> Decision:
-    """Whether an edit gives the attribute.
-
-    Args:
-        edited: images after the edit.
-        before: the untouched reconstructions.
-        ceiling: share of reconstructions of images with the attribute in which it is found.
-        measurable: whether the classifier tells the attribute apart at all.
-        images: number of edited images.
-    """
+    """Whether an edit gives the attribute; it is found in ``ceiling`` of images that have it."""
     gap = ceiling - before.found
     if not measurable or gap <= 0:
         return undecided(
@@ -30,13 +22,9 @@ def given(
 
 
 def kept(edited: EditScore, again: EditScore, other: EditScore, images: int) -> Decision:
-    """Whether an edit keeps the other attributes, as far as re-encoding keeps them.
+    """Whether an edit keeps the other attributes, as far as re-encoding keeps them (``again``).
 
-    Args:
-        edited: images after the edit.
-        again: reconstructions that are encoded and decoded again, the floor.
-        other: reconstructions of other images, which keep what most images share.
-        images: number of edited images.
+    Reconstructions of ``other`` images keep what most images share.
     """
     rule = LIMITS["kept"].rule
     if edited.kept is None or again.kept is None or other.kept is None:

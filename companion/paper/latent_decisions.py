@@ -4,24 +4,41 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
-from companion.analysis.bit_distributions import Differences, differences
 from companion.paper.decisions import Decision, Outcome, all_hold, undecided
 from companion.paper.limits import LIMITS, above, judge, share_error
+from lbae_lib.latent.higher_order import total_variation, weight_distribution
 from lbae_lib.latent.interpolation import deviation_from_linear
-from lbae_lib.latent.moments import MomentErrors
+from lbae_lib.latent.moments import MomentErrors, Moments, moments
+
+_BINS = 40  # of the pair moments, from -1 to 1; each is 0.05 wide
+
+
+class Differences(NamedTuple):
+    """Total variation distances between two sets of bits, in [0, 1]."""
+
+    positive: float  # of the number of positive bits
+    pairs: float  # of the pair moments, in bins of 0.05
+
+
+def differences(bits: Tensor, truth: Tensor) -> Differences:
+    """How far samples (K, N) and latents (L, N) are apart in what Figure 2 can show."""
+    positive = total_variation(weight_distribution(bits), weight_distribution(truth))
+    pairs = total_variation(_pair_density(moments(bits)), _pair_density(moments(truth)))
+    return Differences(positive, pairs)
+
+
+def _pair_density(found: Moments) -> Tensor:
+    counts = torch.histc(found.pairs.double().cpu(), _BINS, -1, 1)
+    return counts / counts.sum()
 
 
 def by_eye(truth: Tensor, drawn: Mapping[str, Tensor], key: str) -> tuple[str, Decision]:
-    """Whether samples and latents look identical in Figure 2: evidence and decision.
-
-    Args:
-        truth: latents, (L, N) in {-1, +1}.
-        drawn: as many samples of each sampler; among them "direct" and "resampled".
-        key: of the sampler in question.
-    """
+    """Whether samples and latents look identical in Figure 2: evidence and decision."""
     own, direct, floor = (differences(drawn[k], truth) for k in (key, "direct", "resampled"))
     evidence = (
         f"total variation of the number of positive bits {own.positive:.3f} (direct rounding "
@@ -32,25 +49,18 @@ def by_eye(truth: Tensor, drawn: Mapping[str, Tensor], key: str) -> tuple[str, D
 
 
 def looks_identical(own: Differences, direct: Differences, floor: Differences) -> Decision:
-    """The rule for "appear identical".
+    """The rule for "appear identical", beside direct rounding and resampled latents (the floor).
 
     An eye sees the curves as they are drawn, so that no noise is subtracted. But the figure must
     be able to show a difference: resampled latents must look identical, and direct rounding not.
-
-    Args:
-        own: of the sampler in question.
-        direct: of direct rounding.
-        floor: of resampled latents.
     """
-    if max(floor) > LIMITS["eye"].value:
-        return undecided(
-            "resampled latents themselves look different: draw more samples", LIMITS["eye"].rule
-        )
-    if max(direct) <= LIMITS["eye"].value:
-        return undecided(
-            "direct rounding looks identical too, so that the figure tells nothing apart",
-            LIMITS["eye"].rule,
-        )
+    limit, why = LIMITS["eye"], ""
+    if max(floor) > limit.value:
+        why = "resampled latents themselves look different: draw more samples"
+    elif max(direct) <= limit.value:
+        why = "direct rounding looks identical too, so that the figure tells nothing apart"
+    if why:
+        return undecided(why, limit.rule)
     return judge("eye", max(own), 0.0)
 
 
@@ -70,13 +80,7 @@ def clear_error(truth: Tensor, drawn: Mapping[str, Tensor], key: str) -> tuple[s
 
 
 def closer(own: MomentErrors, other: MomentErrors, floor: MomentErrors) -> tuple[str, Decision]:
-    """Whether a sampler's first and pair moments are both closer than another's.
-
-    Args:
-        own: errors of the sampler's samples.
-        other: errors of the other sampler's.
-        floor: errors of as many resampled latents, the noise of all.
-    """
+    """Whether a sampler's first and pair moments are both closer, beyond the floor's noise."""
     evidence = (
         f"RMS errors: pair moments {own.pairs:.4f} against {other.pairs:.4f}, first moments "
         f"{own.first:.4f} against {other.first:.4f}; resampled latents {floor.pairs:.4f} and "
@@ -97,24 +101,14 @@ def novel(copies: int, samples: int) -> Decision:
 
 
 def inconsistent(own: Tensor, other: Tensor) -> Decision:
-    """Whether decoding and encoding lose more bits of some samples than of others.
-
-    Args:
-        own: share of bits lost by each sample in question, (K,).
-        other: of the samples that they are compared with, (L,).
-    """
+    """Whether decoding and encoding lose a larger share of the bits of some samples (K,)."""
     gain = float(own.mean() - other.mean())
     error = float((own.var() / len(own) + other.var() / len(other)).sqrt())
     return above(gain, error, LIMITS["cycle"].value, LIMITS["cycle"].rule)
 
 
 def generates_back(wrong_bits: Tensor, width: int) -> tuple[str, Decision]:
-    """Whether normals generate their latents back: evidence and decision.
-
-    Args:
-        wrong_bits: of each latent, (K,).
-        width: N.
-    """
+    """Whether normals generate their latents back, by wrong bits (K,): evidence, decision."""
     shares = wrong_bits.double() / width
     mean, error = float(shares.mean()), float(shares.std()) / math.sqrt(len(shares))
     evidence = (
@@ -123,20 +117,15 @@ def generates_back(wrong_bits: Tensor, width: int) -> tuple[str, Decision]:
     return evidence, judge("wrong_bits", mean, error)
 
 
-def few_steps(steps: Tensor, fewer_than: int = 4) -> tuple[str, Decision]:
+def few_steps(steps: Tensor) -> tuple[str, Decision]:
     """Whether an inversion typically stops early, by the steps of each latent, (K,)."""
-    share = float((steps < fewer_than).double().mean())
-    evidence = f"fewer than {fewer_than} steps for {share:.1%} of {len(steps):,} latents"
+    share = float((steps < 4).double().mean())
+    evidence = f"fewer than 4 steps for {share:.1%} of {len(steps):,} latents"
     return evidence, judge("typically", share, share_error(share, len(steps)))
 
 
 def almost_linear(distances: Tensor) -> tuple[str, Decision]:
-    """Whether the mean path is almost linear: evidence and decision.
-
-    Args:
-        distances: normalised Hamming distance of each step from the path's start, (pairs, T); see
-            :func:`lbae_lib.latent.interpolation.hamming_path`.
-    """
+    """Whether the mean path is almost linear, by distances (pairs, T) from its start."""
     deviation = deviation_from_linear(distances)
     if deviation is None:
         return "no path has two different ends", judge("almost_linear", None, None)
@@ -154,13 +143,7 @@ def at_once(distances: Tensor) -> tuple[str, Decision]:
 
 
 def no_abrupt_changes(pixels: float, features: float, paths: int) -> Decision:
-    """Whether paths change without a jump, in intensities and in content; both have to agree.
-
-    Args:
-        pixels: share of paths with an abrupt step, measured in pixels.
-        features: the same in the features of a classifier.
-        paths: number of paths.
-    """
+    """Whether shares of abrupt paths, in intensities and in content, are both small."""
     both = [judge("abrupt", share, share_error(share, paths)) for share in (pixels, features)]
     if both[0].outcome is both[1].outcome:
         return both[0]
@@ -170,9 +153,8 @@ def no_abrupt_changes(pixels: float, features: float, paths: int) -> Decision:
 def far_away(distance: float, test: float) -> tuple[str, Decision]:
     """Whether latents on a path are far from the training latents: evidence and decision.
 
-    Args:
-        distance: mean number of bits to the nearest training latent, between the ends of paths.
-        test: the same for test latents.
+    Both are mean numbers of bits to the nearest training latent: between the ends of paths, and of
+    test latents.
     """
     evidence = f"{distance:.1f} bits from the nearest training latent; test latents {test:.1f}"
     return evidence, judge("far", distance / test if test else None, 0.0)

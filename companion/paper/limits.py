@@ -18,19 +18,12 @@ CLEAR = 2.0  # standard errors beyond which a value is clearly above or below a 
 
 @dataclass(frozen=True)
 class Limit:
-    """A limit of a measured number.
+    """A limit of a measured number."""
 
-    Attributes:
-        value: the limit.
-        side: the side of the limit on which the claim holds.
-        rule: what is called by the paper's word.
-        reason: why the limit is where it is.
-    """
-
-    value: float
-    side: Literal["at least", "at most"]
-    rule: str
-    reason: str
+    value: float  # the limit
+    side: Literal["at least", "at most"]  # the side of the limit on which the claim holds
+    rule: str  # what is called by the paper's word
+    reason: str  # why the limit is where it is
 
 
 LIMITS: Mapping[str, Limit] = {
@@ -134,12 +127,10 @@ LIMITS: Mapping[str, Limit] = {
 
 
 def judge(key: str, value: float | None, error: float | None) -> Decision:
-    """Whether a measured value is on the right side of a limit.
+    """Whether a measured value is on the right side of a limit of :data:`LIMITS`.
 
-    Args:
-        key: of :data:`LIMITS`.
-        value: measured; None if it cannot be measured.
-        error: its standard error, 0 for a number without noise; None if it is not known.
+    The value is None if it cannot be measured. Its standard error is 0 for a number without noise,
+    and None if it is not known.
     """
     limit = LIMITS[key]
     if value is None or not math.isfinite(value):
@@ -152,13 +143,8 @@ def above(gain: float, error: float | None, margin: float, rule: str = "") -> De
     """Whether a gain exceeds a margin by more than its noise.
 
     It holds if the whole interval of two standard errors is at the margin or above it, and fails
-    if the whole interval is below it: a gain smaller than the margin is none.
-
-    Args:
-        gain: measured.
-        error: its standard error; None if it is not known, which decides nothing.
-        margin: the smallest gain that counts.
-        rule: for the decision.
+    if the whole interval is below it: a gain smaller than the margin is none. An error that is not
+    known decides nothing.
     """
     if error is None:
         return undecided("a single measurement has no known noise: repeat it", rule)

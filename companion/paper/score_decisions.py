@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from torch import Tensor
 
 from companion.analysis.scoring import Scoreboard
-from companion.analysis.spread import Spread
+from companion.analysis.spread import Spread, joint_deviation
 from companion.paper.comparisons import agree, better_sampler
 from companion.paper.decisions import Decision, Outcome, all_hold, only_if, undecided
 from companion.paper.limits import judge
@@ -22,19 +22,15 @@ from lbae_lib.latent.gaussians import GaussianMixture
 STRONG_BLUR = "control_blur_1.5"  # reconstructions must be nearer to the test images than these
 _MARGINS = {"frechet": "distance", "kernel": "distance", "precision_f8": "prd", "recall_f8": "prd"}
 _PRD = ("precision_f8", "recall_f8")
+_FRECHET = ("frechet",)  # where no metrics are named
 
 
 @dataclass(frozen=True)
 class Judge:
-    """Decides by the first evaluator of a board, if its metric passes the control checks.
+    """Decides by the first evaluator of a board, if its metric passes the control checks."""
 
-    Attributes:
-        board: of scores.
-        trainings: decide comparisons of two models.
-    """
-
-    board: Scoreboard
-    trainings: Trainings = field(default_factory=Trainings)
+    board: Scoreboard  # of scores
+    trainings: Trainings = field(default_factory=Trainings)  # decide comparisons of two models
 
     @property
     def name(self) -> str:
@@ -68,18 +64,12 @@ class Judge:
         return only_if(decision, self.trusted(metric))
 
     def closed_share(self, part: str, start: str, end: str) -> tuple[float, Decision]:
-        """Whether the way from a part to the end is the major share of that from start to end.
-
-        Args:
-            part: row between the two.
-            start: row that is far from the test images.
-            end: row that is near.
-        """
+        """Whether the way from a part to the end is the major share of that from the start."""
         rows = [self.found(key) for key in (part, start, end)]
         gap = rows[1].mean - rows[2].mean
         share = (rows[0].mean - rows[2].mean) / gap if gap else math.nan
-        deviations = [row.deviation for row in rows]
-        error = None if None in deviations else math.hypot(*filter(None, deviations)) / abs(gap)
+        deviation = joint_deviation(*rows)
+        error = None if deviation is None else deviation / abs(gap)
         return share, only_if(judge("major", share, error), self.better(end, start))
 
     def describe_pair(self, own: str, other: str, metric: str = "frechet") -> str:
@@ -89,55 +79,38 @@ class Judge:
 
     def describe(self, *keys: str, metric: str = "frechet") -> str:
         """Rows with their values, as evidence."""
-        rows = "; ".join(f"{_named(self.board, key)} {self.found(key, metric)}" for key in keys)
+        groups = {"control": "", "lbae": "LBAE ", "vae": "VAE "}
+        rows = "; ".join(
+            f"{groups[key.split('_')[0]]}{self.board.rows[key].label} {self.found(key, metric)}"
+            for key in keys
+        )
         return f"{self.board.evaluators[0].titles()[metric]}: {rows}"
 
 
 @dataclass(frozen=True)
 class Panel:
-    """Judges that must agree.
+    """Judges that must agree."""
 
-    Attributes:
-        judges: each with an evaluator of its own; their boards have rows of the same keys.
-    """
-
-    judges: Sequence[Judge]
+    judges: Sequence[Judge]  # of one evaluator each; their boards have the same rows
 
     @classmethod
     def of(cls, *boards: Scoreboard | None, trainings: Trainings | None = None) -> Panel:
-        """A judge for each board there is.
-
-        Args:
-            *boards: of one evaluator each.
-            trainings: decide comparisons of two models; None for a single training of each.
-        """
+        """A judge for each board there is; without ``trainings``, each model has a single one."""
         found = trainings or Trainings()
         return cls([Judge(board, found) for board in boards if board is not None])
 
-    @property
-    def first(self) -> Judge:
-        """The judge whose numbers are in the page's tables."""
-        return self.judges[0]
-
     def better(self, own: str, other: str, *metrics: str) -> Decision:
         """Whether one row of a model is better than another in all metrics."""
-        return self._agree(
-            {j.name: all_hold(*(j.better(own, other, m) for m in _or_frechet(metrics)))
-             for j in self.judges}
-        )  # fmt: skip
+        return self._all_hold(lambda j: [j.better(own, other, m) for m in metrics or _FRECHET])
 
     def better_model(self, own: str, other: str, *metrics: str) -> Decision:
         """Whether a row of the LBAE is better than one of the VAE in all metrics."""
-        return self._agree(
-            {j.name: all_hold(*(j.better_model(own, other, m) for m in _or_frechet(metrics)))
-             for j in self.judges}
-        )  # fmt: skip
+        metrics = metrics or _FRECHET
+        return self._all_hold(lambda j: [j.better_model(own, other, m) for m in metrics])
 
     def in_order(self, keys: Sequence[str]) -> Decision:
         """Whether each row is better than the next."""
-        return self._agree(
-            {j.name: all_hold(*(j.better(a, b) for a, b in pairwise(keys))) for j in self.judges}
-        )
+        return self._all_hold(lambda j: [j.better(a, b) for a, b in pairwise(keys)])
 
     def major(self, part: str, start: str, end: str) -> tuple[str, Decision]:
         """Whether the way from a part to the end is most of that from the start: with evidence."""
@@ -150,10 +123,9 @@ class Panel:
         found, parts = {}, {}
         for j in self.judges:
             p, r = (j.found(key, metric) for metric in _PRD)
-            deviations = (p.deviation, r.deviation)
-            error = None if None in deviations else math.hypot(*filter(None, deviations))
             found[j.name] = abs(p.mean - r.mean)
-            parts[j.name] = only_if(judge("balanced", found[j.name], error), j.trusted("frechet"))
+            close = judge("balanced", found[j.name], joint_deviation(p, r))
+            parts[j.name] = only_if(close, j.trusted("frechet"))
         own = ", ".join(f"{gap:.3f} by {name}" for name, gap in found.items())
         theirs = ", ".join(f"{gap:.2f} ({title})" for title, gap in published_gaps().items())
         return f"they differ by {own}; in the paper's Table 4 by {theirs}", self._agree(parts)
@@ -166,19 +138,21 @@ class Panel:
         """A row of each model by all judges, and the differences over training seeds."""
         return ". ".join(
             judge.describe_pair(own, other, metric)
-            for metric in _or_frechet(metrics)
+            for metric in metrics or _FRECHET
             for judge in self.judges
         )
 
-    def closed_gates(self, model: str = "lbae") -> dict[str, str]:
-        """The gate "blur", unless a model's reconstructions clearly beat a strong blur."""
-        key = f"{model}_reco"
-        beats = {j.name: j.better(key, STRONG_BLUR) for j in self.judges}
+    def closed_gates(self) -> dict[str, str]:
+        """The gate "blur", unless the LBAE's reconstructions clearly beat a strong blur."""
+        beats = {j.name: j.better("lbae_reco", STRONG_BLUR) for j in self.judges}
         failed = [name for name, d in beats.items() if d.outcome is not Outcome.HOLDS]
         if not failed:
             return {}
         blurred = f"images with a blur of σ = 1.5 pixels by {' and '.join(failed)}"
         return {"blur": f"reconstructions are not clearly nearer than {blurred}: train longer"}
+
+    def _all_hold(self, parts: Callable[[Judge], Sequence[Decision]]) -> Decision:
+        return self._agree({j.name: all_hold(*parts(j)) for j in self.judges})
 
     def _agree(self, decisions: dict[str, Decision]) -> Decision:
         alone = [j.name for j in self.judges if j.board.evaluators[0].is_inception]
@@ -186,14 +160,10 @@ class Panel:
 
 
 def sharper(own: Tensor, other: Tensor, trainings: Trainings | None = None) -> tuple[str, Decision]:
-    """Whether the LBAE's images are sharper than the VAE's.
+    """Whether the LBAE's images are sharper than the VAE's: evidence and decision.
 
-    Images that are sharper than real ones are noisy rather than sharp: they decide nothing.
-
-    Args:
-        own: gradient of each image relative to that of the test images, (K,).
-        other: of the same images by the other model.
-        trainings: decide; None for a single training of each model.
+    Given are the gradients of the same images (K,) relative to those of the test images. Images
+    that are sharper than real ones are noisy rather than sharp: they decide nothing.
     """
     means = float(own.mean()), float(other.mean())
     error = float((own - other).std()) / math.sqrt(len(own))
@@ -209,13 +179,7 @@ def sharper(own: Tensor, other: Tensor, trainings: Trainings | None = None) -> t
 
 
 def covers_classes(seen: Tensor, there: Tensor, draws: int) -> tuple[str, Decision]:
-    """Whether samples have every class as often as reconstructions of training images.
-
-    Args:
-        seen: share of each class in samples, (C,).
-        there: in reconstructions of training images.
-        draws: number of images behind each share.
-    """
+    """Whether samples have every class (C,) as often as reconstructions of training images."""
     ratios = (seen / there).double()
     least, most = float(ratios.min()), float(ratios.max())
     evidence = f"a class is seen {least:.2f} to {most:.2f} times as often as in reconstructions"
@@ -249,9 +213,7 @@ def published_gaps() -> dict[str, float]:
 def fair(decision: Decision, epochs: Sequence[float | None]) -> Decision:
     """A decision on two models, or that it is open because the better was trained longer.
 
-    Args:
-        decision: on whether the first is better.
-        epochs: of both; None if not known, as of imported weights.
+    Epochs are None if they are not known, as of imported weights.
     """
     own, other = epochs
     rule = decision.rule
@@ -263,12 +225,3 @@ def fair(decision: Decision, epochs: Sequence[float | None]) -> Decision:
     if longer:
         return undecided("the better model had more epochs: train both for as many", rule)
     return decision
-
-
-def _or_frechet(metrics: Sequence[str]) -> Sequence[str]:
-    return metrics or ("frechet",)
-
-
-def _named(board: Scoreboard, key: str) -> str:
-    groups = {"control": "", "lbae": "LBAE ", "vae": "VAE "}
-    return groups[key.split("_")[0]] + board.rows[key].label

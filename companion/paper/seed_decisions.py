@@ -20,26 +20,16 @@ class Trainings:
 
     The page's own models have one training each. They cannot decide, but they must not point the
     other way: the study's models are small.
-
-    Attributes:
-        seeds: the study; None if there is none, and then nothing is decided.
-        closed: gates that its models do not pass, with the reason.
     """
 
-    seeds: TrainingSeeds | None = None
-    closed: Mapping[str, str] = field(default_factory=dict)
+    seeds: TrainingSeeds | None = None  # None if there is none: then nothing is decided
+    closed: Mapping[str, str] = field(default_factory=dict)  # why, by gate
 
     @classmethod
     def of(
         cls, seeds: TrainingSeeds | None, evaluators: Sequence[str], info: DatasetInfo
     ) -> Trainings:
-        """The study with its gates.
-
-        Args:
-            seeds: the study, if there is one.
-            evaluators: the keys of those that decide on the page.
-            info: the data set.
-        """
+        """The study with its gates; ``evaluators`` are keys of those that decide on the page."""
         if seeds is None:
             return cls()
         closed = {
@@ -64,8 +54,7 @@ class Trainings:
         Args:
             rows: their keys.
             values: the means of the page's own models.
-            measure: key of the evaluator, metric, and key of its margin in
-                :data:`companion.paper.limits.LIMITS`.
+            measure: key of the evaluator, metric, and key of its margin in :data:`LIMITS`.
             lower_is_better: whether a lower measure is a better one.
         """
         evaluator, metric, margin = measure
@@ -82,14 +71,7 @@ class Trainings:
     def numbers(
         self, name: str, values: tuple[float, float], margin: str, lower_is_better: bool = True
     ) -> Decision:
-        """Whether a number of the LBAE's trainings is better than the VAE's; without gates.
-
-        Args:
-            name: key of :data:`companion.analysis.training_seeds.NUMBERS`.
-            values: of the page's own models.
-            margin: key of the margin in :data:`companion.paper.limits.LIMITS`.
-            lower_is_better: whether a lower number is a better one.
-        """
+        """Whether a number of ``NUMBERS`` is better for the LBAE than for the VAE; no gates."""
         pair = None if self.seeds is None else self.seeds.numbers(name)
         return self._decide(pair, values, margin, lower_is_better)
 

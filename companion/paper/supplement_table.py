@@ -14,33 +14,19 @@ VQ_VAE = (8 * 8 * 10, 512)
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """A row of the supplement's Table 1: bits counted, not coded.
+    """A row of the supplement's Table 1: bits counted, not coded."""
 
-    Attributes:
-        method: as in the paper.
-        published: bits of a latent.
-        counted: bits of a latent of the networks of the profile ``paper``.
-        published_ratio: bits of an image over bits of its latent.
-        ratio: the same ratio, from the networks.
-        ratio_of_bytes: the same ratio if every value of an image counts as 8 bits.
-        fid: published FID of reconstructions; None where the paper leaves it out.
-    """
-
-    method: str
-    published: float
-    counted: int
-    published_ratio: float
-    ratio: float
-    ratio_of_bytes: float
-    fid: float | None
+    method: str  # as in the paper
+    published: float  # bits of a latent
+    counted: int  # bits of a latent of the networks of the profile ``paper``
+    published_ratio: float  # bits of an image over bits of its latent
+    ratio: float  # the same ratio, from the networks
+    ratio_of_bytes: float  # the same ratio if every value of an image counts as 8 bits
+    fid: float | None  # published FID of reconstructions; None where the paper leaves it out
 
 
 def arithmetic(data: str) -> list[Arithmetic]:
-    """The supplement's Table 1 for one of the paper's data sets, recomputed.
-
-    Args:
-        data: "mnist", "cifar10" or "celeba".
-    """
+    """The supplement's Table 1 for "mnist", "cifar10" or "celeba", recomputed."""
     lbae, vae = (load_experiment("paper", data, model).network for model in ("lbae", "vae"))
     values = lbae.channels * lbae.image_size**2
     depth = _cell("Image", data, "bits") / values  # the paper counts MNIST's pixels as 1 bit

@@ -22,9 +22,6 @@ def published(table: str, method: str, dataset: str, column: str) -> Value | Non
         method: the row, e.g. "LBAE (ours)".
         dataset: "mnist", "cifar10" or "celeba".
         column: see the head of ``tables.yaml``.
-
-    Raises:
-        KeyError: if there is no such table or method in it.
     """
     value = _content()[table][method].get(dataset, {}).get(column)
     if isinstance(value, list):
@@ -39,9 +36,6 @@ def published_cells(table: str) -> pd.DataFrame:
 
     ``source`` says whose numbers a row has, if not the paper's own; else it is None. ``value`` is
     that of :func:`published`.
-
-    Raises:
-        KeyError: if there is no such table.
     """
     cells = [
         (method, row.get("source"), dataset, column, published(table, method, dataset, column))
