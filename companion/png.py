@@ -10,12 +10,7 @@ from PIL import Image
 
 
 def png_bytes(pixels: np.ndarray[Any, np.dtype[np.uint8]], quick: bool = False) -> bytes:
-    """A PNG file.
-
-    Args:
-        pixels: uint8 (H, W), (H, W, 1) or (H, W, 3).
-        quick: written quickly, rather than small.
-    """
+    """A PNG file of uint8 pixels (H, W), (H, W, 1) or (H, W, 3): written quickly, or else small."""
     plain = np.ascontiguousarray(pixels[..., 0] if pixels.shape[2:] == (1,) else pixels)
     buffer = io.BytesIO()
     options: dict[str, Any] = {"compress_level": 1} if quick else {"optimize": True}

@@ -16,13 +16,10 @@ _places = [RUNS, PUBLISHED]  # where results are looked for
 
 @lru_cache(maxsize=1)
 def project_root() -> Path:
-    """The folder with ``config/`` and ``notebooks/``.
+    """The folder with ``config/`` and ``notebooks/``; ``ConfigError`` if there is none.
 
     It is the working folder or the nearest one above it, or else the folder of the installed
     package; the environment variable ``LBAE_ROOT`` overrides both.
-
-    Raises:
-        ConfigError: if there is none.
     """
     override = os.environ.get("LBAE_ROOT")
     here = Path.cwd()
@@ -38,13 +35,9 @@ def project_root() -> Path:
 
 
 def in_force(path: str | Path) -> Path:
-    """A result: of the user's own run if there is one, else the published one.
+    """A result, by its path below ``runs/`` and ``results/``: the user's own, or the published one.
 
-    Args:
-        path: below ``runs/`` and ``results/``, e.g. "quick/digits/lbae/model.safetensors".
-
-    Returns:
-        Its place in ``results/`` if it is there alone, else its place in ``runs/``.
+    Without either, its place in ``runs/``.
     """
     candidates = [project_root() / place / path for place in _places]
     return next((file for file in candidates if file.exists()), candidates[0])

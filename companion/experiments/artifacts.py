@@ -20,13 +20,13 @@ class Artifact:
     """Something that an `lbae` command makes of a data set's images.
 
     Attributes:
-        command: the one that makes it.
-        task: what the command does, for progress and messages; "{model}" is the model's name.
-        files: what the command leaves in the data set's folder, the artefact first; "{model}" is
-            "lbae", "vae" (the baseline) or "lbae-N" (another latent size).
+        task: what the command does, for progress and messages; "{model}" is the model's
+            name.
+        files: what the command leaves in the data set's folder, the artefact first;
+            "{model}" is "lbae", "vae" (the baseline) or "lbae-N" (another latent size).
         made_of: artefacts it is made of, beside images.
-        version: of what the command does; raised by hand when that changes, so that what was made
-            stays valid when code is moved or reworded.
+        version: of what the command does; raised by hand when that changes, so that what
+            was made stays valid when code is moved or reworded.
     """
 
     command: str
@@ -57,11 +57,7 @@ class Artifact:
         return self.path(experiment, model).parent / RECORD_FILE
 
     def required(self, experiment: Experiment) -> Path:
-        """The artefact's file.
-
-        Raises:
-            CheckpointError: if it is missing; names the command.
-        """
+        """The artefact's file; ``CheckpointError`` names the command if it is missing."""
         path = self.path(experiment)
         if not path.exists():
             command = self.command_line(experiment)

@@ -26,18 +26,10 @@ from lbae_lib.models.hardware import choose_device
 
 
 def train_extractor(experiment: Experiment, data_root: Path, device: str = "auto") -> Path:
-    """Train the feature extractor on the training split, and write its record.
+    """Train the feature extractor on the training split, and write its record; returns its file.
 
     It learns classes, or else attributes. Images without either, or all of one class, are rotated
     by quarter turns, and it learns the rotation. A few images are repeated until they are a batch.
-
-    Returns:
-        Its file.
-
-    Raises:
-        LbaeError: if the images cannot be loaded.
-        ConfigError: if the machine has no such device.
-        WriteError: if another run is using the extractor's folder.
     """
     device = choose_device(device)
     path = EXTRACTOR.target(experiment)
@@ -82,12 +74,7 @@ def extractor_labels(train: ImageSet) -> str:
 
 
 def extractor_task(part: ImageSet, learns: str) -> tuple[Tensor, Tensor]:
-    """Images and labels for the in-domain feature extractor.
-
-    Args:
-        part: of the images.
-        learns: from :func:`extractor_labels` of the training images.
-    """
+    """Images and labels, of the kind that :func:`extractor_labels` gives for training images."""
     if learns == "classes" and part.labels is not None:
         return part.images, part.labels
     if learns == "attributes" and part.attributes is not None:
@@ -101,10 +88,6 @@ def _at_least(count: int, given: Tensor) -> Tensor:
 
 
 def load_extractor(experiment: Experiment) -> ClassifierFeatures:
-    """The trained feature extractor.
-
-    Raises:
-        CheckpointError: if it is missing or damaged.
-    """
+    """The trained feature extractor."""
     model, about = load_classifier(EXTRACTOR.required(experiment))
     return ClassifierFeatures(model, about["dataset"])

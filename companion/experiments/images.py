@@ -24,12 +24,7 @@ IMAGES_FILE = "images.json"  # beside a model of a folder's images: which files 
 
 @dataclass(frozen=True)
 class Images:
-    """A data set as an experiment splits it.
-
-    Attributes:
-        dataset: the data set.
-        splits: its images by split: "train", "validation" and "test".
-    """
+    """A data set as an experiment splits it, into "train", "validation" and "test"."""
 
     dataset: Dataset
     splits: Mapping[str, ImageSet]
@@ -41,11 +36,7 @@ class Images:
 
 
 def load_images(experiment: Experiment, data_root: Path) -> Images:
-    """The experiment's images; from memory if they were loaded before and no file has changed.
-
-    Raises:
-        DataError: if images are missing, damaged or too few.
-    """
+    """The experiment's images; from memory if they were loaded before and no file has changed."""
     info = experiment.dataset
     return _load(info, experiment.entry.validation_images, data_root, _folder_state(info))
 
@@ -69,12 +60,7 @@ def _folder_state(info: DatasetInfo) -> str:
 def remember_images(experiment: Experiment, kept: Collection[Path]) -> None:
     """Keep in a model's folder which files its images are; refuse others for the same model.
 
-    Args:
-        experiment: whose model is trained.
-        kept: the model, its checkpoint: while one of them exists, the images must not change.
-
-    Raises:
-        CheckpointError: if they did; says how.
+    ``kept`` are the model and its checkpoint: while one of them exists, the images must not change.
     """
     contents = image_contents(experiment.dataset)
     if contents is None:
@@ -106,10 +92,7 @@ def changed_images(experiment: Experiment) -> str:
 
 
 def attribute_table(dataset: Dataset, part: ImageSet) -> tuple[tuple[str, ...], Tensor]:
-    """The attributes of the images of a part, or else their classes as attributes.
-
-    Returns:
-        The names, and bool (K, A).
+    """The attributes of a part's images, or else their classes: names, and bool (K, A).
 
     Raises:
         DataError: if the data set has neither.

@@ -24,17 +24,8 @@ def import_authors_weights(
     """Take the authors' published weights as an experiment's model, and write its record.
 
     Args:
-        experiment: whose network they must fit.
         path: a ``last.cp``, its folder, or an archive of such folders.
-        data_root: where torchvision's data sets are.
         member: the folder of an archive that has several.
-
-    Returns:
-        The model's file, in float32.
-
-    Raises:
-        CheckpointError: if the weights cannot be read or do not fit, or the folder already holds a
-            model.
     """
     folder, target = experiment.model_folder, MODEL.target(experiment)
     with recorded_run(IMPORTED, folder) as write:

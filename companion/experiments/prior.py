@@ -19,16 +19,7 @@ from lbae_lib.models.hardware import choose_device
 
 
 def fit_priors(experiment: Experiment, data_root: Path, device: str = "auto") -> Path:
-    """Fit the distributions of the training latents, and write their record.
-
-    Returns:
-        Their file.
-
-    Raises:
-        CheckpointError: as :func:`companion.experiments.trained.load_trained`.
-        ConfigError: if the machine has no such device.
-        WriteError: if another run is using the prior's folder.
-    """
+    """Fit the distributions of the training latents, and write their record; returns their file."""
     device = choose_device(device)
     path = PRIOR.target(experiment)
     with recorded_run("prior", path.parent, device) as write:

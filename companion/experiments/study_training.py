@@ -98,15 +98,8 @@ class StudyAutoencoder(nn.Module):
 class Task:
     """What one model of a study is trained on, and how.
 
-    Attributes:
-        network: shape of trunk and decoder.
-        study: the schedule.
-        loss: of the reconstruction.
-        train: uint8 images.
-        validation: uint8 images.
-        seed: of weights, order of images, and noise.
-        device: that computes.
-        rate: factor of the learning rate.
+    The images are uint8; the seed is that of weights, order of images, and noise; ``rate`` is a
+    factor of the schedule's learning rate.
     """
 
     network: NetworkConfig
@@ -143,21 +136,16 @@ class _Epoch:
 def train_study(
     task: Task, make: Callable[[], nn.Module]
 ) -> tuple[StudyAutoencoder, dict[str, list[float]]]:
-    """Train one model.
+    """Train one model: it, in eval mode, and its curves by epoch.
+
+    The curves are train_loss and validation_loss per image; constant_bits, entropy (in bits) and
+    flips, shares of the bits; gradient, which reaches the encoder, and incoming_gradient, which
+    leaves the decoder.
 
     The bits of an epoch are those that the weights of each step give to its images. A bit is
     constant if it is the same for all images of the epoch. Every fifth step measures the share of
     bits of its images that the step flips, and the norm of the gradient of an image's loss before
     and behind the bottleneck.
-
-    Args:
-        task: data and schedule.
-        make: makes the bottleneck.
-
-    Returns:
-        The model in eval mode, and by epoch: train_loss and validation_loss per image;
-        constant_bits, entropy (in bits) and flips, shares of the bits; gradient, which reaches the
-        encoder, and incoming_gradient, which leaves the decoder.
     """
     with torch.random.fork_rng():  # gives the global generator back
         torch.manual_seed(task.seed)

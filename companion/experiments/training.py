@@ -34,9 +34,6 @@ def train_experiment(
     """Train the experiment's model; once finished, score it on all splits and write the record.
 
     On several devices the first process does the scoring.
-
-    Raises:
-        LbaeError: see :func:`lbae_lib.models.training.train` and ``load_dataset``.
     """
     from lbae_lib.models.training import train  # Lightning takes seconds to import
 

@@ -67,13 +67,7 @@ def decoder_json(model: LBAE) -> dict[str, Any]:
 
 
 def summarise(trained: Trained, profile: str, model_sha256: str) -> dict[str, Any]:
-    """What the page needs of a model's latents, as JSON.
-
-    Args:
-        trained: the model with its images and latents.
-        profile: that it was trained in.
-        model_sha256: of the model's file.
-    """
+    """What the page needs of a model's latents, as JSON."""
     train, test = trained.bits("train"), trained.images["test"]
     truth = moments(train)
     chosen = choose_images(test)
@@ -134,13 +128,9 @@ def choose_images(test: ImageSet) -> Tensor:
 
 
 class Vectors(NamedTuple):
-    """V for the page, and what its rank costs.
+    """V for the page, float64 (N+1, R) with values of half precision, and what its rank costs.
 
-    Attributes:
-        vectors: float64 (N+1, R), with values of half precision.
-        error: RMS error of the pair moments in expectation.
-        full_rank: number of columns before some were left out.
-        full_error: RMS error of the pair moments with all columns.
+    The errors are RMS errors of the pair moments in expectation, with V and with all columns.
     """
 
     vectors: Tensor
@@ -154,10 +144,6 @@ def sufficient_rank(truth: Moments, latents: Tensor) -> Vectors:
 
     It suffices if the moments are nearly as good as those of all columns, and restored Algorithm 1
     still finds a hyperplane for each of the given latents that has one at all.
-
-    Args:
-        truth: moments of the training latents.
-        latents: (K, N) in {-1, +1}.
     """
     every = factor(repair(gram_matrix(truth.matrix), "nearest").matrix)
     most = every.shape[1]
@@ -199,11 +185,7 @@ def strip_png(images: Tensor) -> bytes:
 
 
 def read_summary(path: Path, model: Path) -> dict[str, Any] | None:
-    """A stored summary, if there is one and it is of this model's file.
-
-    Raises:
-        CheckpointError: if the file cannot be read.
-    """
+    """A stored summary, if there is one and it is of this model's file."""
     if not path.exists():
         return None
     found = read_json(path, "summary of latents")

@@ -20,14 +20,7 @@ from lbae_lib.files import write_text
 def write_generated(
     profile: str, stale: dict[str, list[str]], repository: str, branch: str
 ) -> None:
-    """Write what the book's pages include to ``build/generated/``.
-
-    Args:
-        profile: that the book is built for.
-        stale: why pages are out of date, by document.
-        repository: "owner/name" on GitHub, or "".
-        branch: of the repository.
-    """
+    """Write what the book's pages include to ``build/generated/``."""
     sets = find_results(profile)
     generated = {
         "atlas": atlas_table(sets, across_page(profile)),
@@ -49,11 +42,7 @@ def write_generated(
 
 
 def reference(package: str) -> str:
-    """The source of a package's reference for Sphinx: one section per module, in Markdown.
-
-    Args:
-        package: a folder of ``lbae_lib``.
-    """
+    """The source of a package's reference for Sphinx: one section per module, in Markdown."""
     modules = sorted(p.stem for p in (project_root() / "lbae_lib" / package).glob("[a-z]*.py"))
     return "\n".join(
         f"## {name}\n\n```{{eval-rst}}\n.. automodule:: lbae_lib.{package}.{name}\n"

@@ -78,11 +78,7 @@ def explorer_page(sets: Sequence[ResultSet]) -> str:
 
 
 def _page_model(result: ResultSet) -> dict[str, Any] | None:
-    """A data set's model for the page, if it has one.
-
-    Raises:
-        LbaeError: if its latents are not known.
-    """
+    """A data set's model for the page, if any; ``LbaeError`` if its latents are not known."""
     path = in_force(result.place / MODEL.files[0].format(model="lbae"))
     if not path.exists():
         return None
@@ -93,11 +89,7 @@ def _page_model(result: ResultSet) -> dict[str, Any] | None:
 
 
 def write_summary(experiment: Experiment, root: Path, device: str = "auto") -> Path:
-    """Write what the page needs of a model's latents; returns the file.
-
-    Raises:
-        LbaeError: if there is no model, or no images.
-    """
+    """Write what the page needs of a model's latents; returns the file."""
     path = EXPLORER.target(experiment)
     with locked(experiment.folder / "explorer"):
         digest = sha256_file(MODEL.required(experiment))  # before it is read

@@ -32,12 +32,7 @@ def open_explorer(
 ) -> Explorer:
     """The explorer on a data set's model; if there is no model yet, what to do.
 
-    Args:
-        profile: a file in ``config/``.
-        dataset: a registered name or "folder:PATH".
-        data_root: where torchvision's data sets are; relative to the project, or to the home
-            folder if it starts with "~".
-        device: "auto", "cpu" or "cuda".
+    ``data_root`` is relative to the project, or to the home folder if it starts with "~".
     """
     shown = Explorer(project_root() / with_home(data_root), device)
     try:
@@ -50,16 +45,7 @@ def open_explorer(
 
 
 class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
-    """A choice of models, and the panels of the one chosen.
-
-    Args:
-        data_root: where torchvision's data sets are.
-        device: "auto", "cpu" or "cuda".
-
-    Attributes:
-        model: the choice.
-        panels: by title; empty while there is no model.
-    """
+    """A choice of models, and the panels of the one chosen, by title."""
 
     def __init__(self, data_root: Path, device: str) -> None:
         self._root, self._device = data_root, device

@@ -25,13 +25,7 @@ _ids = itertools.count()
 
 
 class ImagePicker(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
-    """Picks an image; ``value`` is a test image's number, or an :class:`OwnImage`.
-
-    Args:
-        space: its test images, and the model that encodes one's own.
-        title: what the image is for.
-        start: the test image picked first.
-    """
+    """Picks an image; ``value`` is a test image's number, or an :class:`OwnImage`."""
 
     value = traitlets.Any(0)
 

@@ -30,15 +30,8 @@ def in_jupyter() -> bool:
 def live_panel(title: str, trained: Trained) -> Any:
     """A panel that follows the reader's hand in JupyterLab; None where a page is made of it.
 
-    The page in the book has a frozen player in its place.
-
-    Args:
-        title: "Hyperplane", "Samplers", "Interpolation" or "Attributes".
-        trained: the page's model with its images and latents.
-
-    Raises:
-        ConfigError: if there is no such panel.
-        DataError: if the images have no attributes to set.
+    The page in the book has a frozen player in its place. The title is "Hyperplane", "Samplers",
+    "Interpolation" or "Attributes".
     """
     if title not in _PANELS:
         raise ConfigError(unknown("panel", title, _PANELS))

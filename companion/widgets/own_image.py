@@ -18,14 +18,7 @@ from lbae_lib.errors import DataError
 
 @dataclass(frozen=True, eq=False)
 class OwnImage:
-    """An uploaded image.
-
-    Attributes:
-        name: of its file.
-        applied: what was done to it beside resizing and cropping, as text.
-        image: uint8 (1, C, S, S).
-        bits: its latent, (1, N) in {-1, +1}.
-    """
+    """An uploaded image, uint8 (1, C, S, S), its latent (1, N), and what was done to it as text."""
 
     name: str
     applied: str
@@ -34,11 +27,7 @@ class OwnImage:
 
 
 def read_upload(upload: Mapping[str, Any], space: Space) -> OwnImage:
-    """Convert an image as one of a folder, and encode it.
-
-    Args:
-        upload: an entry of the value of ``ipywidgets.FileUpload``.
-        space: whose model encodes it.
+    """Convert an entry of ``ipywidgets.FileUpload`` as an image of a folder, and encode it.
 
     Raises:
         DataError: if it is no image, or too small.

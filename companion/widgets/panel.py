@@ -29,7 +29,6 @@ class Panel:
     """Widgets, pictures, and a line of text that describes them.
 
     Args:
-        space: the latent space shown.
         controls: widgets whose values decide the pictures; undo sets them back.
         shown: everything above the text, controls included.
         pictures: what is saved, and described for those who do not see it.
@@ -78,12 +77,9 @@ class Panel:
         return values != last
 
     def describe(self, text: str, *references: str, warning: str = "") -> None:
-        """Show text below the pictures, and where the paper and the library have it.
+        """Show text below the pictures, and where the paper and the library have what is seen.
 
-        Args:
-            text: what is seen; also the name of the pictures.
-            *references: keys of :data:`companion.widgets.references.REFERENCES`.
-            warning: in bold, after the text.
+        The references are keys of :data:`companion.widgets.references.REFERENCES`.
         """
         note = f" <b>{html.escape(warning)}</b>" if warning else ""
         self.text.value = f"<p role='status'{_TEXT}>{html.escape(text)}{note}</p>"

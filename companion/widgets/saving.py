@@ -19,19 +19,9 @@ FOLDER = f"{RUNS}/explorer"
 
 
 def save(name: str, pictures: Sequence[bytes], bits: Tensor, shown: str) -> tuple[str, str]:
-    """Write a picture and the bits that it shows, under a name that is not taken.
+    """Write pictures below each other and their bits, under a name that is not taken: both files.
 
-    Args:
-        name: of the files, without number and suffix.
-        pictures: PNG files, which become one, below each other.
-        bits: (K, N) in {-1, +1}, saved as int8.
-        shown: HTML that describes the picture; its text is kept in the picture's "Description".
-
-    Returns:
-        Both files, relative to the project.
-
-    Raises:
-        WriteError: if the folder is not writable.
+    The text of ``shown``, HTML that describes the picture, is kept in the picture's "Description".
     """
     folder = project_root() / FOLDER
     names = (f"{name.lower()}-{number:03}" for number in range(1, 10**6))

@@ -26,12 +26,7 @@ _SWEEPS = 3
 
 
 class BitPath(NamedTuple):
-    """A path between two latents.
-
-    Attributes:
-        bits: float32 (T, N) in {-1, +1}.
-        wrong: bits that the inversion gets wrong, at the source and at the target.
-    """
+    """A path between two latents, (T, N), and the bits that the inversion gets wrong at both."""
 
     bits: Tensor
     wrong: tuple[int, int]
@@ -40,9 +35,7 @@ class BitPath(NamedTuple):
 class Space:
     """A trained model and what the panels need of its latents, computed when first needed.
 
-    Args:
-        trained: the model with its images and latents; its device is where the panels compute.
-        prior: an autoregressive prior, if one was fitted.
+    The panels compute on the model's device.
     """
 
     def __init__(self, trained: Trained, prior: Sampler | None = None) -> None:
@@ -80,14 +73,9 @@ class Space:
             return None
 
     def path(self, ends: Tensor, steps: int, key: str = "exact") -> BitPath:
-        """A path along a great circle; the same one at every call.
+        """A path along a great circle between two latents, (2, N); the same one at every call.
 
         Inversions that need no sampler of full rank take the authors' sampler, as in the book.
-
-        Args:
-            ends: two latents, (2, N).
-            steps: number of points.
-            key: of :data:`companion.analysis.inversions.INVERSIONS`.
         """
         method, generator = INVERSIONS[key], torch.Generator().manual_seed(0)
         sampler = self.hyperplanes if method.full_rank else self.clipped

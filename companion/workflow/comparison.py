@@ -18,13 +18,7 @@ _FIGURE_TOLERANCE = 0.1  # mean difference of a drawn pixel, as a share of black
 
 @dataclass(frozen=True)
 class Check:
-    """The outcome of one check.
-
-    Attributes:
-        what: e.g. "03_sampling, run again".
-        found: in words.
-        passed: whether it is as recorded.
-    """
+    """The outcome of one check, e.g. of "03_sampling, run again"; ``found`` says it in words."""
 
     what: str
     found: str
@@ -36,10 +30,8 @@ class Difference:
     """How two records' results compare.
 
     Attributes:
-        numbers: how many were compared.
-        equal: how many are the same to the last bit.
-        largest: relative difference, 0 if all are equal.
-        where: the path of the largest.
+        equal: how many numbers are the same to the last bit.
+        largest: relative difference, 0 if all are equal; ``where`` is its path.
         other: paths at which something other than a number differs.
     """
 
@@ -84,12 +76,9 @@ def compare_results(recorded: Any, found: Any) -> Difference:
 
 
 def compare_figures(recorded: Path, found: Path, differences: Path) -> Check:
-    """Compare the PNG figures of two runs; where they differ, write both and their difference.
+    """Compare the PNG figures in two runs' folders.
 
-    Args:
-        recorded: folder of the recorded figures.
-        found: folder of the new ones.
-        differences: folder for pictures of recorded, new and difference, side by side.
+    Where they differ, ``differences`` gets old, new and difference, side by side.
     """
     names = sorted({p.name for folder in (recorded, found) for p in folder.glob("*.png")})
     equal, largest, missing = 0, 0.0, []

@@ -35,22 +35,10 @@ def run_notebook(
     overrides: Mapping[str, Any] | None = None,
     device: str = "auto",
 ) -> Path:
-    """Execute a notebook for an experiment.
+    """Execute a notebook for an experiment; returns ``runs/<profile>/<data set>/<name>.ipynb``.
 
-    Args:
-        name: as in ``notebooks/``, without suffix.
-        experiment: gives profile, data set, and parameters that differ from the notebook's own.
-        data_root: where torchvision's data sets are.
-        overrides: parameters that differ from the experiment's.
-        device: "auto", "cpu" or "cuda", for notebooks with such a parameter.
-
-    Returns:
-        ``runs/<profile>/<data set>/<name>.ipynb``.
-
-    Raises:
-        ConfigError: if notebook or parameter is unknown, or a value is of another type than the
-            notebook's default or out of bounds; before anything runs.
-        LbaeError: if a cell fails; the notebook up to there is kept as ``<name>.log.ipynb``.
+    Parameters are checked before anything runs; ``overrides`` replace those of the profile. If a
+    cell fails, the notebook up to there is kept as ``<name>.log.ipynb``.
     """
     source = notebook_path(name)
     parameters = {**experiment.entry.notebooks.get(name, {}), **(overrides or {})}
@@ -67,17 +55,7 @@ def run_notebook(
 
 
 def run_tables(profile: str) -> Path:
-    """Execute the page across data sets.
-
-    Args:
-        profile: the one whose book it is for.
-
-    Returns:
-        ``runs/<profile>/06_tables.ipynb``.
-
-    Raises:
-        LbaeError: if a cell fails; the notebook up to there is kept as ``06_tables.log.ipynb``.
-    """
+    """Execute the page across data sets for the book of a profile, as :func:`run_notebook` does."""
     folder = project_root() / RUNS / profile
     return _execute(notebook_path(TABLES), folder, {"profile": profile}, "all data", {})
 

@@ -27,11 +27,7 @@ def notebook_names() -> list[str]:
 
 
 def notebook_path(name: str) -> Path:
-    """The notebook's file.
-
-    Raises:
-        ConfigError: if there is none of that name; suggests the nearest.
-    """
+    """The notebook's file; an unknown name is a ``ConfigError`` that suggests the nearest."""
     if name not in notebook_names():
         raise ConfigError(unknown("notebook", name, notebook_names()))
     return project_root() / "notebooks" / f"{name}.ipynb"
@@ -46,9 +42,6 @@ def notebook_needs(notebook: Path) -> list[str]:
     """What a notebook needs beside the LBAE's latents, by its metadata.
 
     A need that ends with "?" is optional: see :data:`companion.experiments.artifacts.NEEDS`.
-
-    Raises:
-        ConfigError: if it names something that is not among ``NEEDS``.
     """
     needs = list(notebook_metadata(notebook).get("needs", []))
     for need in needs:
@@ -80,11 +73,7 @@ def parameter_help(notebook: Path) -> list[tuple[str, str]]:
 
 
 def parse_parameter(text: str) -> tuple[str, object]:
-    """ "samples=100" to ("samples", 100); the value is read as YAML, so it has a real type.
-
-    Raises:
-        LbaeError: if there is no "=" or the value is not YAML.
-    """
+    """ "samples=100" as ("samples", 100); the value is read as YAML, so it has a real type."""
     name, equals, value = text.partition("=")
     if not equals or not name.isidentifier():
         raise LbaeError(f"{text!r} is not a parameter: write NAME=VALUE, e.g. samples=1000")
@@ -97,10 +86,9 @@ def parse_parameter(text: str) -> tuple[str, object]:
 
 
 def executed_notebooks(place: str | Path) -> list[Path]:
-    """Executed notebooks, the user's own or published; logs of runs that failed do not count.
+    """Executed notebooks in a folder, or a pattern of folders, below ``runs/`` and ``results/``.
 
-    Args:
-        place: below ``runs/`` and ``results/``: a folder, or a pattern of folders.
+    Logs of runs that failed do not count.
     """
     found = results_in_force(f"{place}/[0-9]*.ipynb")
     return [path for path in found if not path.name.endswith(".log.ipynb")]

@@ -39,16 +39,7 @@ from lbae_lib.files import read_description, read_json, sha256_file
 
 
 def artifact_reasons(artifact: Artifact, experiment: Experiment, model: str = "lbae") -> list[str]:
-    """Why an artefact has to be made; [] if it is there and up to date.
-
-    Args:
-        artifact: what.
-        experiment: of the data set's LBAE.
-        model: see :meth:`Artifact.path`.
-
-    Raises:
-        CheckpointError: if its record is damaged.
-    """
+    """Why an artefact has to be made; [] if it is there and up to date."""
     path = artifact.path(experiment, model)
     if not path.exists() or not path.with_name(Path(artifact.files[-1]).name).exists():
         return ["it is missing"]
@@ -98,16 +89,9 @@ def _changes(
 
 
 def page_reasons(executed: Path) -> list[str]:
-    """Why the results of an executed notebook are out of date; [] if they are up to date.
+    """Why the results of an executed notebook, in ``runs/`` or ``results/``, are out of date.
 
     Latents, which are not kept, cannot have changed while they are missing.
-
-    Args:
-        executed: ``<profile>/<data set>/<name>.ipynb`` in ``runs/`` or ``results/``, with its
-            record beside it.
-
-    Raises:
-        CheckpointError: if its record is missing or damaged.
     """
     name = executed.stem
     needed = {"options.profile": str, "options.parameters": dict}
@@ -182,11 +166,7 @@ def _other_images(experiment: Experiment, inputs: Mapping[str, str], attributes:
 
 
 def given_parameters(executed: Path) -> dict[str, Any]:
-    """The parameters that a notebook's run was given on the command line; they stay in force.
-
-    Raises:
-        CheckpointError: if the executed notebook is missing or damaged.
-    """
+    """The parameters that a notebook's run was given on the command line; they stay in force."""
     about = read_json(executed, "page").get("metadata", {})
     return dict(about.get("papermill", {}).get("overrides", {}))
 
