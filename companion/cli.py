@@ -304,8 +304,7 @@ def notebook(
     data: Data = None,
     device: Device = "auto",
     parameter: Annotated[
-        list[str] | None,
-        Option("--parameter", "-P", help="NAME=VALUE, VALUE as YAML; repeatable."),
+        list[str] | None, Option("--parameter", "-P", help="NAME=VALUE, VALUE as YAML; repeatable.")
     ] = None,
 ) -> None:
     """Execute a notebook on a trained and encoded model.

@@ -46,8 +46,7 @@ def _show_version(wanted: bool) -> None:
 
 def version(
     show: Annotated[
-        bool,
-        Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+        bool, Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """The options of ``lbae`` itself."""

@@ -31,10 +31,7 @@ def fit_priors(experiment: Experiment, data_root: Path, device: str = "auto") ->
         # The validation latents stay: the fitted model's whole numbers are on the processor.
         fitted = fit_autoregressive(bits["train"].to(device), bits["validation"])
         save_priors(path, factorised, fitted.model, {"model_sha256": model})
-        priors: dict[str, BitModel] = {
-            "factorised": factorised,
-            "autoregressive": fitted.model,
-        }
+        priors: dict[str, BitModel] = {"factorised": factorised, "autoregressive": fitted.model}
         write(
             options={
                 "version": PRIOR.version,

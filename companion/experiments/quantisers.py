@@ -33,7 +33,7 @@ def bits_of_indices(indices: Tensor, token: int) -> Tensor:
 
 
 class _Tokens(nn.Module):
-    """T tokens of k bits: ``inputs`` numbers of the encoder, ``outputs`` numbers for the decoder."""
+    """T tokens of k bits: ``inputs`` numbers of the encoder, ``outputs`` for the decoder."""
 
     inputs: int
     outputs: int

@@ -11,13 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from companion.experiments.artifacts import (
-    EXPLORER,
-    LATENTS,
-    Artifact,
-    needed_artifacts,
-    offers,
-)
+from companion.experiments.artifacts import EXPLORER, LATENTS, Artifact, needed_artifacts, offers
 from companion.experiments.profiles import Experiment, load_experiment
 from companion.experiments.records import SCORES, TABLES
 from companion.project import in_force, project_root

@@ -22,12 +22,7 @@ from companion.experiments.records import RECORD_FILE, read_record
 from companion.options import Data, Dataset, Device, Profile, data_root
 from companion.project import RUNS, project_root, results_in_force
 from companion.workflow.comparison import Check, compare_figures, compare_results
-from companion.workflow.notebooks import (
-    GIVEN,
-    executed_notebooks,
-    notebook_needs,
-    notebook_path,
-)
+from companion.workflow.notebooks import GIVEN, executed_notebooks, notebook_needs, notebook_path
 from companion.workflow.staleness import page_reasons
 from lbae_lib.errors import ConfigError, LbaeError
 from lbae_lib.files import sha256_file
