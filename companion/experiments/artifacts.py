@@ -32,7 +32,7 @@ class Artifact:
     command: str
     task: str
     files: tuple[str, ...]
-    made_of: tuple[Artifact, ...]
+    made_of: tuple[Artifact, ...] = ()
     version: int = 1
 
     def target(self, experiment: Experiment, model: str | None = None) -> Path:
@@ -75,55 +75,34 @@ class Artifact:
 
 
 MODEL = Artifact(
-    command="train",
-    task="training the {model}",
-    files=("{model}/model.safetensors", "{model}/record.json"),
-    made_of=(),
+    "train", "training the {model}", ("{model}/model.safetensors", "{model}/record.json")
 )
 LATENTS = Artifact(
-    command="encode",
-    task="encoding with the {model}",
-    files=("{model}/latents.safetensors",),
-    made_of=(MODEL,),
+    "encode", "encoding with the {model}", ("{model}/latents.safetensors",), made_of=(MODEL,)
 )
 EXTRACTOR = Artifact(
-    command="extractor",
-    task="training the feature extractor",
-    files=("extractor/model.safetensors", "extractor/record.json"),
-    made_of=(),
-)
+    "extractor", "training the feature extractor",
+    ("extractor/model.safetensors", "extractor/record.json"),
+)  # fmt: skip
 PRIOR = Artifact(
-    command="prior",
-    task="fitting the prior",
-    files=("prior/model.safetensors", "prior/record.json"),
+    "prior", "fitting the prior", ("prior/model.safetensors", "prior/record.json"),
     made_of=(LATENTS,),
-)
-
+)  # fmt: skip
 EXPLORER = Artifact(
-    command="explorer",
-    task="summarising the latents for the explorer in the book",
-    files=("explorer.json",),
+    "explorer", "summarising the latents for the explorer in the book", ("explorer.json",),
     made_of=(LATENTS,),
-)
+)  # fmt: skip
 BOTTLENECKS = Artifact(
-    command="study bottlenecks",
-    task="training with each bottleneck",
-    files=("bottlenecks/record.json",),
-    made_of=(),
+    "study bottlenecks", "training with each bottleneck", ("bottlenecks/record.json",)
 )
 QUANTISERS = Artifact(
-    command="study quantisers",
-    task="training with each quantiser",
-    files=("quantisers/record.json",),
+    "study quantisers", "training with each quantiser", ("quantisers/record.json",),
     made_of=(EXTRACTOR,),
-)
+)  # fmt: skip
 SEEDS = Artifact(
-    command="study seeds",
-    task="training the LBAE and the VAE with several seeds",
-    files=("seeds/record.json",),
+    "study seeds", "training the LBAE and the VAE with several seeds", ("seeds/record.json",),
     made_of=(EXTRACTOR,),
-)
-
+)  # fmt: skip
 # Inputs in the record of a page -> the artefact, and of which model.
 ROLES = {
     "model": (MODEL, "lbae"),

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from companion.experiments.artifacts import EXTRACTOR
-from companion.experiments.image_identity import images_identity
+from companion.experiments.datasets import images_identity
 from companion.experiments.images import load_images
 from companion.experiments.profiles import Experiment
 from companion.experiments.records import recorded_run
@@ -37,7 +37,8 @@ def train_extractor(experiment: Experiment, data_root: Path, device: str = "auto
         images = load_images(experiment, data_root)
         learns = extractor_labels(images.splits["train"])
         tasks = {name: extractor_task(part, learns) for name, part in images.splits.items()}
-        inputs, labels = (_at_least(BATCH_SIZE, given) for given in tasks["train"])
+        times = max(1, -(-BATCH_SIZE // len(tasks["train"][0])))
+        inputs, labels = (torch.cat([given] * times) for given in tasks["train"])
         epochs = experiment.entry.extractor_epochs
         model = train_classifier(inputs, labels, epochs=epochs, device=device).cpu()
         slug = experiment.folder.name
@@ -80,11 +81,6 @@ def extractor_task(part: ImageSet, learns: str) -> tuple[Tensor, Tensor]:
     if learns == "attributes" and part.attributes is not None:
         return part.images, part.attributes
     return rotations(part.images)
-
-
-def _at_least(count: int, given: Tensor) -> Tensor:
-    """Images or labels, repeated until there are ``count``."""
-    return torch.cat([given] * max(1, -(-count // len(given))))
 
 
 def load_extractor(experiment: Experiment) -> ClassifierFeatures:

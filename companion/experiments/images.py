@@ -10,8 +10,7 @@ from pathlib import Path
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from companion.experiments.datasets import load_dataset
-from companion.experiments.image_identity import image_contents
+from companion.experiments.datasets import image_contents, load_dataset
 from companion.experiments.profiles import Experiment
 from lbae_lib.data.images import Dataset, ImageSet
 from lbae_lib.data.registry import FOLDER_PREFIX, DatasetInfo
@@ -38,7 +37,9 @@ class Images:
 def load_images(experiment: Experiment, data_root: Path) -> Images:
     """The experiment's images; from memory if they were loaded before and no file has changed."""
     info = experiment.dataset
-    return _load(info, experiment.entry.validation_images, data_root, _folder_state(info))
+    contents = image_contents(info)
+    state = "" if contents is None else contents.sha256  # of images and tables in a folder
+    return _load(info, experiment.entry.validation_images, data_root, state)
 
 
 @lru_cache(maxsize=1)
@@ -49,12 +50,6 @@ def _load(info: DatasetInfo, validation: int, data_root: Path, _state: str) -> I
         train, held_out = train.split(validation)
     parts = (train, held_out, dataset.test)
     return Images(dataset, dict(zip(SPLITS, parts, strict=True)))
-
-
-def _folder_state(info: DatasetInfo) -> str:
-    """Changes with the images and tables in a folder."""
-    contents = image_contents(info)
-    return "" if contents is None else contents.sha256
 
 
 def remember_images(experiment: Experiment, kept: Collection[Path]) -> None:

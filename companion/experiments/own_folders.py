@@ -12,8 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from companion.experiments.datasets import dataset_info
-from companion.experiments.image_identity import IMAGES, images_identity
+from companion.experiments.datasets import IMAGES, dataset_info, images_identity
 from companion.experiments.records import RECORD_FILE, read_record
 from companion.project import PUBLISHED, RUNS, project_root
 from lbae_lib.data.registry import FOLDER_PREFIX, dataset_slug, folder_path
@@ -43,36 +42,25 @@ def _of_folder(root: Path, dataset: str) -> str:
         path = root / RUNS / "folders.json"
         known: dict[str, Any] = read_json(path, "list of folders") if path.exists() else {}
         taken = dict(_published(base)) | known
-        place = _same_place(taken, root, where) or _same_images(taken, root, dataset)
+        identity = images_identity(dataset_info(dataset), attributes=False)
+        place = _name_among(taken, root, where, identity[IMAGES])
         if place is None:
             names = (base if number == 1 else f"{base}-{number}" for number in range(1, 10**6))
             place = next(name for name in names if name not in taken)
             if place != base:
                 _log.warning("%s: results are in %s, as %s is another folder's", where, place, base)
-        entry = {"path": dataset.removeprefix(FOLDER_PREFIX)} | images_identity(
-            dataset_info(dataset), attributes=False
-        )
+        entry = {"path": dataset.removeprefix(FOLDER_PREFIX)} | identity
         if known.get(place) != entry:
             write_json(path, known | {place: entry})
     return place
 
 
-def _same_place(taken: dict[str, Any], root: Path, where: Path) -> str | None:
-    """The name of the results of this very folder."""
-    for name, entry in taken.items():
-        if folder_path(FOLDER_PREFIX + entry["path"], root).resolve() == where.resolve():
-            return name
-    return None
-
-
-def _same_images(taken: dict[str, Any], root: Path, dataset: str) -> str | None:
-    """The name of the results of a folder with these images that is no longer where it was."""
-    identity = images_identity(dataset_info(dataset), attributes=False)[IMAGES]
-    for name, entry in taken.items():
-        gone = not folder_path(FOLDER_PREFIX + entry["path"], root).is_dir()
-        if gone and entry.get(IMAGES) == identity:
-            return name
-    return None
+def _name_among(taken: dict[str, Any], root: Path, where: Path, images: str) -> str | None:
+    """The name of this very folder's results, or else of one with these images that is gone."""
+    paths = {name: folder_path(FOLDER_PREFIX + own["path"], root) for name, own in taken.items()}
+    same = [name for name, path in paths.items() if path.resolve() == where.resolve()]
+    gone = (name for name, path in paths.items() if not path.is_dir())
+    return next(iter([*same, *(name for name in gone if taken[name].get(IMAGES) == images)]), None)
 
 
 def _published(base: str) -> Iterator[tuple[str, dict[str, str]]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +17,7 @@ from torch.func import functional_call
 from companion.experiments.profiles import Study
 from lbae_lib.latent.moments import marginal_entropy
 from lbae_lib.models.autoencoders import reconstruction_loss
+from lbae_lib.models.bottlenecks import BinaryBottleneck
 from lbae_lib.models.config import Loss, NetworkConfig
 from lbae_lib.models.encoding import to_uint8, to_unit_range
 from lbae_lib.models.networks import Decoder, EncoderTrunk
@@ -26,35 +26,10 @@ PROBE_EVERY = 5  # steps between measurements of bits and gradients
 _BATCH = 256  # images at a time where nothing is trained
 
 
-class Bottleneck(Protocol):
-    """See :class:`lbae_lib.models.bottlenecks.BinaryBottleneck`."""
-
-    inputs: int
-    outputs: int
-
-    def __call__(
-        self, numbers: Tensor, progress: float, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """What the decoder gets in a training step, (B, outputs), and an additional loss."""
-        ...
-
-    def code(self, numbers: Tensor) -> Tensor:
-        """Bits (B, N) of encoder outputs (B, inputs)."""
-        ...
-
-    def values(self, bits: Tensor) -> Tensor:
-        """What the decoder gets for bits."""
-        ...
-
-    def nearest(self, values: Tensor) -> Tensor:
-        """The bits whose values are nearest."""
-        ...
-
-
 class StudyAutoencoder(nn.Module):
     """The paper's trunk and decoder around any bottleneck."""
 
-    bottleneck: Bottleneck
+    bottleneck: BinaryBottleneck  # or a quantiser with its interface
 
     def __init__(self, config: NetworkConfig, make: Callable[[], nn.Module]) -> None:
         super().__init__()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from companion.experiments.artifacts import MODEL
-from companion.experiments.image_identity import images_identity
+from companion.experiments.datasets import images_identity
 from companion.experiments.images import Images, load_images, remember_images
 from companion.experiments.profiles import Experiment
 from companion.experiments.records import RECORD_FILE, environment, is_imported, write_record

@@ -21,7 +21,7 @@ from companion.experiments.artifacts import (
     Artifact,
     needed_artifacts,
 )
-from companion.experiments.image_identity import IMAGES, images_identity
+from companion.experiments.datasets import IMAGES, images_identity
 from companion.experiments.profiles import STUDIES, Experiment, load_experiment
 from companion.experiments.records import (
     RECORD_FILE,
