@@ -6,13 +6,11 @@ from companion.project import project_root
 from companion.site.atlas import atlas_table
 from companion.site.contents import PACKAGES, across_page
 from companion.site.findings import findings_table
-from companion.site.overview import overview_figure
 from companion.site.page_explorer import explorer_page
-from companion.site.performance import performance_tables
-from companion.site.reliability import reliability_table
+from companion.site.performance import performance_tables, reliability_table
 from companion.site.reproducibility import scope, trainings_table
 from companion.site.result_pages import badges
-from companion.site.results import find_results
+from companion.site.results import ResultSet, find_results
 from companion.site.verdict_tables import counts_table, limits_table, verdict_tables
 from lbae_lib.files import write_text
 
@@ -49,3 +47,20 @@ def reference(package: str) -> str:
         "   :members:\n   :member-order: bysource\n```\n"
         for name in modules
     )
+
+
+def overview_figure(sets: list[ResultSet]) -> str:
+    """The method in one figure, from the first data set that has it, as Markdown; else ""."""
+    name, file = "03_sampling", "overview.png"
+    for result in sets:
+        page = result.page(name)
+        if (result.file(name).with_suffix("") / file).exists():
+            return (
+                f"```{{figure}} /{page}/{file}\n"
+                ":alt: Above: an image, its bits, its reconstruction. Below: a sphere cut by a "
+                "plane, new bits, a new image.\n:width: 100%\n\n"
+                "Above, an image is encoded as bits and decoded. Below, a random hyperplane "
+                f"samples new bits, which are decoded. {result.label}, from "
+                f"[this page](/{page}).\n```\n"
+            )
+    return ""

@@ -8,17 +8,17 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from companion.experiments.artifacts import MODEL
 from companion.experiments.prior import load_codec
 from companion.experiments.profiles import Experiment, load_experiment
+from companion.experiments.records import RECORD_FILE, read_record
 from companion.experiments.trained import load_trained
-from companion.project import project_root
+from companion.project import project_root, results_in_force
 from companion.widgets.attributes_panel import AttributesPanel
 from companion.widgets.bits_panel import BitsPanel
-from companion.widgets.heartbeat import Heartbeat
 from companion.widgets.hyperplane_panel import HyperplanePanel
 from companion.widgets.interpolation_panel import InterpolationPanel
-from companion.widgets.live import in_jupyter
-from companion.widgets.models import model_name, trained_models
+from companion.widgets.live import Heartbeat, in_jupyter
 from companion.widgets.panel import Panel
 from companion.widgets.samplers_panel import SamplersPanel
 from companion.widgets.space import Space
@@ -110,3 +110,29 @@ def explorer(space: Space) -> widgets.Tab:
     tab = widgets.Tab([panel.view for panel in panels.values()], titles=list(panels))
     tab.panels = panels
     return tab
+
+
+def trained_models() -> dict[str, Experiment]:
+    """The experiments with a trained LBAE, by a name for people.
+
+    Models whose record is damaged, or whose profile no longer has them, are left out.
+    """
+    found = {}
+    for path in results_in_force(f"*/*/{MODEL.files[0].format(model='lbae*')}"):
+        try:
+            record = read_record(
+                path.with_name(RECORD_FILE), {"options.profile": str, "options.dataset.name": str}
+            )
+            options = record["options"]
+            name = options["dataset"]["name"]
+            experiment = load_experiment(options["profile"], name, path.parent.name)
+        except LbaeError:
+            continue
+        found[model_name(experiment)] = experiment
+    return found
+
+
+def model_name(experiment: Experiment) -> str:
+    """For example "Digits, 64 bits (quick)"."""
+    size = experiment.network.latent_size
+    return f"{experiment.dataset.title}, {size} bits ({experiment.profile})"

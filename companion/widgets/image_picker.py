@@ -5,23 +5,57 @@ from __future__ import annotations
 import base64
 import html
 import itertools
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import ipywidgets as widgets
 import torch
 import traitlets
 from torch import Tensor
 
-from companion.widgets.own_image import OwnImage, read_upload
 from companion.widgets.panel import Picture, button, choice, row
 from companion.widgets.pictures import png
 from companion.widgets.space import Space
+from lbae_lib.data.image_files import read_image
 from lbae_lib.errors import DataError
 
 _THUMBNAILS = 12  # at a time
 _SIDE = 44  # of a thumbnail, in CSS pixels
 _ALL = ""  # classes
 _ids = itertools.count()
+
+
+@dataclass(frozen=True, eq=False)
+class OwnImage:
+    """An uploaded image, uint8 (1, C, S, S), its latent (1, N), and what was done to it as text."""
+
+    name: str
+    applied: str
+    image: Tensor
+    bits: Tensor
+
+
+def read_upload(upload: Mapping[str, Any], space: Space) -> OwnImage:
+    """Convert an entry of ``ipywidgets.FileUpload`` as an image of a folder, and encode it.
+
+    Raises:
+        DataError: if it is no image, or too small.
+    """
+    name, applied = Path(upload["name"]).name, Counter[str]()
+    size, channels = space.test_images.shape[-1], space.test_images.shape[1]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, f"image{Path(name).suffix}")
+        file.write_bytes(upload["content"])
+        try:
+            image = read_image(file, size, channels, applied)[None]
+        except DataError as error:
+            raise DataError(str(error).replace(str(file), name)) from None
+    return OwnImage(name, ", ".join(applied), image, space.encode(image))
 
 
 class ImagePicker(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types

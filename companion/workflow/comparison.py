@@ -89,7 +89,9 @@ def compare_figures(recorded: Path, found: Path, differences: Path) -> Check:
             missing.append(name)
             continue
         size = (max(p.width for p in pictures), max(p.height for p in pictures))
-        old, new = (_on_white(picture, size) for picture in pictures)
+        old, new = (Image.new("RGB", size, "white") for _ in pictures)
+        for page, picture in zip((old, new), pictures, strict=True):
+            page.paste(picture)
         difference = ImageChops.difference(old, new)
         # Where either picture has ink: most of a plot is white in both.
         ink = ImageChops.invert(ImageChops.darker(old, new)).convert("L")
@@ -109,12 +111,6 @@ def compare_figures(recorded: Path, found: Path, differences: Path) -> Check:
     if missing:
         text += f"; only one of the runs has a readable {', '.join(missing)}"
     return Check(f"{recorded.name}, figures", text, not missing and largest <= _FIGURE_TOLERANCE)
-
-
-def _on_white(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
-    page = Image.new("RGB", size, "white")
-    page.paste(picture)
-    return page
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -7,11 +7,13 @@ import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
 import nbformat
 import papermill
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
@@ -19,13 +21,31 @@ from companion.experiments.parameters import check_values
 from companion.experiments.profiles import Experiment
 from companion.experiments.records import TABLES
 from companion.project import RUNS, project_root
-from companion.workflow.kernel import OwnKernel, socket_folder
 from companion.workflow.notebooks import GIVEN, notebook_parameters, notebook_path
 from companion.workflow.stored_once import refer_to_files
 from lbae_lib.data.registry import without_home
 from lbae_lib.errors import ConfigError, LbaeError, unknown
 from lbae_lib.files import replacing
 from lbae_lib.locks import locked
+
+# What a user has set for other programs; figures and text do not depend on it.
+_IGNORED = ("MPLBACKEND", "MATPLOTLIBRC", "PYTHONSTARTUP")
+_LONGEST_SOCKET_FOLDER = 60  # characters: the system allows 107 for a socket's path
+
+
+class OwnKernel(AsyncKernelManager):
+    """Starts a kernel of this Python: one named "python3" may belong to another."""
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        """How this Python starts a kernel."""
+        launch = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        return KernelSpec(argv=launch, display_name="Python 3", language="python")
+
+    async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
+        """Start it in an environment without the user's settings for other programs."""
+        kept = {key: value for key, value in os.environ.items() if key not in _IGNORED}
+        await super().start_kernel(env=kept | {"PYTHONUTF8": "1"}, **options)
 
 
 def run_notebook(
@@ -70,10 +90,12 @@ def _execute(
     """Run a notebook; its page replaces the one before, figures and all, if no cell fails."""
     name, target = source.stem, folder / source.name
     log = target.with_suffix(".log.ipynb")
+    # For sockets, the system's folder of temporary files, unless its name is too long for them.
+    short = "/tmp" if len(gettempdir()) > _LONGEST_SOCKET_FOLDER else None
     print(f"{title}: notebook {name} …", file=sys.stderr, flush=True)
-    with locked(folder / f".{name}") as _, TemporaryDirectory(dir=folder / f".{name}") as place:
+    with locked(folder / f".{name}"), TemporaryDirectory(dir=folder / f".{name}") as place:
         output = Path(place, name)
-        with replacing(target) as scratch, TemporaryDirectory(dir=socket_folder()) as sockets:
+        with replacing(target) as scratch, TemporaryDirectory(dir=short) as sockets:
             # Through files: two kernels that start at once can be given the same free TCP port.
             connection = {"transport": "ipc", "connection_file": f"{sockets}/kernel.json"}
             try:

@@ -52,12 +52,9 @@ def notebook_needs(notebook: Path) -> list[str]:
 
 def notebook_parameters(notebook: Path) -> dict[str, Any]:
     """The parameters of a notebook, with their defaults."""
-    cells = _content(notebook)["cells"]
-    found = [c for c in cells if "parameters" in c["metadata"].get("tags", [])]
-    tree = ast.parse("".join(found[0]["source"])) if found else ast.Module([], [])
     return {
         statement.target.id: ast.literal_eval(statement.value)
-        for statement in tree.body
+        for statement in ast.parse(_parameter_cell(notebook)).body
         if isinstance(statement, ast.AnnAssign)
         and isinstance(statement.target, ast.Name)
         and statement.value is not None
@@ -66,9 +63,7 @@ def notebook_parameters(notebook: Path) -> dict[str, Any]:
 
 def parameter_help(notebook: Path) -> list[tuple[str, str]]:
     """What `lbae notebook` lists of a notebook's own parameters: name with default, and meaning."""
-    cells = _content(notebook)["cells"]
-    found = [c for c in cells if "parameters" in c["metadata"].get("tags", [])]
-    lines = [line.partition("  # ") for c in found for line in "".join(c["source"]).splitlines()]
+    lines = [line.partition("  # ") for line in _parameter_cell(notebook).splitlines()]
     return [(name, text) for name, _, text in lines if name.partition(":")[0] not in GIVEN]
 
 
@@ -92,6 +87,13 @@ def executed_notebooks(place: str | Path) -> list[Path]:
     """
     found = results_in_force(f"{place}/[0-9]*.ipynb")
     return [path for path in found if not path.name.endswith(".log.ipynb")]
+
+
+def _parameter_cell(notebook: Path) -> str:
+    """The code of the cell with the tag "parameters"; "" without one."""
+    cells = _content(notebook)["cells"]
+    tagged = (c["source"] for c in cells if "parameters" in c["metadata"].get("tags", []))
+    return "".join(next(tagged, ""))
 
 
 def _content(notebook: Path) -> dict[str, Any]:

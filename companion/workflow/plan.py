@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from companion.experiments.artifacts import EXPLORER, LATENTS, Artifact, needed_artifacts, offers
@@ -96,13 +97,16 @@ def _plan_page(steps: dict[str, Step], experiment: Experiment, name: str) -> Non
     executed = in_force(experiment.place / f"{name}.ipynb")
     reasons = missing_run(executed) or page_reasons(executed)
     needed = needed_artifacts(experiment, notebook_needs(path))
-    again = [_plan_artifact(steps, experiment, *each, lazily=not reasons) for each in needed]
-    waits = tuple(key for keys in again for key in keys)
+
+    def plan_needed(lazily: bool) -> tuple[str, ...]:
+        again = (_plan_artifact(steps, experiment, *each, lazily) for each in needed)
+        return tuple(chain.from_iterable(again))
+
+    waits = plan_needed(lazily=not reasons)
     if not reasons and waits:
         # What it needs will be other than it was; then all that it needs has to be there.
         reasons = [f"{steps[key].title} comes first" for key in waits]
-        again = [_plan_artifact(steps, experiment, *each, lazily=False) for each in needed]
-        waits = tuple(key for keys in again for key in keys)
+        waits = plan_needed(lazily=False)
     if reasons:
         many = notebook_metadata(path).get("threads") == "many"
         key = f"{slug}/{name}"
