@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import pwd
 import signal
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,10 +15,10 @@ from typer import Argument, Option
 from typer.core import TyperCommand
 
 from companion import commands
-from companion.environment import settle_environment
 from companion.experiments.profiles import load_experiment, load_profile
 from companion.experiments.records import TABLES
 from companion.options import Data, Dataset, Device, Profile, data_root, version
+from companion.project import project_root
 from companion.site.publish import publish
 from companion.workflow.gpus import take_gpu
 from companion.workflow.listing import list_results
@@ -28,7 +30,7 @@ from companion.workflow.notebooks import (
 )
 from companion.workflow.report import report
 from companion.workflow.verify import verify
-from lbae_lib.errors import LbaeError
+from lbae_lib.errors import ConfigError, LbaeError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -140,6 +142,28 @@ def main() -> None:
     except PermissionError as error:
         typer.echo(f"lbae: {error.filename} is closed to this user ({error.strerror})", err=True)
         sys.exit(1)
+
+
+def settle_environment() -> None:
+    """Give libraries the user name and the cache folder that they fail without.
+
+    In a container the user's number often has no name, and the home folder is not writable.
+    """
+    try:
+        pwd.getpwuid(os.getuid())
+    except KeyError:
+        os.environ.setdefault("LOGNAME", f"user-{os.getuid()}")
+    home = os.environ.get("HOME") or "/"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path(home, ".cache"))
+    parents = (folder for folder in (cache, *cache.parents) if folder.exists())
+    if not os.access(next(parents), os.W_OK):
+        try:
+            own = project_root() / "build/cache"
+        except ConfigError:  # outside a project; the command says so
+            return
+        os.environ["XDG_CACHE_HOME"] = str(own)
+        os.environ.setdefault("MPLCONFIGDIR", str(own / "matplotlib"))
+        os.environ.setdefault("IPYTHONDIR", str(own / "ipython"))
 
 
 if __name__ == "__main__":

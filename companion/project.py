@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -53,6 +54,16 @@ def results_in_force(pattern: str) -> Iterator[Path]:
 def ignore_own_runs() -> None:
     """From now on, look for published results alone; for the published book."""
     _places[:] = [PUBLISHED]
+
+
+def replace_folder(new: Path, old: Path) -> None:
+    """Put a folder of results in the place of another, which may be missing."""
+    aside = new.with_name(f"{new.name}.old")
+    shutil.rmtree(aside, ignore_errors=True)
+    if old.exists():
+        old.rename(aside)
+    new.rename(old)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def is_published(path: Path) -> bool:

@@ -14,8 +14,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from companion.experiments.datasets import dataset_info
-from companion.experiments.own_folders import results_name
+from companion.experiments.datasets import dataset_info, results_name
 from companion.project import RUNS, project_root
 from lbae_lib.data.registry import FOLDER_PREFIX, DatasetInfo, dataset_slug
 from lbae_lib.errors import ConfigError, unknown

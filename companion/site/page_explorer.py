@@ -124,10 +124,13 @@ def fragment(models: Sequence[dict[str, Any]]) -> str:
         f"{first['title']}: from one test image to another along a great circle between their "
         "hyperplanes (above), and samples of random hyperplanes (below)."
     )
+    shown = ({key: value for key, value in m.items() if key != "picture"} for m in models)
+    # JSON that cannot end the element that it stands in.
+    embedded = [json.dumps(m, separators=(",", ":")).replace("<", "\\u003c") for m in shown]
     data = "".join(
         f'<script type="application/json" class="lbae-model" '
-        f'data-title="{html.escape(model["title"], quote=True)}">{_embedded(model)}</script>\n'
-        for model in models
+        f'data-title="{html.escape(model["title"], quote=True)}">{content}</script>\n'
+        for model, content in zip(models, embedded, strict=True)
     )
     return (
         f"<style>\n{(_FOLDER / 'explorer.css').read_text('utf-8')}</style>\n"
@@ -143,12 +146,6 @@ def fragment(models: Sequence[dict[str, Any]]) -> str:
 def scripts() -> str:
     """All scripts in one scope."""
     return "\n".join((_FOLDER / f"{name}.js").read_text("utf-8") for name in SCRIPTS)
-
-
-def _embedded(model: dict[str, Any]) -> str:
-    """A model as JSON that cannot end the element that it stands in."""
-    shown = {key: value for key, value in model.items() if key != "picture"}
-    return json.dumps(shown, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def standalone(models: Sequence[dict[str, Any]]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +19,7 @@ from traitlets.config import Config
 from companion.experiments.parameters import check_values
 from companion.experiments.profiles import Experiment
 from companion.experiments.records import TABLES
-from companion.project import RUNS, project_root
+from companion.project import RUNS, project_root, replace_folder
 from companion.workflow.notebooks import GIVEN, notebook_parameters, notebook_path
 from companion.workflow.stored_once import refer_to_files
 from lbae_lib.data.registry import without_home
@@ -115,7 +114,7 @@ def _execute(
                     f"The notebook up to there is {log}"
                 ) from None
             _tidy(scratch, name, output, overrides)
-            _replace_folder(output, folder / name)
+            replace_folder(output, folder / name)
         log.unlink(missing_ok=True)
     return target
 
@@ -137,15 +136,6 @@ def _shown(path: Path, root: Path) -> str:
 def _literal(path: Path) -> str:
     """A path for papermill, which takes braces for parameters."""
     return str(path).replace("{", "{{").replace("}", "}}")
-
-
-def _replace_folder(new: Path, old: Path) -> None:
-    """Put a folder in the place of another, which may be missing."""
-    aside = new.with_name("before")
-    if old.exists():
-        old.rename(aside)
-    new.rename(old)
-    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _tidy(executed: Path, name: str, output: Path, overrides: Mapping[str, Any]) -> None:
