@@ -75,7 +75,7 @@ def import_authors(
     Example: lbae import-authors mnist.zip -d mnist -p paper
     """
     target = load_experiment(profile, dataset, model)
-    from companion.experiments.import_weights import import_authors_weights
+    from companion.experiments.training import import_authors_weights
 
     typer.echo(import_authors_weights(target, path, data_root(data), experiment))
 

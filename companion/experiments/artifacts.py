@@ -1,7 +1,4 @@
-"""What `lbae` commands make of a data set: where it is kept, by which command, of what.
-
-This module imports neither torch nor numpy.
-"""
+"""What `lbae` commands make of a data set: where, by which command, of what; without torch."""
 
 from __future__ import annotations
 
@@ -20,13 +17,12 @@ class Artifact:
     """Something that an `lbae` command makes of a data set's images.
 
     Attributes:
-        task: what the command does, for progress and messages; "{model}" is the model's
-            name.
-        files: what the command leaves in the data set's folder, the artefact first;
-            "{model}" is "lbae", "vae" (the baseline) or "lbae-N" (another latent size).
+        task: what the command does, for progress and messages; "{model}" is the model's name.
+        files: what the command leaves in the data set's folder, the artefact first; "{model}" is
+            "lbae", "vae" (the baseline) or "lbae-N" (another latent size).
         made_of: artefacts it is made of, beside images.
-        version: of what the command does; raised by hand when that changes, so that what
-            was made stays valid when code is moved or reworded.
+        version: of what the command does; raised by hand when that changes, so that what was made
+            stays valid when code is moved or reworded.
     """
 
     command: str

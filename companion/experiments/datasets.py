@@ -59,13 +59,9 @@ def name_in_project(name: str) -> str:
 
 
 def images_identity(info: DatasetInfo, attributes: bool = True) -> dict[str, str]:
-    """What a record keeps of a folder of images: its identity by role; {} for other data sets.
+    """A folder's images as a record keeps them: their hash by role; {} for other data sets.
 
-    Args:
-        attributes: whether tables of attributes count.
-
-    Raises:
-        DataError: if the folder is missing, or a file may not be read.
+    Tables of ``attributes`` may count. Raises ``DataError`` if the folder cannot be read.
     """
     contents = image_contents(info)
     if contents is None:

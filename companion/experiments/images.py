@@ -89,8 +89,7 @@ def changed_images(experiment: Experiment) -> str:
 def attribute_table(dataset: Dataset, part: ImageSet) -> tuple[tuple[str, ...], Tensor]:
     """The attributes of a part's images, or else their classes: names, and bool (K, A).
 
-    Raises:
-        DataError: if the data set has neither.
+    A data set with neither raises ``DataError``.
     """
     if part.attributes is not None and dataset.attribute_names:
         return dataset.attribute_names, part.attributes.bool()

@@ -58,8 +58,7 @@ def fit_priors(experiment: Experiment, data_root: Path, device: str = "auto") ->
 def load_codec(experiment: Experiment) -> Codec:
     """The codec between latents of the experiment's model and files.
 
-    Raises:
-        CheckpointError: if model or prior are missing, or the prior is of another model.
+    It raises ``CheckpointError`` if model or prior are missing, or the prior is of another model.
     """
     model, path = (artifact.required(experiment) for artifact in (MODEL, PRIOR))
     factorised, autoregressive, about, digest = load_priors(path)

@@ -21,7 +21,7 @@ from companion.experiments.quantisers import (
     indices_of_bits,
 )
 from companion.experiments.study_training import StudyAutoencoder, Task, train_study
-from companion.png import png_bytes
+from companion.png import png_of_rows
 from lbae_lib.errors import DataError
 from lbae_lib.latent.autoregressive import fit_autoregressive
 from lbae_lib.latent.bit_models import Factorised, entropy
@@ -121,7 +121,7 @@ def run(variant: str, task: Task, images: Images, experiment: Experiment) -> dic
     found["paths"] = {key: _measured_path(model, path, scores) for key, path in paths.items()}
     if task.seed == 0:
         rows += [model.decode(path[0]) for path in paths.values()]
-        found["pictures"] = png_of_rows(torch.stack(rows))
+        found["pictures"] = base64.b64encode(png_of_rows(torch.stack(rows))).decode()
     return found
 
 
@@ -201,9 +201,3 @@ def _measured_path(model: StudyAutoencoder, path: Tensor, scores: _Scores) -> di
         "jump": float((changes.amax(1) / changes.sum(1).clamp(min=1e-9)).mean()),
         "bits_jump": float((flips.amax(1) / flips.sum(1).clamp(min=1)).mean()),
     }
-
-
-def png_of_rows(rows: Tensor) -> str:
-    """Rows of images, uint8 (R, K, C, S, S), as a PNG file in base 64."""
-    pixels = rows.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)  # (R·S, K·S, C)
-    return base64.b64encode(png_bytes(pixels.numpy())).decode()

@@ -30,24 +30,15 @@ SCORES = "05_metrics"
 TABLES = "06_tables"
 # Words of verdicts: those of companion.paper.decisions.Outcome, and one of earlier versions.
 VERDICT_WORDS = (
-    "holds",
-    "does not hold",
-    "undecided",
-    "not tested here",
-    "not applicable",
+    "holds", "does not hold", "undecided", "not tested here", "not applicable",
     "not measurable here",
-)
+)  # fmt: skip
 _DIGEST_KEY = "content_sha256"
 _KEYS = {"kind", "finished", "seconds", "options", "inputs", "results", "environment"}
 _PACKAGES = (
-    "lbae-companion",
-    "torch",
-    "torchvision",
-    "lightning-fabric",
-    "numpy",
-    "scikit-learn",
+    "lbae-companion", "torch", "torchvision", "lightning-fabric", "numpy", "scikit-learn",
     "matplotlib",
-)
+)  # fmt: skip
 
 
 def environment(device: str = "cpu") -> dict[str, Any]:
@@ -136,11 +127,8 @@ def recorded_run(kind: str, folder: Path, device: str = "cpu") -> Iterator[Calla
 def read_record(path: Path, needed: Mapping[str, type] | None = None) -> dict[str, Any]:
     """Read what :func:`write_record` wrote; options, inputs and results are objects.
 
-    Args:
-        needed: entries that it must have, with their types: {"options.profile": str}.
-
-    Raises:
-        CheckpointError: if it is missing or damaged, or lacks one of the entries.
+    ``needed`` entries have their types: {"options.profile": str}. A record that is missing or
+    damaged, or lacks one of them, raises ``CheckpointError``.
     """
     record = read_json(path, "record")
     digest = record.pop(_DIGEST_KEY, None)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from companion.experiments.artifacts import EXPLORER
 from companion.experiments.images import attribute_table
 from companion.experiments.trained import Trained
-from companion.png import png_bytes
+from companion.png import png_of_rows
 from lbae_lib.data.images import ImageSet
 from lbae_lib.errors import DataError
 from lbae_lib.files import read_json, sha256_file
@@ -102,6 +102,10 @@ def summarise(trained: Trained, profile: str, model_sha256: str) -> dict[str, An
         labels = test.labels[chosen].tolist()
         found["test_labels"] = [trained.dataset.class_names[label] for label in labels]
     noise = sampling_noise(truth, _DRAWN)
+    errors = {}
+    for key, sampler in samplers.items():
+        drawn = sampler.sample(_DRAWN, torch.Generator().manual_seed(0)).float()
+        errors[key] = moment_errors(moments(drawn), truth).pairs
     return found | {
         "format": _FORMAT,
         "version": _VERSION,
@@ -110,11 +114,11 @@ def summarise(trained: Trained, profile: str, model_sha256: str) -> dict[str, An
         "profile": profile,
         "latent_size": train.shape[1],
         "test_indices": chosen.tolist(),
-        "thumbnails": base64.b64encode(strip_png(test.images[chosen])).decode(),
+        "thumbnails": base64.b64encode(png_of_rows(test.images[chosen][None])).decode(),
         "drawn": _DRAWN,
         "noise": noise.pairs,
         "rank": {key: value for key, value in found_vectors._asdict().items() if key != "vectors"},
-        "errors": {key: _pair_error(sampler, truth) for key, sampler in samplers.items()},
+        "errors": errors,
         "tensors": tensors,
     }
 
@@ -172,16 +176,6 @@ def _expected_error(vectors: Tensor, truth: Moments) -> float:
     """RMS error of the pair moments in expectation."""
     unit = nn.functional.normalize(vectors, dim=1)
     return moment_errors(Moments(rounding_moments(unit), truth.count), truth).pairs
-
-
-def _pair_error(sampler: Sampler, truth: Moments) -> float:
-    drawn = sampler.sample(_DRAWN, torch.Generator().manual_seed(0))
-    return moment_errors(moments(drawn.float()), truth).pairs
-
-
-def strip_png(images: Tensor) -> bytes:
-    """Images (K, C, S, S), uint8, side by side as a PNG file."""
-    return png_bytes(torch.cat(list(images), dim=2).permute(1, 2, 0).numpy())
 
 
 def read_summary(path: Path, model: Path) -> dict[str, Any] | None:

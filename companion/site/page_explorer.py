@@ -22,13 +22,13 @@ import torch
 from companion.experiments.artifacts import EXPLORER, MODEL
 from companion.experiments.profiles import Experiment
 from companion.experiments.trained import load_trained
+from companion.png import png_of_rows
 from companion.project import in_force
 from companion.site.explorer_bundle import (
     SUMMARY_FILE,
     decoder_json,
     read_summary,
     stored_tensor,
-    strip_png,
     summarise,
 )
 from companion.site.results import ResultSet
@@ -113,8 +113,7 @@ def frozen_picture(model: LBAE, summary: dict[str, Any]) -> bytes:
     normals = restored_algorithm_1(latents[[0, -1]], sampler).normals
     path = interpolate_bits(sampler, normals[:1], normals[1:], _FRAMES)[0]
     samples = sampler.sample(2 * _FRAMES, torch.Generator().manual_seed(0))
-    rows = decode(model, torch.cat([path, samples])).split(_FRAMES)
-    return strip_png(torch.cat(rows, dim=2))  # a column of three images each
+    return png_of_rows(decode(model, torch.cat([path, samples])).unflatten(0, (3, _FRAMES)))
 
 
 def fragment(models: Sequence[dict[str, Any]]) -> str:

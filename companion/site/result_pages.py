@@ -26,12 +26,8 @@ def arranged(
 ) -> str:
     """A notebook's JSON as its page has it.
 
-    Args:
-        notes: MyST Markdown that stands below the title; an empty one is left out.
-        end: the page's last line.
-        dataset: its title, as MyST text; "" for a page on all data sets.
-        evidence: the id to give to the output of the last cell; "" if there are no
-            verdicts.
+    The notes, MyST Markdown, stand below the title. The data set's title is "" on a page on all
+    data sets. The output of the last cell gets ``evidence`` as its id; "" if there are no verdicts.
     """
     content = json.loads(notebook)
     first, *cells = content["cells"]

@@ -59,7 +59,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._tab: widgets.Tab | None = None
         self._head: tuple[Any, ...] = (self.heartbeat, self.model, self.message)
         super().__init__(self._head)
-        self.model.observe(lambda change: self._chosen(change["new"]), "value")
+        self.model.observe(lambda change: self._show(self._models[change["new"]]), "value")
 
     def choose(self, experiment: Experiment) -> None:
         """Choose an experiment's model; say what to do if there is none."""
@@ -73,10 +73,6 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         """Show why there is nothing to explore."""
         text = html.escape(str(problem))
         self.message.value = f"<p role='alert'><b>Nothing to explore yet:</b> {text}</p>"
-
-    def _chosen(self, name: str | None) -> None:
-        if name is not None:
-            self._show(self._models[name])
 
     def _show(self, experiment: Experiment) -> None:
         self.message.value = f"<p role='status'>Loading {html.escape(model_name(experiment))} …</p>"

@@ -43,8 +43,7 @@ class OwnImage:
 def read_upload(upload: Mapping[str, Any], space: Space) -> OwnImage:
     """Convert an entry of ``ipywidgets.FileUpload`` as an image of a folder, and encode it.
 
-    Raises:
-        DataError: if it is no image, or too small.
+    A file that is no image, or too small, raises ``DataError``.
     """
     name, applied = Path(upload["name"]).name, Counter[str]()
     size, channels = space.test_images.shape[-1], space.test_images.shape[1]
