@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -23,13 +22,6 @@ from lbae_lib.models.encoding import decode, encode
 
 # Of the exact inversion: normals are a tenth longer than after 40 sweeps, in a third of the time.
 _SWEEPS = 3
-
-
-class BitPath(NamedTuple):
-    """A path between two latents, (T, N), and the bits that the inversion gets wrong at both."""
-
-    bits: Tensor
-    wrong: tuple[int, int]
 
 
 class Space:
@@ -72,10 +64,11 @@ class Space:
         except DataError:
             return None
 
-    def path(self, ends: Tensor, steps: int, key: str = "exact") -> BitPath:
-        """A path along a great circle between two latents, (2, N); the same one at every call.
+    def path(self, ends: Tensor, steps: int, key: str = "exact") -> tuple[Tensor, tuple[int, int]]:
+        """A path (T, N) along a great circle between two latents; the same one at every call.
 
-        Inversions that need no sampler of full rank take the authors' sampler, as in the book.
+        With it come the numbers of bits that the inversion gets wrong at its ends. Inversions that
+        need no sampler of full rank take the authors' sampler, as in the book.
         """
         method, generator = INVERSIONS[key], torch.Generator().manual_seed(0)
         sampler = self.hyperplanes if method.full_rank else self.clipped
@@ -87,7 +80,7 @@ class Space:
         first, last = found.normals[:1], found.normals[1:]
         bits = interpolate_bits(sampler, first, last, steps, method.boundary)[0]
         wrong = found.wrong_bits.tolist()
-        return BitPath(bits.cpu(), (wrong[0], wrong[1]))
+        return bits.cpu(), (wrong[0], wrong[1])
 
     def nearest_training(self, bits: Tensor) -> tuple[int, int]:
         """The training image whose latent is nearest to one latent (N,), and their distance."""
