@@ -46,8 +46,7 @@ def _show_version(wanted: bool) -> None:
 
 def version(
     show: Annotated[
-        bool,
-        Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+        bool, Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """The options of ``lbae`` itself."""
@@ -59,11 +58,7 @@ def data_root(data: Path | None) -> Path:
 
 
 def dataset_names(datasets: str) -> list[str]:
-    """The data sets that an option names.
-
-    Raises:
-        ConfigError: if there is none, or a quotation mark is open.
-    """
+    """The data sets that an option names; a folder is one, whatever its name."""
     if datasets.startswith(FOLDER_PREFIX) and Path(datasets[len(FOLDER_PREFIX) :]).is_dir():
         return [name_in_project(datasets)]  # one folder, whatever its name
     try:

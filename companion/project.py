@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -16,13 +17,10 @@ _places = [RUNS, PUBLISHED]  # where results are looked for
 
 @lru_cache(maxsize=1)
 def project_root() -> Path:
-    """The folder with ``config/`` and ``notebooks/``.
+    """The folder with ``config/`` and ``notebooks/``; ``ConfigError`` if there is none.
 
     It is the working folder or the nearest one above it, or else the folder of the installed
     package; the environment variable ``LBAE_ROOT`` overrides both.
-
-    Raises:
-        ConfigError: if there is none.
     """
     override = os.environ.get("LBAE_ROOT")
     here = Path.cwd()
@@ -38,13 +36,9 @@ def project_root() -> Path:
 
 
 def in_force(path: str | Path) -> Path:
-    """A result: of the user's own run if there is one, else the published one.
+    """A result, by its path below ``runs/`` and ``results/``: the user's own, or the published one.
 
-    Args:
-        path: below ``runs/`` and ``results/``, e.g. "quick/digits/lbae/model.safetensors".
-
-    Returns:
-        Its place in ``results/`` if it is there alone, else its place in ``runs/``.
+    Without either, its place in ``runs/``.
     """
     candidates = [project_root() / place / path for place in _places]
     return next((file for file in candidates if file.exists()), candidates[0])
@@ -60,6 +54,16 @@ def results_in_force(pattern: str) -> Iterator[Path]:
 def ignore_own_runs() -> None:
     """From now on, look for published results alone; for the published book."""
     _places[:] = [PUBLISHED]
+
+
+def replace_folder(new: Path, old: Path) -> None:
+    """Put a folder of results in the place of another, which may be missing."""
+    aside = new.with_name(f"{new.name}.old")
+    shutil.rmtree(aside, ignore_errors=True)
+    if old.exists():
+        old.rename(aside)
+    new.rename(old)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def is_published(path: Path) -> bool:

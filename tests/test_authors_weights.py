@@ -14,9 +14,8 @@ from torch import nn
 from torch.nn import functional
 
 from companion.experiments.encoding import encode_experiment
-from companion.experiments.import_weights import import_authors_weights
 from companion.experiments.profiles import load_experiment
-from companion.experiments.training import train_experiment
+from companion.experiments.training import import_authors_weights, train_experiment
 from companion.workflow.execute import run_notebook
 from lbae_lib.errors import CheckpointError
 from lbae_lib.models.authors_weights import authors_names, read_authors_weights

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import PROJECT
 
-from companion.cli import STOPPED_EARLY
+from companion.commands import STOPPED_EARLY
 from lbae_lib.errors import ConfigError
 from lbae_lib.models.hardware import Hardware, choose_device, own_part, start_fabric
 

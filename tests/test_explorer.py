@@ -22,8 +22,7 @@ from companion.experiments.profiles import load_experiment
 from companion.experiments.records import write_record
 from companion.experiments.trained import Trained
 from companion.widgets.explorer import explorer, open_explorer
-from companion.widgets.heartbeat import Heartbeat
-from companion.widgets.live import live_panel
+from companion.widgets.live import Heartbeat, live_panel
 from companion.widgets.pictures import bits_png, path_svg, png
 from companion.widgets.references import REFERENCES, reference_line
 from companion.widgets.space import Space

@@ -4,8 +4,8 @@ import pytest
 from conftest import PROJECT
 from PIL import Image
 
-from companion.experiments import own_folders
-from companion.experiments.own_folders import results_name
+from companion.experiments import datasets
+from companion.experiments.datasets import results_name
 from companion.experiments.profiles import load_experiment
 from companion.experiments.records import write_record
 from lbae_lib.data.registry import dataset_slug
@@ -16,7 +16,7 @@ def project(tmp_path, as_project):
     """A project without results."""
     for part in ("config", "notebooks"):
         (tmp_path / part).symlink_to(PROJECT / part)
-    own_folders._of_folder.cache_clear()
+    datasets._of_folder.cache_clear()
     return as_project(tmp_path)
 
 
@@ -31,7 +31,7 @@ def test_two_folders_of_one_name_never_share_results(project, tmp_path):
     one, other = pictures(tmp_path / "a/pics"), pictures(tmp_path / "b/pics", 100)
     assert results_name(one) == "folder-pics"
     assert results_name(other) == "folder-pics-2"
-    own_folders._of_folder.cache_clear()  # as in another process
+    datasets._of_folder.cache_clear()  # as in another process
     assert results_name(other) == "folder-pics-2"
     assert results_name(f"{one}/../pics") == "folder-pics"
     assert load_experiment("quick", other).folder == project / "runs/quick/folder-pics-2"

@@ -36,12 +36,11 @@ from companion.analysis.score_records import ScoreRecord
 from companion.experiments.encoding import encode_experiment
 from companion.experiments.extractor import train_extractor
 from companion.experiments.images import remember_images
-from companion.experiments.import_weights import import_authors_weights
 from companion.experiments.prior import fit_priors
 from companion.experiments.profiles import load_experiment
 from companion.experiments.records import read_record, write_record
 from companion.experiments.trained import load_trained
-from companion.experiments.training import train_experiment
+from companion.experiments.training import import_authors_weights, train_experiment
 from companion.paper.decisions import Outcome, Verdict
 from companion.project import project_root
 from companion.site.atlas import atlas_table

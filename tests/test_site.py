@@ -15,10 +15,8 @@ from companion.paper.decisions import Outcome, Verdict
 from companion.site.atlas import atlas_table
 from companion.site.contents import contents
 from companion.site.findings import FINDINGS, findings_table
-from companion.site.overview import overview_figure
-from companion.site.performance import BENCHMARKS, performance_tables
-from companion.site.reliability import reliability_table
-from companion.site.reproducibility import scope, trainings_table
+from companion.site.generated import overview_figure, scope, trainings_table
+from companion.site.performance import BENCHMARKS, performance_tables, reliability_table
 from companion.site.result_pages import arranged, badges, links, stale_note
 from companion.site.results import find_results
 from companion.site.verdict_tables import counts_table, page_verdicts, verdict_tables

@@ -1,6 +1,5 @@
 """Studies: quantisers, pairs of trainings, resuming, intervals, and the pictures that are kept."""
 
-import base64
 import dataclasses
 import io
 import json
@@ -14,9 +13,10 @@ from companion.analysis import studies
 from companion.analysis.paired import Interval
 from companion.experiments.bottleneck_study import LABELS
 from companion.experiments.profiles import Study
-from companion.experiments.quantiser_study import _MAKE, _code_use, png_of_rows
+from companion.experiments.quantiser_study import _MAKE, _code_use
 from companion.experiments.quantisers import bits_of_indices, indices_of_bits
 from companion.experiments.study_training import Task, train_study
+from companion.png import png_of_rows
 from lbae_lib.bits import check_bits
 from lbae_lib.errors import ConfigError
 from lbae_lib.models.bottlenecks import BinaryBottleneck
@@ -109,7 +109,7 @@ def test_tokens_must_divide_the_latent():
 
 
 def test_pictures_are_kept_without_loss(images):
-    file = base64.b64decode(png_of_rows(images[:6].unflatten(0, (2, 3))))
+    file = png_of_rows(images[:6].unflatten(0, (2, 3)))
     pixels = torch.from_numpy(np.array(Image.open(io.BytesIO(file))))
     assert torch.equal(pixels[32:, 32:64], images[4, 0])
 

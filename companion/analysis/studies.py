@@ -18,7 +18,7 @@ import torch
 from companion.analysis import seed_study
 from companion.experiments import bottleneck_study, quantiser_study
 from companion.experiments.artifacts import BOTTLENECKS, QUANTISERS, SEEDS, Artifact
-from companion.experiments.image_identity import images_identity
+from companion.experiments.datasets import images_identity
 from companion.experiments.images import Images, load_images
 from companion.experiments.profiles import STUDIES, Experiment, Study
 from companion.experiments.records import recorded_run

@@ -1,7 +1,4 @@
-"""What `lbae` commands make of a data set: where it is kept, by which command, of what.
-
-This module imports neither torch nor numpy.
-"""
+"""What `lbae` commands make of a data set: where, by which command, of what; without torch."""
 
 from __future__ import annotations
 
@@ -20,7 +17,6 @@ class Artifact:
     """Something that an `lbae` command makes of a data set's images.
 
     Attributes:
-        command: the one that makes it.
         task: what the command does, for progress and messages; "{model}" is the model's name.
         files: what the command leaves in the data set's folder, the artefact first; "{model}" is
             "lbae", "vae" (the baseline) or "lbae-N" (another latent size).
@@ -32,7 +28,7 @@ class Artifact:
     command: str
     task: str
     files: tuple[str, ...]
-    made_of: tuple[Artifact, ...]
+    made_of: tuple[Artifact, ...] = ()
     version: int = 1
 
     def target(self, experiment: Experiment, model: str | None = None) -> Path:
@@ -57,11 +53,7 @@ class Artifact:
         return self.path(experiment, model).parent / RECORD_FILE
 
     def required(self, experiment: Experiment) -> Path:
-        """The artefact's file.
-
-        Raises:
-            CheckpointError: if it is missing; names the command.
-        """
+        """The artefact's file; ``CheckpointError`` names the command if it is missing."""
         path = self.path(experiment)
         if not path.exists():
             command = self.command_line(experiment)
@@ -79,55 +71,34 @@ class Artifact:
 
 
 MODEL = Artifact(
-    command="train",
-    task="training the {model}",
-    files=("{model}/model.safetensors", "{model}/record.json"),
-    made_of=(),
+    "train", "training the {model}", ("{model}/model.safetensors", "{model}/record.json")
 )
 LATENTS = Artifact(
-    command="encode",
-    task="encoding with the {model}",
-    files=("{model}/latents.safetensors",),
-    made_of=(MODEL,),
+    "encode", "encoding with the {model}", ("{model}/latents.safetensors",), made_of=(MODEL,)
 )
 EXTRACTOR = Artifact(
-    command="extractor",
-    task="training the feature extractor",
-    files=("extractor/model.safetensors", "extractor/record.json"),
-    made_of=(),
-)
+    "extractor", "training the feature extractor",
+    ("extractor/model.safetensors", "extractor/record.json"),
+)  # fmt: skip
 PRIOR = Artifact(
-    command="prior",
-    task="fitting the prior",
-    files=("prior/model.safetensors", "prior/record.json"),
+    "prior", "fitting the prior", ("prior/model.safetensors", "prior/record.json"),
     made_of=(LATENTS,),
-)
-
+)  # fmt: skip
 EXPLORER = Artifact(
-    command="explorer",
-    task="summarising the latents for the explorer in the book",
-    files=("explorer.json",),
+    "explorer", "summarising the latents for the explorer in the book", ("explorer.json",),
     made_of=(LATENTS,),
-)
+)  # fmt: skip
 BOTTLENECKS = Artifact(
-    command="study bottlenecks",
-    task="training with each bottleneck",
-    files=("bottlenecks/record.json",),
-    made_of=(),
+    "study bottlenecks", "training with each bottleneck", ("bottlenecks/record.json",)
 )
 QUANTISERS = Artifact(
-    command="study quantisers",
-    task="training with each quantiser",
-    files=("quantisers/record.json",),
+    "study quantisers", "training with each quantiser", ("quantisers/record.json",),
     made_of=(EXTRACTOR,),
-)
+)  # fmt: skip
 SEEDS = Artifact(
-    command="study seeds",
-    task="training the LBAE and the VAE with several seeds",
-    files=("seeds/record.json",),
+    "study seeds", "training the LBAE and the VAE with several seeds", ("seeds/record.json",),
     made_of=(EXTRACTOR,),
-)
-
+)  # fmt: skip
 # Inputs in the record of a page -> the artefact, and of which model.
 ROLES = {
     "model": (MODEL, "lbae"),

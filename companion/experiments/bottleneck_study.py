@@ -20,12 +20,7 @@ LABELS: Mapping[str, str] = {key: kind.label for key, kind in KINDS.items()} | {
 
 
 def run(variant: str, task: Task, images: Images, experiment: Experiment) -> dict[str, Any]:
-    """Train a variant.
-
-    Returns:
-        Its curves, see :func:`companion.experiments.study_training.train_study`, and its mean loss
-        on test images.
-    """
+    """Train a variant; its curves, see :func:`train_study`, and its mean loss on test images."""
     slow = variant == "slow"
     if slow:
         task = dataclasses.replace(task, rate=SLOW)

@@ -33,17 +33,10 @@ def compress_images(
     device: str = "auto",
     force: bool = False,
 ) -> tuple[int, int]:
-    """Encode image files into one ``.lbae`` file, written whole or not at all.
+    """Encode image files into one ``.lbae`` file: its bytes, and the number of images.
 
-    An earlier ``.lbae`` file is replaced, an image or an input never, and any other file if
-    ``force`` is set.
-
-    Returns:
-        Bytes of the file, and number of images.
-
-    Raises:
-        LbaeError: if coder or device are unknown, an image cannot be read, model or prior are
-            missing, or the output may not be replaced.
+    It is written whole or not at all. An earlier ``.lbae`` file is replaced, an image or an input
+    never, and any other file if ``force`` is set.
     """
     if output.suffix.lower() in IMAGE_SUFFIXES:
         raise WriteError(
@@ -69,17 +62,10 @@ def compress_images(
 def decompress_images(
     experiment: Experiment, file: Path, folder: Path, device: str = "auto", force: bool = False
 ) -> int:
-    """Decode an ``.lbae`` file to PNG files 000001.png, 000002.png, …
+    """Decode an ``.lbae`` file to PNG files 000001.png, 000002.png, …; the number of images.
 
     PNG files that an earlier call wrote are replaced, the file itself never, and other files of
     these names if ``force`` is set.
-
-    Returns:
-        Number of images.
-
-    Raises:
-        LbaeError: if the file is missing, damaged, or of another model or another prior, or images
-            may not be replaced.
     """
     device = choose_device(device)
     if not file.is_file():

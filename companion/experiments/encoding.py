@@ -26,11 +26,6 @@ def encode_experiment(experiment: Experiment, data_root: Path, device: str = "au
 
     The file holds packed bits by split for an LBAE, "SPLIT.mean" and "SPLIT.log_variance" for a
     VAE.
-
-    Raises:
-        CheckpointError: if there is no model.
-        ConfigError: if the machine has no such device.
-        WriteError: if another run is using the model's folder.
     """
     with locked(experiment.model_folder):
         return _encode(experiment, data_root, choose_device(device))
@@ -39,12 +34,8 @@ def encode_experiment(experiment: Experiment, data_root: Path, device: str = "au
 def ensure_latents(experiment: Experiment, data_root: Path, device: str = "auto") -> Path:
     """The file of latents; encode first where there is none of this model and these images.
 
-    Latents are not published: a clone has models alone. Another process that is encoding is
-    waited for.
-
-    Raises:
-        CheckpointError: if there is no model, or it was trained on other images of this folder.
-        ConfigError: if the machine has no such device.
+    Latents are not published: a clone has models alone. Another process that is encoding is waited
+    for.
     """
     if not _current(experiment, data_root):
         changes = changed_images(experiment)

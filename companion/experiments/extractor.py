@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from companion.experiments.artifacts import EXTRACTOR
-from companion.experiments.image_identity import images_identity
+from companion.experiments.datasets import images_identity
 from companion.experiments.images import load_images
 from companion.experiments.profiles import Experiment
 from companion.experiments.records import recorded_run
@@ -26,18 +26,10 @@ from lbae_lib.models.hardware import choose_device
 
 
 def train_extractor(experiment: Experiment, data_root: Path, device: str = "auto") -> Path:
-    """Train the feature extractor on the training split, and write its record.
+    """Train the feature extractor on the training split, and write its record; returns its file.
 
     It learns classes, or else attributes. Images without either, or all of one class, are rotated
     by quarter turns, and it learns the rotation. A few images are repeated until they are a batch.
-
-    Returns:
-        Its file.
-
-    Raises:
-        LbaeError: if the images cannot be loaded.
-        ConfigError: if the machine has no such device.
-        WriteError: if another run is using the extractor's folder.
     """
     device = choose_device(device)
     path = EXTRACTOR.target(experiment)
@@ -45,7 +37,8 @@ def train_extractor(experiment: Experiment, data_root: Path, device: str = "auto
         images = load_images(experiment, data_root)
         learns = extractor_labels(images.splits["train"])
         tasks = {name: extractor_task(part, learns) for name, part in images.splits.items()}
-        inputs, labels = (_at_least(BATCH_SIZE, given) for given in tasks["train"])
+        times = max(1, -(-BATCH_SIZE // len(tasks["train"][0])))
+        inputs, labels = (torch.cat([given] * times) for given in tasks["train"])
         epochs = experiment.entry.extractor_epochs
         model = train_classifier(inputs, labels, epochs=epochs, device=device).cpu()
         slug = experiment.folder.name
@@ -82,12 +75,7 @@ def extractor_labels(train: ImageSet) -> str:
 
 
 def extractor_task(part: ImageSet, learns: str) -> tuple[Tensor, Tensor]:
-    """Images and labels for the in-domain feature extractor.
-
-    Args:
-        part: of the images.
-        learns: from :func:`extractor_labels` of the training images.
-    """
+    """Images and labels, of the kind that :func:`extractor_labels` gives for training images."""
     if learns == "classes" and part.labels is not None:
         return part.images, part.labels
     if learns == "attributes" and part.attributes is not None:
@@ -95,16 +83,7 @@ def extractor_task(part: ImageSet, learns: str) -> tuple[Tensor, Tensor]:
     return rotations(part.images)
 
 
-def _at_least(count: int, given: Tensor) -> Tensor:
-    """Images or labels, repeated until there are ``count``."""
-    return torch.cat([given] * max(1, -(-count // len(given))))
-
-
 def load_extractor(experiment: Experiment) -> ClassifierFeatures:
-    """The trained feature extractor.
-
-    Raises:
-        CheckpointError: if it is missing or damaged.
-    """
+    """The trained feature extractor."""
     model, about = load_classifier(EXTRACTOR.required(experiment))
     return ClassifierFeatures(model, about["dataset"])

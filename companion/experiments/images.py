@@ -10,8 +10,7 @@ from pathlib import Path
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from companion.experiments.datasets import load_dataset
-from companion.experiments.image_identity import image_contents
+from companion.experiments.datasets import image_contents, load_dataset
 from companion.experiments.profiles import Experiment
 from lbae_lib.data.images import Dataset, ImageSet
 from lbae_lib.data.registry import FOLDER_PREFIX, DatasetInfo
@@ -24,12 +23,7 @@ IMAGES_FILE = "images.json"  # beside a model of a folder's images: which files 
 
 @dataclass(frozen=True)
 class Images:
-    """A data set as an experiment splits it.
-
-    Attributes:
-        dataset: the data set.
-        splits: its images by split: "train", "validation" and "test".
-    """
+    """A data set as an experiment splits it, into "train", "validation" and "test"."""
 
     dataset: Dataset
     splits: Mapping[str, ImageSet]
@@ -41,13 +35,11 @@ class Images:
 
 
 def load_images(experiment: Experiment, data_root: Path) -> Images:
-    """The experiment's images; from memory if they were loaded before and no file has changed.
-
-    Raises:
-        DataError: if images are missing, damaged or too few.
-    """
+    """The experiment's images; from memory if they were loaded before and no file has changed."""
     info = experiment.dataset
-    return _load(info, experiment.entry.validation_images, data_root, _folder_state(info))
+    contents = image_contents(info)
+    state = "" if contents is None else contents.sha256  # of images and tables in a folder
+    return _load(info, experiment.entry.validation_images, data_root, state)
 
 
 @lru_cache(maxsize=1)
@@ -60,21 +52,10 @@ def _load(info: DatasetInfo, validation: int, data_root: Path, _state: str) -> I
     return Images(dataset, dict(zip(SPLITS, parts, strict=True)))
 
 
-def _folder_state(info: DatasetInfo) -> str:
-    """Changes with the images and tables in a folder."""
-    contents = image_contents(info)
-    return "" if contents is None else contents.sha256
-
-
 def remember_images(experiment: Experiment, kept: Collection[Path]) -> None:
     """Keep in a model's folder which files its images are; refuse others for the same model.
 
-    Args:
-        experiment: whose model is trained.
-        kept: the model, its checkpoint: while one of them exists, the images must not change.
-
-    Raises:
-        CheckpointError: if they did; says how.
+    ``kept`` are the model and its checkpoint: while one of them exists, the images must not change.
     """
     contents = image_contents(experiment.dataset)
     if contents is None:
@@ -106,13 +87,9 @@ def changed_images(experiment: Experiment) -> str:
 
 
 def attribute_table(dataset: Dataset, part: ImageSet) -> tuple[tuple[str, ...], Tensor]:
-    """The attributes of the images of a part, or else their classes as attributes.
+    """The attributes of a part's images, or else their classes: names, and bool (K, A).
 
-    Returns:
-        The names, and bool (K, A).
-
-    Raises:
-        DataError: if the data set has neither.
+    A data set with neither raises ``DataError``.
     """
     if part.attributes is not None and dataset.attribute_names:
         return dataset.attribute_names, part.attributes.bool()

@@ -43,12 +43,7 @@ class Parameters(BaseModel):
 
 
 def check_values(notebook: str, values: Mapping[str, Any]) -> None:
-    """Raise ``ConfigError`` unless every parameter is of its type and within its bounds.
-
-    Args:
-        notebook: name, for the message.
-        values: by parameter.
-    """
+    """Raise ``ConfigError`` unless every parameter is of its type and within its bounds."""
     try:
         Parameters.model_validate(dict(values))
     except ValidationError as error:
@@ -67,12 +62,8 @@ def check_values(notebook: str, values: Mapping[str, Any]) -> None:
 def check_given(notebook: str, cells: list[str], known: Mapping[str, Any]) -> None:
     """Raise ``ConfigError`` if papermill was given a parameter that the notebook does not have.
 
-    Papermill itself runs such a notebook with the default, after a warning.
-
-    Args:
-        notebook: name, for the message.
-        cells: the code that was run before.
-        known: the notebook's parameters.
+    Papermill itself runs such a notebook with the default, after a warning. ``cells`` is the code
+    that was run before.
     """
     for cell in cells:
         if cell.startswith("# Parameters\n"):  # papermill's

@@ -19,16 +19,7 @@ from lbae_lib.models.hardware import choose_device
 
 
 def fit_priors(experiment: Experiment, data_root: Path, device: str = "auto") -> Path:
-    """Fit the distributions of the training latents, and write their record.
-
-    Returns:
-        Their file.
-
-    Raises:
-        CheckpointError: as :func:`companion.experiments.trained.load_trained`.
-        ConfigError: if the machine has no such device.
-        WriteError: if another run is using the prior's folder.
-    """
+    """Fit the distributions of the training latents, and write their record; returns their file."""
     device = choose_device(device)
     path = PRIOR.target(experiment)
     with recorded_run("prior", path.parent, device) as write:
@@ -40,10 +31,7 @@ def fit_priors(experiment: Experiment, data_root: Path, device: str = "auto") ->
         # The validation latents stay: the fitted model's whole numbers are on the processor.
         fitted = fit_autoregressive(bits["train"].to(device), bits["validation"])
         save_priors(path, factorised, fitted.model, {"model_sha256": model})
-        priors: dict[str, BitModel] = {
-            "factorised": factorised,
-            "autoregressive": fitted.model,
-        }
+        priors: dict[str, BitModel] = {"factorised": factorised, "autoregressive": fitted.model}
         write(
             options={
                 "version": PRIOR.version,
@@ -70,8 +58,7 @@ def fit_priors(experiment: Experiment, data_root: Path, device: str = "auto") ->
 def load_codec(experiment: Experiment) -> Codec:
     """The codec between latents of the experiment's model and files.
 
-    Raises:
-        CheckpointError: if model or prior are missing, or the prior is of another model.
+    It raises ``CheckpointError`` if model or prior are missing, or the prior is of another model.
     """
     model, path = (artifact.required(experiment) for artifact in (MODEL, PRIOR))
     factorised, autoregressive, about, digest = load_priors(path)

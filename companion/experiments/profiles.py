@@ -1,7 +1,6 @@
 """Experiments: what is trained on which images, and how; read from ``config/<profile>.yaml``.
 
-This module imports neither torch nor numpy, so that the command line and the workflow start
-quickly.
+Quick to import: neither torch nor numpy.
 """
 
 from __future__ import annotations
@@ -15,8 +14,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from companion.experiments.datasets import dataset_info
-from companion.experiments.own_folders import results_name
+from companion.experiments.datasets import dataset_info, results_name
 from companion.project import RUNS, project_root
 from lbae_lib.data.registry import FOLDER_PREFIX, DatasetInfo, dataset_slug
 from lbae_lib.errors import ConfigError, unknown
@@ -168,16 +166,7 @@ class Profile(_Keys):
 
 @dataclass(frozen=True)
 class Experiment:
-    """One data set in one profile.
-
-    Attributes:
-        profile: name of the profile.
-        dataset: the data set.
-        network: the autoencoder's shape.
-        training: its schedule.
-        entry: what else the profile says of the data set.
-        model: "lbae", "vae", or "lbae-N" for an LBAE of one of the other latent sizes.
-    """
+    """One data set in one profile; ``model`` is "lbae", "vae" or "lbae-N" (another latent size)."""
 
     profile: str
     dataset: DatasetInfo
@@ -218,12 +207,7 @@ def profile_names() -> list[str]:
 
 
 def load_profile(name: str) -> Profile:
-    """Read ``config/<name>.yaml``.
-
-    Raises:
-        ConfigError: if there is no such profile, a key is unknown, or a value is of the wrong type
-            or out of bounds.
-    """
+    """Read ``config/<name>.yaml``; a ``ConfigError`` names an unknown key or a wrong value."""
     if name not in profile_names():
         raise ConfigError(unknown("profile", name, profile_names()))
     file = project_root() / f"config/{name}.yaml"
@@ -260,17 +244,13 @@ def _first_mistake(error: ValidationError, file: str) -> str:
 
 
 def load_experiment(profile: str, dataset: str, model: str = "lbae") -> Experiment:
-    """The experiment of a data set in a profile.
+    """The experiment of a data set in a profile; ``ConfigError`` if one is unknown.
 
     Args:
-        profile: name of a file in ``config/``, without its suffix.
         dataset: a registered name or "folder:PATH"; a folder's entry is its own (for "folder:My
             Cats", ``folder-my-cats``) or the one that folders share, ``folder``.
-        model: "lbae"; "vae" where the data set's entry has one, whose options replace the LBAE's;
-            or "lbae-N" where the entry has N among its ``latent_sizes``.
-
-    Raises:
-        ConfigError: if profile, data set or a key is unknown, or a value is out of bounds.
+        model: "lbae"; "vae" where the entry has one, whose options replace the LBAE's; or "lbae-N"
+            where the entry has N among its ``latent_sizes``.
     """
     entries = load_profile(profile).datasets
     own = dataset.startswith(FOLDER_PREFIX)

@@ -21,7 +21,7 @@ from companion.experiments.quantisers import (
     indices_of_bits,
 )
 from companion.experiments.study_training import StudyAutoencoder, Task, train_study
-from companion.png import png_bytes
+from companion.png import png_of_rows
 from lbae_lib.errors import DataError
 from lbae_lib.latent.autoregressive import fit_autoregressive
 from lbae_lib.latent.bit_models import Factorised, entropy
@@ -47,6 +47,7 @@ LABELS: Mapping[str, str] = {
     "bsq": "BSQ",
     "vq_supplement": f"VQ-VAE, {SUPPLEMENT_BITS:,} bits (Appendix B)",
 }
+Distance = Callable[[Tensor], float]
 _MAKE: Mapping[str, Callable[[int, int], nn.Module]] = {
     "lbae": lambda size, _token: BinaryBottleneck("tanh", size),
     "vq": VectorQuantiser,
@@ -55,25 +56,6 @@ _MAKE: Mapping[str, Callable[[int, int], nn.Module]] = {
     "bsq": partial(LookupFreeQuantiser, spherical=True),
     "vq_supplement": lambda _size, _token: VectorQuantiser(SUPPLEMENT_BITS, SUPPLEMENT_TOKEN),
 }
-
-
-class _Scores:
-    """Fréchet distances to test images in the in-domain classifier's features."""
-
-    def __init__(self, extractor: FeatureExtractor, images: Tensor) -> None:
-        if len(images) < 2:
-            raise DataError(
-                f"the study of quantisers needs two test images, and there are {len(images)}: add "
-                "images to the test set"
-            )
-        self._extractor = extractor
-        self._reference = self._statistics(images)
-
-    def distance(self, images: Tensor) -> float:
-        return frechet_distance(self._statistics(images), self._reference)
-
-    def _statistics(self, images: Tensor) -> Statistics:
-        return feature_statistics(extract(self._extractor, images), "images")
 
 
 def run(variant: str, task: Task, images: Images, experiment: Experiment) -> dict[str, Any]:
@@ -98,7 +80,8 @@ def run(variant: str, task: Task, images: Images, experiment: Experiment) -> dic
     bits = {name: model.encode(part) for name, part in parts.items()}
     extractor = load_extractor(experiment)
     extractor.model.to(task.device)
-    scores, generator = _Scores(extractor, test), torch.Generator().manual_seed(task.seed)
+    distance = _distances(extractor, test)
+    generator = torch.Generator().manual_seed(task.seed)
     decoded = model.decode(bits["test"])
     uniform = torch.randint(2, bits["test"].shape, generator=generator) * 2.0 - 1
     found: dict[str, Any] = {
@@ -106,23 +89,38 @@ def run(variant: str, task: Task, images: Images, experiment: Experiment) -> dic
         "bits": bits["test"].shape[1],
         "test_loss": float(model.losses(test, task.loss).mean()),
         "error": float((decoded.double() - test.double()).square().mean()),
-        "distance": scores.distance(decoded),
+        "distance": distance(decoded),
         **_code_use(bits["train"], token),
-        "uniform_distance": scores.distance(model.decode(uniform)),
+        "uniform_distance": distance(model.decode(uniform)),
         **dict.fromkeys(
             ("independent_bits", "prior_bits", "hyperplane_distance", "prior_distance")
         ),
     }
     rows = [test[:SHOWN], decoded[:SHOWN]]
     if variant != "vq_supplement":
-        drawn = _under_prior(model, bits, scores, generator, found)
+        drawn = _under_prior(model, bits, distance, generator, found)
         rows.append(drawn[:SHOWN])
     paths = _paths(model, variant, bits, generator)
-    found["paths"] = {key: _measured_path(model, path, scores) for key, path in paths.items()}
+    found["paths"] = {key: _measured_path(model, path, distance) for key, path in paths.items()}
     if task.seed == 0:
         rows += [model.decode(path[0]) for path in paths.values()]
-        found["pictures"] = png_of_rows(torch.stack(rows))
+        found["pictures"] = base64.b64encode(png_of_rows(torch.stack(rows))).decode()
     return found
+
+
+def _distances(extractor: FeatureExtractor, images: Tensor) -> Distance:
+    """The Fréchet distance of other images to these, in the in-domain classifier's features."""
+    if len(images) < 2:
+        raise DataError(
+            f"the study of quantisers needs two test images, and there are {len(images)}: add "
+            "images to the test set"
+        )
+
+    def statistics(given: Tensor) -> Statistics:
+        return feature_statistics(extract(extractor, given), "images")
+
+    reference = statistics(images)
+    return lambda given: frechet_distance(statistics(given), reference)
 
 
 def _code_use(bits: Tensor, token: int) -> dict[str, float]:
@@ -136,7 +134,7 @@ def _code_use(bits: Tensor, token: int) -> dict[str, float]:
 def _under_prior(
     model: StudyAutoencoder,
     bits: Mapping[str, Tensor],
-    scores: _Scores,
+    distance: Distance,
     generator: torch.Generator,
     found: dict[str, Any],
 ) -> Tensor:
@@ -147,10 +145,10 @@ def _under_prior(
     count, truth = len(bits["test"]), moments(bits["train"])
     drawn = model.decode(fitted.sample(count, generator))
     rounded = model.decode(hyperplane_sampler(truth)[0].sample(count, generator))
-    found["hyperplane_distance"] = scores.distance(rounded)
+    found["hyperplane_distance"] = distance(rounded)
     found["independent_bits"] = entropy(Factorised.fit(truth), bits["test"])
     found["prior_bits"] = entropy(fitted, bits["test"])
-    found["prior_distance"] = scores.distance(drawn)
+    found["prior_distance"] = distance(drawn)
     return drawn
 
 
@@ -185,7 +183,7 @@ def path_count(images: int) -> int:
     return min(-(-images // (STEPS - 2)), images // 2)
 
 
-def _measured_path(model: StudyAutoencoder, path: Tensor, scores: _Scores) -> dict[str, float]:
+def _measured_path(model: StudyAutoencoder, path: Tensor, distance: Distance) -> dict[str, float]:
     """How a path goes.
 
     Returns:
@@ -197,13 +195,7 @@ def _measured_path(model: StudyAutoencoder, path: Tensor, scores: _Scores) -> di
     changes = decoded.double().flatten(2).diff(dim=1).norm(dim=2)  # (P, STEPS-1)
     flips = (path.diff(dim=1) != 0).double().sum(2)
     return {
-        "distance": scores.distance(decoded[:, 1:-1].flatten(0, 1)),
+        "distance": distance(decoded[:, 1:-1].flatten(0, 1)),
         "jump": float((changes.amax(1) / changes.sum(1).clamp(min=1e-9)).mean()),
         "bits_jump": float((flips.amax(1) / flips.sum(1).clamp(min=1)).mean()),
     }
-
-
-def png_of_rows(rows: Tensor) -> str:
-    """Rows of images, uint8 (R, K, C, S, S), as a PNG file in base 64."""
-    pixels = rows.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)  # (R·S, K·S, C)
-    return base64.b64encode(png_bytes(pixels.numpy())).decode()

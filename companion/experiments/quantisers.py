@@ -21,12 +21,7 @@ TEMPERATURE = 1.0
 
 
 def indices_of_bits(bits: Tensor, token: int) -> Tensor:
-    """Indices of tokens: (K, T·k) in {-1, +1} to int64 (K, T) in [0, 2^k).
-
-    Args:
-        bits: latents.
-        token: k.
-    """
+    """Indices of tokens of k bits: (K, T·k) in {-1, +1} to int64 (K, T) in [0, 2^k)."""
     weights = 2 ** torch.arange(token - 1, -1, -1, device=bits.device)
     return ((bits > 0).long().unflatten(1, (-1, token)) * weights).sum(2)
 
@@ -38,12 +33,7 @@ def bits_of_indices(indices: Tensor, token: int) -> Tensor:
 
 
 class _Tokens(nn.Module):
-    """T tokens of k bits.
-
-    Attributes:
-        inputs: numbers that the encoder gives for an image.
-        outputs: numbers that the decoder gets.
-    """
+    """T tokens of k bits: ``inputs`` numbers of the encoder, ``outputs`` for the decoder."""
 
     inputs: int
     outputs: int
@@ -61,9 +51,8 @@ class _Tokens(nn.Module):
 class VectorQuantiser(_Tokens):
     """VQ-VAE: the nearest of 2^k codewords, which are running means of the encoder's outputs.
 
-    References:
-        A. van den Oord et al. (2017), *Neural discrete representation learning*; dead codewords
-        are replaced as by Zeghidour et al. (2021).
+    A. van den Oord et al. (2017), *Neural discrete representation learning*; dead codewords are
+    replaced as by Zeghidour et al. (2021).
     """
 
     def __init__(self, latent_size: int, token: int) -> None:
@@ -101,8 +90,7 @@ class VectorQuantiser(_Tokens):
 class FiniteScalarQuantiser(_Tokens):
     """FSQ: each of N/2 numbers is bounded by tanh and rounded to four levels.
 
-    Reference:
-        F. Mentzer et al. (2024), *Finite scalar quantization: VQ-VAE made simple*.
+    F. Mentzer et al. (2024), *Finite scalar quantization: VQ-VAE made simple*.
     """
 
     def __init__(self, latent_size: int, token: int) -> None:
@@ -138,15 +126,11 @@ class FiniteScalarQuantiser(_Tokens):
 class LookupFreeQuantiser(_Tokens):
     """LFQ and BSQ: signs, with a loss that makes each latent certain and all latents diverse.
 
-    Args:
-        latent_size: N.
-        token: k; the entropies are those of tokens.
-        spherical: whether each token is first projected to the sphere (BSQ).
+    The entropies are those of tokens. BSQ first projects each token to the sphere.
 
-    References:
-        L. Yu et al. (2024), *Language model beats diffusion: tokenizer is key to visual
-        generation* (LFQ); Y. Zhao et al. (2024), *Image and video tokenization with binary
-        spherical quantization* (BSQ).
+    L. Yu et al. (2024), *Language model beats diffusion: tokenizer is key to visual generation*
+    (LFQ); Y. Zhao et al. (2024), *Image and video tokenization with binary spherical quantization*
+    (BSQ).
     """
 
     def __init__(self, latent_size: int, token: int, spherical: bool = False) -> None:

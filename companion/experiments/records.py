@@ -30,34 +30,22 @@ SCORES = "05_metrics"
 TABLES = "06_tables"
 # Words of verdicts: those of companion.paper.decisions.Outcome, and one of earlier versions.
 VERDICT_WORDS = (
-    "holds",
-    "does not hold",
-    "undecided",
-    "not tested here",
-    "not applicable",
+    "holds", "does not hold", "undecided", "not tested here", "not applicable",
     "not measurable here",
-)
+)  # fmt: skip
 _DIGEST_KEY = "content_sha256"
 _KEYS = {"kind", "finished", "seconds", "options", "inputs", "results", "environment"}
 _PACKAGES = (
-    "lbae-companion",
-    "torch",
-    "torchvision",
-    "lightning-fabric",
-    "numpy",
-    "scikit-learn",
+    "lbae-companion", "torch", "torchvision", "lightning-fabric", "numpy", "scikit-learn",
     "matplotlib",
-)
+)  # fmt: skip
 
 
 def environment(device: str = "cpu") -> dict[str, Any]:
-    """Commit, versions and machine, as kept in every record.
+    """Commit, versions and machine, as kept in every record; a GPU is recorded by its model.
 
     The machine is described by what changes results (processor family, threads, device), never by
     its name or its folders.
-
-    Args:
-        device: PyTorch's name of the device that computes; a GPU is recorded by its model.
     """
     import torch
 
@@ -100,12 +88,9 @@ def write_record(
     """Write a record, whole or not at all, with a SHA-256 that :func:`read_record` checks.
 
     Args:
-        path: the JSON file.
         kind: what was run, e.g. "train" or "02_latent_distribution".
-        options: every option of the run, seeds included.
         inputs: SHA-256 by role.
         results: what was found; JSON values only.
-        seconds: wall time.
         made_in: :func:`environment` at the start of the run; by default, as it is now.
     """
     content = {
@@ -123,18 +108,9 @@ def write_record(
 
 @contextmanager
 def recorded_run(kind: str, folder: Path, device: str = "cpu") -> Iterator[Callable[..., None]]:
-    """Lock a folder for a run that leaves its record there.
+    """Lock a folder for a run; yields what writes its record, of options, inputs and results.
 
-    Args:
-        kind: see :func:`write_record`.
-        folder: the run's.
-        device: see :func:`environment`, which is taken at the start.
-
-    Yields:
-        A function that writes the record, of ``options``, ``inputs`` and ``results``.
-
-    Raises:
-        WriteError: if another run is using the folder.
+    The environment is that of the start.
     """
     started, made_in = time.monotonic(), environment(device)
 
@@ -151,12 +127,8 @@ def recorded_run(kind: str, folder: Path, device: str = "cpu") -> Iterator[Calla
 def read_record(path: Path, needed: Mapping[str, type] | None = None) -> dict[str, Any]:
     """Read what :func:`write_record` wrote; options, inputs and results are objects.
 
-    Args:
-        path: the JSON file.
-        needed: entries that it must have, with their types: {"options.profile": str}.
-
-    Raises:
-        CheckpointError: if it is missing or damaged, or lacks one of the entries.
+    ``needed`` entries have their types: {"options.profile": str}. A record that is missing or
+    damaged, or lacks one of them, raises ``CheckpointError``.
     """
     record = read_json(path, "record")
     digest = record.pop(_DIGEST_KEY, None)
@@ -188,11 +160,7 @@ def read_record(path: Path, needed: Mapping[str, type] | None = None) -> dict[st
 
 
 def is_imported(folder: Path) -> bool:
-    """Whether a model's weights were imported, by the record in its folder.
-
-    Raises:
-        CheckpointError: if the record is damaged.
-    """
+    """Whether a model's weights were imported, by the record in its folder."""
     path = folder / RECORD_FILE
     return path.exists() and read_record(path).get("kind") == IMPORTED
 

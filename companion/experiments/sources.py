@@ -1,7 +1,6 @@
 """The library files that a module or notebook depends on, read from its imports.
 
-The workflow re-runs a step when one of these files changes, and a page is out of date when the code
-behind it has changed.
+The workflow runs a step again, and a page is out of date, when the code behind it has changed.
 """
 
 from __future__ import annotations
@@ -27,14 +26,7 @@ _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def module_sources(*modules: str) -> list[Path]:
-    """Files of the library that these modules import, directly or not, themselves included.
-
-    Args:
-        *modules: e.g. "lbae_lib.models.training".
-
-    Raises:
-        ValueError: if a module is not of this library.
-    """
+    """Files of the library that these modules import, directly or not, themselves included."""
     for module in modules:
         if _file(module) is None:
             raise ValueError(f"no module {module!r} in {' or '.join(_PACKAGES)}")

@@ -8,8 +8,8 @@ two bottlenecks with one seed can be compared as a pair.
 from __future__ import annotations
 
 import dataclasses
+from collections import defaultdict
 from collections.abc import Callable
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -18,43 +18,20 @@ from torch.func import functional_call
 from companion.experiments.profiles import Study
 from lbae_lib.latent.moments import marginal_entropy
 from lbae_lib.models.autoencoders import reconstruction_loss
+from lbae_lib.models.bottlenecks import BinaryBottleneck
 from lbae_lib.models.config import Loss, NetworkConfig
 from lbae_lib.models.encoding import to_uint8, to_unit_range
 from lbae_lib.models.networks import Decoder, EncoderTrunk
 
 PROBE_EVERY = 5  # steps between measurements of bits and gradients
+PROBED = ("flips", "gradient", "incoming_gradient")
 _BATCH = 256  # images at a time where nothing is trained
-
-
-class Bottleneck(Protocol):
-    """See :class:`lbae_lib.models.bottlenecks.BinaryBottleneck`."""
-
-    inputs: int
-    outputs: int
-
-    def __call__(
-        self, numbers: Tensor, progress: float, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """What the decoder gets in a training step, (B, outputs), and an additional loss."""
-        ...
-
-    def code(self, numbers: Tensor) -> Tensor:
-        """Bits (B, N) of encoder outputs (B, inputs)."""
-        ...
-
-    def values(self, bits: Tensor) -> Tensor:
-        """What the decoder gets for bits."""
-        ...
-
-    def nearest(self, values: Tensor) -> Tensor:
-        """The bits whose values are nearest."""
-        ...
 
 
 class StudyAutoencoder(nn.Module):
     """The paper's trunk and decoder around any bottleneck."""
 
-    bottleneck: Bottleneck
+    bottleneck: BinaryBottleneck  # or a quantiser with its interface
 
     def __init__(self, config: NetworkConfig, make: Callable[[], nn.Module]) -> None:
         super().__init__()
@@ -98,15 +75,8 @@ class StudyAutoencoder(nn.Module):
 class Task:
     """What one model of a study is trained on, and how.
 
-    Attributes:
-        network: shape of trunk and decoder.
-        study: the schedule.
-        loss: of the reconstruction.
-        train: uint8 images.
-        validation: uint8 images.
-        seed: of weights, order of images, and noise.
-        device: that computes.
-        rate: factor of the learning rate.
+    The images are uint8; the seed is that of weights, order of images, and noise; ``rate`` is a
+    factor of the schedule's learning rate.
     """
 
     network: NetworkConfig
@@ -119,45 +89,19 @@ class Task:
     rate: float = 1.0
 
 
-class _Epoch:
-    """Sums over the steps of one epoch."""
-
-    def __init__(self) -> None:
-        self.images = self.probes = 0
-        self.loss = self.flips = self.gradient = self.incoming = 0.0
-        self.positive: Tensor | int = 0
-
-    def curves(self, validation: Tensor) -> dict[str, float]:
-        mean = 2 * torch.as_tensor(self.positive).double() / self.images - 1
-        return {
-            "train_loss": self.loss / self.images,
-            "validation_loss": float(validation.mean()),
-            "constant_bits": float((mean.abs() == 1).double().mean()),
-            "entropy": float(marginal_entropy(mean).mean()),
-            "flips": self.flips / self.probes,
-            "gradient": self.gradient / self.probes,
-            "incoming_gradient": self.incoming / self.probes,
-        }
-
-
 def train_study(
     task: Task, make: Callable[[], nn.Module]
 ) -> tuple[StudyAutoencoder, dict[str, list[float]]]:
-    """Train one model.
+    """Train one model: it, in eval mode, and its curves by epoch.
+
+    The curves are train_loss and validation_loss per image; constant_bits, entropy (in bits) and
+    flips, shares of the bits; gradient, which reaches the encoder, and incoming_gradient, which
+    leaves the decoder.
 
     The bits of an epoch are those that the weights of each step give to its images. A bit is
     constant if it is the same for all images of the epoch. Every fifth step measures the share of
     bits of its images that the step flips, and the norm of the gradient of an image's loss before
     and behind the bottleneck.
-
-    Args:
-        task: data and schedule.
-        make: makes the bottleneck.
-
-    Returns:
-        The model in eval mode, and by epoch: train_loss and validation_loss per image;
-        constant_bits, entropy (in bits) and flips, shares of the bits; gradient, which reaches the
-        encoder, and incoming_gradient, which leaves the decoder.
     """
     with torch.random.fork_rng():  # gives the global generator back
         torch.manual_seed(task.seed)
@@ -179,7 +123,8 @@ def _train(task: Task, model: StudyAutoencoder) -> dict[str, list[float]]:
     for epoch in range(study.epochs):
         order = torch.Generator().manual_seed(task.seed * 1_000_003 + epoch)
         shuffled = torch.randperm(len(images), generator=order).to(task.device)
-        sums = _Epoch()
+        sums: dict[str, float] = defaultdict(float)
+        positive: Tensor | int = 0
         model.train()
         for step in range(steps):
             done = epoch * steps + step
@@ -188,9 +133,20 @@ def _train(task: Task, model: StudyAutoencoder) -> dict[str, list[float]]:
             batch = to_unit_range(images[shuffled[step * size :][:size]])
             # Each epoch has a probe, however few its steps.
             probe = done % PROBE_EVERY == 0 or (step == 0 and steps < PROBE_EVERY)
-            _step(task, model, optimizer, batch, done / total, noise, sums, probe)
+            measured, code = _step(task, model, optimizer, batch, done / total, noise, probe)
+            positive = positive + (code > 0).sum(0).cpu()
+            for name, value in measured.items():
+                sums[name] += value
         model.eval()
-        for name, value in sums.curves(model.losses(task.validation, task.loss)).items():
+        mean = 2 * torch.as_tensor(positive).double() / sums["images"] - 1
+        found = {
+            "train_loss": sums["loss"] / sums["images"],
+            "validation_loss": float(model.losses(task.validation, task.loss).mean()),
+            "constant_bits": float((mean.abs() == 1).double().mean()),
+            "entropy": float(marginal_entropy(mean).mean()),
+            **{name: sums[name] / sums["probes"] for name in PROBED},
+        }
+        for name, value in found.items():
             curves.setdefault(name, []).append(value)
     return curves
 
@@ -202,9 +158,9 @@ def _step(
     batch: Tensor,
     progress: float,
     noise: torch.Generator,
-    sums: _Epoch,
     probe: bool,
-) -> None:
+) -> tuple[dict[str, float], Tensor]:
+    """One step of the optimizer: what is summed over the steps of an epoch, and the bits."""
     numbers = model(batch)
     values, additional = model.bottleneck(numbers, progress, noise)
     losses = reconstruction_loss(model.decoder.logits(values), batch, task.loss)
@@ -217,17 +173,15 @@ def _step(
     optimizer.step()
     with torch.no_grad():
         code = model.bottleneck.code(numbers)
-        sums.images += len(batch)
-        sums.loss += float(losses.sum())
-        sums.positive = sums.positive + (code > 0).sum(0).cpu()
+        measured = {"images": len(batch), "loss": float(losses.sum())}
         if probe:
             # With buffers of its own: the running statistics of the model are not touched.
             state = {name: b.clone() for name, b in model.trunk.named_buffers()}
             again = model.head(functional_call(model.trunk, state, (batch,)))
-            sums.probes += 1
-            sums.flips += float((model.bottleneck.code(again) != code).double().mean())
-            sums.gradient += _norm(numbers.grad) * len(batch)
-            sums.incoming += _norm(values.grad) * len(batch)
+            flips = float((model.bottleneck.code(again) != code).double().mean())
+            norms = (_norm(part.grad) * len(batch) for part in (numbers, values))
+            measured |= {"probes": 1, **dict(zip(PROBED, (flips, *norms), strict=True))}
+    return measured, code
 
 
 def _norm(gradient: Tensor | None) -> float:

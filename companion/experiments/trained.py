@@ -22,14 +22,7 @@ from lbae_lib.models.model_files import load_model, load_vae
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained LBAE with its images and latents.
-
-    Attributes:
-        model: in eval mode.
-        images: by split.
-        packed: latents by split, uint8 (K, ceil(N/8)).
-        dataset: the data set of the images.
-    """
+    """A trained LBAE in eval mode, its images, and its latents packed as uint8 (K, ceil(N/8))."""
 
     model: LBAE
     images: Mapping[str, ImageSet]
@@ -52,14 +45,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Baseline:
-    """A trained VAE with its images and posteriors.
-
-    Attributes:
-        model: in eval mode.
-        images: by split.
-        means: posterior means, float32 (K, N), by split.
-        log_variances: posterior log-variances, float32 (K, N), by split.
-    """
+    """A trained VAE in eval mode with its images, and its posteriors, float32 (K, N), by split."""
 
     model: VAE
     images: Mapping[str, ImageSet]
@@ -79,9 +65,6 @@ def load_trained(experiment: Experiment, data_root: Path, device: str = "cpu") -
     """The experiment's LBAE on a device, with its images and latents.
 
     Latents that are missing, or of another model or of other images, are encoded first.
-
-    Raises:
-        CheckpointError: if there is no model.
     """
     packed, images = _load_latents(experiment, data_root, device)
     model, _ = load_model(MODEL.path(experiment), device)
@@ -89,11 +72,7 @@ def load_trained(experiment: Experiment, data_root: Path, device: str = "cpu") -
 
 
 def load_baseline(experiment: Experiment, data_root: Path, device: str = "cpu") -> Baseline:
-    """The VAE of an experiment (of ``load_experiment(profile, dataset, "vae")``) on a device.
-
-    Raises:
-        CheckpointError: as :func:`load_trained`.
-    """
+    """The VAE of an experiment (of ``load_experiment(profile, dataset, "vae")``) on a device."""
     latents, images = _load_latents(experiment, data_root, device)
     model, _ = load_vae(MODEL.path(experiment), device)
     means, log_variances = (

@@ -1,4 +1,4 @@
-"""Training an experiment's model, with a record."""
+"""An experiment's model, trained or imported, with a record."""
 
 from __future__ import annotations
 
@@ -7,17 +7,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from companion.experiments.artifacts import MODEL
-from companion.experiments.image_identity import images_identity
+from companion.experiments.datasets import images_identity
 from companion.experiments.images import Images, load_images, remember_images
 from companion.experiments.profiles import Experiment
-from companion.experiments.records import RECORD_FILE, environment, is_imported, write_record
+from companion.experiments.records import (
+    IMPORTED,
+    RECORD_FILE,
+    environment,
+    is_imported,
+    recorded_run,
+    write_record,
+)
 from lbae_lib.errors import CheckpointError
 from lbae_lib.files import sha256_file
-from lbae_lib.models.autoencoders import LBAE, VAE
+from lbae_lib.models.authors_weights import read_authors_weights
+from lbae_lib.models.autoencoders import LBAE, VAE, build_model
 from lbae_lib.models.config import Loss
 from lbae_lib.models.encoding import reconstruction_losses
 from lbae_lib.models.hardware import ONE_DEVICE, Hardware, choose_device
-from lbae_lib.models.model_files import load_autoencoder
+from lbae_lib.models.model_files import load_autoencoder, save_model
 from lbae_lib.models.training_state import CHECKPOINT_FILE
 
 if TYPE_CHECKING:
@@ -34,9 +42,6 @@ def train_experiment(
     """Train the experiment's model; once finished, score it on all splits and write the record.
 
     On several devices the first process does the scoring.
-
-    Raises:
-        LbaeError: see :func:`lbae_lib.models.training.train` and ``load_dataset``.
     """
     from lbae_lib.models.training import train  # Lightning takes seconds to import
 
@@ -77,6 +82,49 @@ def train_experiment(
             made_in=made_in,
         )
     return result
+
+
+def import_authors_weights(
+    experiment: Experiment, path: Path, data_root: Path, member: str | None = None
+) -> Path:
+    """Take the authors' published weights as an experiment's model, and write its record.
+
+    Args:
+        path: a ``last.cp``, its folder, or an archive of such folders.
+        member: the folder of an archive that has several.
+    """
+    folder, target = experiment.model_folder, MODEL.target(experiment)
+    with recorded_run(IMPORTED, folder) as write:
+        if target.exists() or (folder / CHECKPOINT_FILE).exists():
+            raise CheckpointError(
+                f"{folder} already holds a model or a run: remove it, or choose another profile"
+            )
+        found = read_authors_weights(path, member)
+        if found.network != experiment.network:
+            own, theirs = (dataclasses.asdict(n) for n in (experiment.network, found.network))
+            differ = [f"{k} {theirs[k]} where it has {own[k]}" for k in own if own[k] != theirs[k]]
+            raise CheckpointError(
+                f"{found.origin} does not fit {experiment.dataset.name} in "
+                f"config/{experiment.profile}.yaml: {', '.join(differ)}"
+            )
+        model = build_model(found.network)
+        model.load_state_dict(found.state)
+        model.eval().requires_grad_(False)
+        images = load_images(experiment, data_root)
+        scores = model_scores(model, images, experiment.training.loss)
+        about = {"imported": found.origin, "epoch": found.epoch}
+        save_model(target, found.state, found.network, about, halve=False)
+        write(
+            options=experiment.options() | {"origin": found.origin},
+            inputs=images.hashes,
+            results={
+                "imported": found.origin,
+                "epochs": found.epoch,
+                **scores,
+                "model_sha256": sha256_file(target),
+            },
+        )
+    return target
 
 
 def model_scores(model: LBAE | VAE, images: Images, loss: Loss) -> dict[str, Any]:

@@ -17,9 +17,9 @@ from torch import Tensor
 
 from companion.analysis.training_seeds import TrainingSeeds
 from companion.experiments.artifacts import EXTRACTOR, MODEL, ROLES, SEEDS
+from companion.experiments.datasets import images_identity
 from companion.experiments.encoding import ensure_latents
 from companion.experiments.extractor import load_extractor
-from companion.experiments.image_identity import images_identity
 from companion.experiments.prior import load_codec
 from companion.experiments.profiles import Experiment, load_experiment
 from companion.experiments.records import is_imported, read_record

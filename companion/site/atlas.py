@@ -14,9 +14,7 @@ from companion.site.results import ResultSet, cell, markdown_table
 def atlas_table(sets: list[ResultSet], across: str | None) -> str:
     """Figures, tables, algorithms, equations and claims, with their pages, as Markdown.
 
-    Args:
-        sets: the data sets' pages.
-        across: the page on all data sets, which has all tables, if there is one.
+    ``across`` is the page on all data sets, which has all tables, if there is one.
     """
     items = [
         (item.name, item.shows, cell(item.how), _links(item.page, sets, across))

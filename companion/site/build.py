@@ -29,20 +29,10 @@ _JUPYTER_BOOK = (
 
 
 def build_book(profile: str, single: bool = False) -> Path:
-    """Build the book from every result there is: the user's own runs, else published ones.
+    """Build the book from every result there is, the user's own or published; returns its index.
 
     Results of the profile ``smoke`` mean nothing. They are left out unless the book is built for
-    that profile.
-
-    Args:
-        profile: that the book is built for.
-        single: build one page, to print or to search, beside the book of many pages.
-
-    Returns:
-        The index page.
-
-    Raises:
-        LbaeError: if there is no result, a notebook holds an error, or Sphinx warns.
+    that profile. ``single`` builds one page, to print or to search, beside the book of many pages.
     """
     root = project_root()
     sets = find_results(profile)

@@ -27,12 +27,7 @@ def across_page(profile: str) -> str | None:
 
 
 def contents(sets: list[ResultSet], across: str | None) -> dict[str, object]:
-    """The table of contents, as jupyter-book reads it.
-
-    Args:
-        sets: the data sets' pages.
-        across: the page on all data sets, if there is one; without its suffix.
-    """
+    """The table of contents, as jupyter-book reads it."""
     packages = [f"book/api/{package}" for package in PACKAGES]
     parts = [("The companion", _files(*_FRONT, *([across] if across else [])))]
     parts += [(result.title, _pages(result)) for result in sets]

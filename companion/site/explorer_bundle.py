@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from companion.experiments.artifacts import EXPLORER
 from companion.experiments.images import attribute_table
 from companion.experiments.trained import Trained
-from companion.png import png_bytes
+from companion.png import png_of_rows
 from lbae_lib.data.images import ImageSet
 from lbae_lib.errors import DataError
 from lbae_lib.files import read_json, sha256_file
@@ -67,13 +67,7 @@ def decoder_json(model: LBAE) -> dict[str, Any]:
 
 
 def summarise(trained: Trained, profile: str, model_sha256: str) -> dict[str, Any]:
-    """What the page needs of a model's latents, as JSON.
-
-    Args:
-        trained: the model with its images and latents.
-        profile: that it was trained in.
-        model_sha256: of the model's file.
-    """
+    """What the page needs of a model's latents, as JSON."""
     train, test = trained.bits("train"), trained.images["test"]
     truth = moments(train)
     chosen = choose_images(test)
@@ -108,6 +102,10 @@ def summarise(trained: Trained, profile: str, model_sha256: str) -> dict[str, An
         labels = test.labels[chosen].tolist()
         found["test_labels"] = [trained.dataset.class_names[label] for label in labels]
     noise = sampling_noise(truth, _DRAWN)
+    errors = {}
+    for key, sampler in samplers.items():
+        drawn = sampler.sample(_DRAWN, torch.Generator().manual_seed(0)).float()
+        errors[key] = moment_errors(moments(drawn), truth).pairs
     return found | {
         "format": _FORMAT,
         "version": _VERSION,
@@ -116,11 +114,11 @@ def summarise(trained: Trained, profile: str, model_sha256: str) -> dict[str, An
         "profile": profile,
         "latent_size": train.shape[1],
         "test_indices": chosen.tolist(),
-        "thumbnails": base64.b64encode(strip_png(test.images[chosen])).decode(),
+        "thumbnails": base64.b64encode(png_of_rows(test.images[chosen][None])).decode(),
         "drawn": _DRAWN,
         "noise": noise.pairs,
         "rank": {key: value for key, value in found_vectors._asdict().items() if key != "vectors"},
-        "errors": {key: _pair_error(sampler, truth) for key, sampler in samplers.items()},
+        "errors": errors,
         "tensors": tensors,
     }
 
@@ -134,13 +132,9 @@ def choose_images(test: ImageSet) -> Tensor:
 
 
 class Vectors(NamedTuple):
-    """V for the page, and what its rank costs.
+    """V for the page, float64 (N+1, R) with values of half precision, and what its rank costs.
 
-    Attributes:
-        vectors: float64 (N+1, R), with values of half precision.
-        error: RMS error of the pair moments in expectation.
-        full_rank: number of columns before some were left out.
-        full_error: RMS error of the pair moments with all columns.
+    The errors are RMS errors of the pair moments in expectation, with V and with all columns.
     """
 
     vectors: Tensor
@@ -154,10 +148,6 @@ def sufficient_rank(truth: Moments, latents: Tensor) -> Vectors:
 
     It suffices if the moments are nearly as good as those of all columns, and restored Algorithm 1
     still finds a hyperplane for each of the given latents that has one at all.
-
-    Args:
-        truth: moments of the training latents.
-        latents: (K, N) in {-1, +1}.
     """
     every = factor(repair(gram_matrix(truth.matrix), "nearest").matrix)
     most = every.shape[1]
@@ -188,22 +178,8 @@ def _expected_error(vectors: Tensor, truth: Moments) -> float:
     return moment_errors(Moments(rounding_moments(unit), truth.count), truth).pairs
 
 
-def _pair_error(sampler: Sampler, truth: Moments) -> float:
-    drawn = sampler.sample(_DRAWN, torch.Generator().manual_seed(0))
-    return moment_errors(moments(drawn.float()), truth).pairs
-
-
-def strip_png(images: Tensor) -> bytes:
-    """Images (K, C, S, S), uint8, side by side as a PNG file."""
-    return png_bytes(torch.cat(list(images), dim=2).permute(1, 2, 0).numpy())
-
-
 def read_summary(path: Path, model: Path) -> dict[str, Any] | None:
-    """A stored summary, if there is one and it is of this model's file.
-
-    Raises:
-        CheckpointError: if the file cannot be read.
-    """
+    """A stored summary, if there is one and it is of this model's file."""
     if not path.exists():
         return None
     found = read_json(path, "summary of latents")

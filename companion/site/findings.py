@@ -16,14 +16,10 @@ Results = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Finding:
-    """A claim of the paper and the sentence that answers it.
+    """A claim of the paper, in a few words, and the sentence that answers it.
 
-    Attributes:
-        claim: of the paper, in a few words.
-        key: of the claim in ``claims.yaml``.
-        page: the notebook whose record has the numbers.
-        sentence: from the record's results, and the number of bits if it is known; raises
-            ``KeyError`` if the results lack a number.
+    The sentence is made from the results of a page's record, and the number of bits if it is known;
+    it raises ``KeyError`` if the results lack a number. ``key`` is that of ``claims.yaml``.
     """
 
     claim: str

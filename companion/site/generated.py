@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from companion.paper.claims import all_claims
+from companion.paper.coverage import coverage
 from companion.project import project_root
 from companion.site.atlas import atlas_table
 from companion.site.contents import PACKAGES, across_page
 from companion.site.findings import findings_table
-from companion.site.overview import overview_figure
 from companion.site.page_explorer import explorer_page
-from companion.site.performance import performance_tables
-from companion.site.reliability import reliability_table
-from companion.site.reproducibility import scope, trainings_table
+from companion.site.performance import performance_tables, reliability_table
 from companion.site.result_pages import badges
-from companion.site.results import find_results
+from companion.site.results import ResultSet, find_results, markdown_table, paper_dataset
 from companion.site.verdict_tables import counts_table, limits_table, verdict_tables
+from lbae_lib.data.registry import PAPER_DATASETS
 from lbae_lib.files import write_text
 
 
 def write_generated(
     profile: str, stale: dict[str, list[str]], repository: str, branch: str
 ) -> None:
-    """Write what the book's pages include to ``build/generated/``.
-
-    Args:
-        profile: that the book is built for.
-        stale: why pages are out of date, by document.
-        repository: "owner/name" on GitHub, or "".
-        branch: of the repository.
-    """
+    """Write what the book's pages include to ``build/generated/``."""
     sets = find_results(profile)
     generated = {
         "atlas": atlas_table(sets, across_page(profile)),
@@ -49,14 +44,70 @@ def write_generated(
 
 
 def reference(package: str) -> str:
-    """The source of a package's reference for Sphinx: one section per module, in Markdown.
-
-    Args:
-        package: a folder of ``lbae_lib``.
-    """
+    """The source of a package's reference for Sphinx: one section per module, in Markdown."""
     modules = sorted(p.stem for p in (project_root() / "lbae_lib" / package).glob("[a-z]*.py"))
     return "\n".join(
         f"## {name}\n\n```{{eval-rst}}\n.. automodule:: lbae_lib.{package}.{name}\n"
         "   :members:\n   :member-order: bysource\n```\n"
         for name in modules
     )
+
+
+def overview_figure(sets: list[ResultSet]) -> str:
+    """The method in one figure, from the first data set that has it, as Markdown; else ""."""
+    name, file = "03_sampling", "overview.png"
+    for result in sets:
+        page = result.page(name)
+        if (result.file(name).with_suffix("") / file).exists():
+            return (
+                f"```{{figure}} /{page}/{file}\n"
+                ":alt: Above: an image, its bits, its reconstruction. Below: a sphere cut by a "
+                "plane, new bits, a new image.\n:width: 100%\n\n"
+                "Above, an image is encoded as bits and decoded. Below, a random hyperplane "
+                f"samples new bits, which are decoded. {result.label}, from "
+                f"[this page](/{page}).\n```\n"
+            )
+    return ""
+
+
+def scope(sets: list[ResultSet]) -> str:
+    """What was tested on which data, as a sentence in Markdown."""
+    own = {paper_dataset(result.place) for result in sets} - {None}
+    return (
+        f"The book lists {len(all_claims())} claims, and {len(coverage())} figures, tables, "
+        "algorithms and equations of the paper and its supplement. It has results of "
+        f"{', '.join(result.label for result in sets) or 'no data set yet'}. They cover "
+        f"{len(own)} of the paper's {len(PAPER_DATASETS)} data sets.\n"
+    )
+
+
+def trainings_table(sets: list[ResultSet]) -> str:
+    """How each model was trained, from its record, as Markdown."""
+    rows = [_row(result, record) for result in sets if (record := result.training())]
+    header = ("data", "training images", "epochs", "bits", "seed", "time", "device", "commit")
+    return markdown_table(header, rows) if rows else "No model was trained yet.\n"
+
+
+def _row(result: ResultSet, record: dict[str, Any]) -> tuple[str, ...]:
+    found, options = record["results"], record["options"]
+    bits, made = str(options["network"]["latent_size"]), record["environment"]
+    commit = (made["commit"]["hash"] or "–")[:7]
+    if "imported" in found:  # weights that were published by others
+        return result.label, "–", "imported weights", bits, "–", "–", "–", commit
+    device = made.get("device") or found["device"]
+    return (
+        result.label,
+        f"{found['images']['train']:,}",
+        str(found["epochs"]),
+        bits,
+        str(options["training"]["seed"]),
+        _time(record["seconds"]),
+        f"{made['threads']} CPU threads" if device == "cpu" else device,
+        commit,
+    )
+
+
+def _time(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

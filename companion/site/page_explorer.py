@@ -22,13 +22,13 @@ import torch
 from companion.experiments.artifacts import EXPLORER, MODEL
 from companion.experiments.profiles import Experiment
 from companion.experiments.trained import load_trained
+from companion.png import png_of_rows
 from companion.project import in_force
 from companion.site.explorer_bundle import (
     SUMMARY_FILE,
     decoder_json,
     read_summary,
     stored_tensor,
-    strip_png,
     summarise,
 )
 from companion.site.results import ResultSet
@@ -78,11 +78,7 @@ def explorer_page(sets: Sequence[ResultSet]) -> str:
 
 
 def _page_model(result: ResultSet) -> dict[str, Any] | None:
-    """A data set's model for the page, if it has one.
-
-    Raises:
-        LbaeError: if its latents are not known.
-    """
+    """A data set's model for the page, if any; ``LbaeError`` if its latents are not known."""
     path = in_force(result.place / MODEL.files[0].format(model="lbae"))
     if not path.exists():
         return None
@@ -93,11 +89,7 @@ def _page_model(result: ResultSet) -> dict[str, Any] | None:
 
 
 def write_summary(experiment: Experiment, root: Path, device: str = "auto") -> Path:
-    """Write what the page needs of a model's latents; returns the file.
-
-    Raises:
-        LbaeError: if there is no model, or no images.
-    """
+    """Write what the page needs of a model's latents; returns the file."""
     path = EXPLORER.target(experiment)
     with locked(experiment.folder / "explorer"):
         digest = sha256_file(MODEL.required(experiment))  # before it is read
@@ -121,8 +113,7 @@ def frozen_picture(model: LBAE, summary: dict[str, Any]) -> bytes:
     normals = restored_algorithm_1(latents[[0, -1]], sampler).normals
     path = interpolate_bits(sampler, normals[:1], normals[1:], _FRAMES)[0]
     samples = sampler.sample(2 * _FRAMES, torch.Generator().manual_seed(0))
-    rows = decode(model, torch.cat([path, samples])).split(_FRAMES)
-    return strip_png(torch.cat(rows, dim=2))  # a column of three images each
+    return png_of_rows(decode(model, torch.cat([path, samples])).unflatten(0, (3, _FRAMES)))
 
 
 def fragment(models: Sequence[dict[str, Any]]) -> str:
@@ -132,10 +123,13 @@ def fragment(models: Sequence[dict[str, Any]]) -> str:
         f"{first['title']}: from one test image to another along a great circle between their "
         "hyperplanes (above), and samples of random hyperplanes (below)."
     )
+    shown = ({key: value for key, value in m.items() if key != "picture"} for m in models)
+    # JSON that cannot end the element that it stands in.
+    embedded = [json.dumps(m, separators=(",", ":")).replace("<", "\\u003c") for m in shown]
     data = "".join(
         f'<script type="application/json" class="lbae-model" '
-        f'data-title="{html.escape(model["title"], quote=True)}">{_embedded(model)}</script>\n'
-        for model in models
+        f'data-title="{html.escape(model["title"], quote=True)}">{content}</script>\n'
+        for model, content in zip(models, embedded, strict=True)
     )
     return (
         f"<style>\n{(_FOLDER / 'explorer.css').read_text('utf-8')}</style>\n"
@@ -151,12 +145,6 @@ def fragment(models: Sequence[dict[str, Any]]) -> str:
 def scripts() -> str:
     """All scripts in one scope."""
     return "\n".join((_FOLDER / f"{name}.js").read_text("utf-8") for name in SCRIPTS)
-
-
-def _embedded(model: dict[str, Any]) -> str:
-    """A model as JSON that cannot end the element that it stands in."""
-    shown = {key: value for key, value in model.items() if key != "picture"}
-    return json.dumps(shown, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def standalone(models: Sequence[dict[str, Any]]) -> str:

@@ -1,12 +1,12 @@
-"""What the benchmarks measured."""
+"""What the benchmarks measured, and what the tests of reliability did to the companion."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from companion.project import project_root, results_in_force
-from companion.site.results import markdown_table
+from companion.project import in_force, project_root, results_in_force
+from companion.site.results import cell, markdown_table
+from lbae_lib.files import read_json
 
 # Scripts in ``benchmarks/``, which write records of one shape; see ``benchmarks/machine.py``.
 BENCHMARKS = {
@@ -32,7 +32,7 @@ def performance_tables() -> str:
 
 
 def _part(path: Path, name: str) -> str:
-    found = json.loads(path.read_text(encoding="utf-8"))
+    found = read_json(path, "record")
     parts = [f"### {found['machine']}"]
     if "header" not in found:
         return f"{parts[0]}\n\nMeasured by an earlier version: run `python benchmarks/{name}.py`."
@@ -52,3 +52,19 @@ def _shown(value: str | float) -> str:
     if isinstance(value, str):
         return value
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+
+
+def reliability_table() -> str:
+    """Each kind of damage and its outcomes, as Markdown."""
+    path = in_force("reliability/outcomes.json")
+    if not path.exists():
+        return "Not tried yet.\n"
+    rows = []
+    for row in read_json(path, "record")["rows"]:
+        outcomes = row["happened"]
+        happened = "; ".join(
+            text if len(outcomes) == 1 else f"{number:,} {text}"
+            for text, number in outcomes.items()
+        )
+        rows.append((row["part"], cell(row["what"]), f"{row['tries']:,}", happened))
+    return markdown_table(("what was done", "to what", "times", "what happened"), rows)

@@ -15,7 +15,14 @@ from companion.experiments.artifacts import EXPLORER, EXTRACTOR, MODEL, PRIOR, R
 from companion.experiments.profiles import STUDIES, Experiment, load_experiment
 from companion.experiments.records import RECORD_FILE, TABLES, read_record
 from companion.options import Datasets, Profile, dataset_names
-from companion.project import PUBLISHED, RUNS, in_force, project_root, results_in_force
+from companion.project import (
+    PUBLISHED,
+    RUNS,
+    in_force,
+    project_root,
+    replace_folder,
+    results_in_force,
+)
 from companion.site.contents import write_published_contents
 from companion.workflow.notebooks import executed_notebooks
 from companion.workflow.plan import BOOK, make_plan
@@ -60,7 +67,12 @@ def publish(
             _replace(root / PUBLISHED / experiment.place, files)
             for file in files.values():
                 sizes[file.suffix] += file.stat().st_size
-        _copy_page(in_force(Path(profile, f"{TABLES}.ipynb")))
+        page = in_force(Path(profile, f"{TABLES}.ipynb"))  # across data sets
+        if page.exists():
+            target = root / PUBLISHED / profile
+            _replace(target / TABLES, {Path(f.name): f for f in page.with_suffix("").iterdir()})
+            if page.parent != target:
+                shutil.copyfile(page, target / page.name)
         for name in _RECORDS:
             if (root / RUNS / name).exists():
                 shutil.copytree(root / RUNS / name, root / PUBLISHED / name, dirs_exist_ok=True)
@@ -115,26 +127,9 @@ def _files(experiment: Experiment) -> Iterator[tuple[Path, Path]]:
 
 def _replace(target: Path, files: dict[Path, Path]) -> None:
     """Put a data set's files in the place of those that were published."""
-    scratch, aside = (
-        target.with_name(f".{target.name}.new"),
-        target.with_name(f".{target.name}.old"),
-    )
-    for old in (scratch, aside):
-        shutil.rmtree(old, ignore_errors=True)
+    scratch = target.with_name(f".{target.name}.new")
+    shutil.rmtree(scratch, ignore_errors=True)
     for place, file in files.items():
         (scratch / place).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, scratch / place)
-    if target.exists():
-        target.rename(aside)
-    scratch.rename(target)
-    shutil.rmtree(aside, ignore_errors=True)
-
-
-def _copy_page(page: Path) -> None:
-    """Publish the page across data sets, if there is one."""
-    if page.exists():
-        target = project_root() / PUBLISHED / page.parent.name
-        files = {Path(file.name): file for file in page.with_suffix("").iterdir()}
-        _replace(target / page.stem, files)
-        if page.parent != target:
-            shutil.copyfile(page, target / page.name)
+    replace_folder(scratch, target)

@@ -26,14 +26,8 @@ def arranged(
 ) -> str:
     """A notebook's JSON as its page has it.
 
-    Args:
-        notebook: an executed one, whose first cell begins with the title.
-        notes: what stands between the title and the rest of the first cell, as MyST Markdown; an
-            empty one is left out.
-        end: the page's last line.
-        dataset: its title, as MyST text; "" for a page on all data sets.
-        evidence: the id to give to the output of the last cell, which has the evidence; "" if
-            there are no verdicts.
+    The notes, MyST Markdown, stand below the title. The data set's title is "" on a page on all
+    data sets. The output of the last cell gets ``evidence`` as its id; "" if there are no verdicts.
     """
     content = json.loads(notebook)
     first, *cells = content["cells"]
@@ -62,12 +56,7 @@ def stale_note(reasons: Sequence[str]) -> str:
 
 
 def origin_note(page: str, record: Mapping[str, Any]) -> str:
-    """Where a page's results come from, as MyST Markdown.
-
-    Args:
-        page: its document, in ``runs/`` or ``results/``.
-        record: of its run.
-    """
+    """Where a page's results come from, as MyST Markdown."""
     day, commit = record["finished"][:10], record["environment"]["commit"]["hash"]
     code = f", with the code of commit {commit[:7]}" if commit else ""
     kind = "Your own run" if page.startswith(f"{RUNS}/") else "Published results, computed"
@@ -75,13 +64,7 @@ def origin_note(page: str, record: Mapping[str, Any]) -> str:
 
 
 def links(page: str, repository: str, branch: str = "main") -> str:
-    """A page's last line, as MyST Markdown.
-
-    Args:
-        page: of executed results, e.g. "results/quick/digits/03_sampling".
-        repository: "owner/name" on GitHub, or "".
-        branch: that Binder takes the notebook from, and ``.binder/``.
-    """
+    """A page's last line, as MyST Markdown."""
     name = PurePosixPath(page).name
     parts = [
         f"{{download}}`record of this page, with all numbers <{name}/record.json>`",

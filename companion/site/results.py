@@ -18,13 +18,7 @@ from lbae_lib.files import read_json
 
 @dataclass(frozen=True)
 class ResultSet:
-    """Executed notebooks of one data set in one profile.
-
-    Attributes:
-        place: ``<profile>/<data set>``, below ``runs/`` and ``results/``.
-        title: of data set and profile, for the table of contents.
-        notebooks: their names, in order.
-    """
+    """Executed notebooks of one data set in one profile; ``place`` is ``<profile>/<data set>``."""
 
     place: Path
     title: str
@@ -44,19 +38,11 @@ class ResultSet:
         return self.file(notebook).relative_to(project_root()).with_suffix("").as_posix()
 
     def verdicts(self, notebook: str) -> list[Verdict]:
-        """The verdicts in a notebook's record.
-
-        Raises:
-            CheckpointError: if the record is missing or damaged.
-        """
+        """The verdicts in a notebook's record."""
         return verdicts_of(self.record(notebook))
 
     def record(self, notebook: str) -> dict[str, Any]:
-        """A notebook's record.
-
-        Raises:
-            CheckpointError: if it is missing or damaged.
-        """
+        """A notebook's record."""
         return read_record(self.file(notebook).with_suffix("") / RECORD_FILE)
 
     def training(self) -> dict[str, Any] | None:
@@ -72,11 +58,7 @@ def verdicts_of(record: Mapping[str, Any]) -> list[Verdict]:
 
 
 def find_results(profile: str) -> list[ResultSet]:
-    """Every data set with executed notebooks: the paper's, other folders of images, stand-ins.
-
-    Args:
-        profile: that the book is built for; see :func:`comparable`.
-    """
+    """Every data set with executed notebooks: the paper's, other folders of images, stand-ins."""
     executed: dict[Path, list[str]] = {}
     for page in pages_in_force(profile):
         place = Path(*page.relative_to(project_root()).parts[1:-1])
@@ -113,11 +95,7 @@ def notebook_title(notebook: Path) -> str:
 
 
 def dataset_title(place: Path) -> str:
-    """A data set's title; of a folder of images as its training's record has it from the profile.
-
-    Args:
-        place: ``<profile>/<data set>``.
-    """
+    """A data set's title; of a folder of images, as its training's record has it."""
     return str(_dataset(place)["title"])
 
 

@@ -3,9 +3,9 @@
 While Sphinx starts, it writes what the book's pages include. ``jupyter-book build .`` shows the
 published results; ``lbae book`` adds the user's own runs.
 
-What is added to pages of results is in :mod:`companion.site.result_pages`. ``lbae_repository`` in
-``_config.yml``, or the environment variable ``GITHUB_REPOSITORY`` that GitHub's workflows set,
-names the repository as "owner/name"; without it there are no links to GitHub and Binder.
+``lbae_repository`` in ``_config.yml``, or the environment variable ``GITHUB_REPOSITORY`` that
+GitHub's workflows set, names the repository as "owner/name"; without it there are no links to
+GitHub and Binder.
 """
 
 from __future__ import annotations

@@ -19,11 +19,8 @@ _CLASSES = {Outcome.HOLDS: "lbae-holds", Outcome.FAILS: "lbae-fails"}  # others:
 def verdict_tables(sets: list[ResultSet], stale: Collection[str] = ()) -> str:
     """Every claim and its verdict on each data set, one table per notebook, as Markdown.
 
-    A claim with several readings has a row for each of them below its own.
-
-    Args:
-        sets: the data sets' pages.
-        stale: pages that are out of date, and marked so.
+    A claim with several readings has a row for each of them below its own. Pages that are out of
+    date are marked so.
     """
     parts = []
     for notebook in sorted({name for result in sets for name in result.notebooks}):
@@ -42,12 +39,7 @@ def verdict_tables(sets: list[ResultSet], stale: Collection[str] = ()) -> str:
 
 
 def page_verdicts(verdicts: list[Verdict], evidence: str) -> str:
-    """The verdicts of one page, as MyST Markdown; "" if it has none.
-
-    Args:
-        verdicts: of the page.
-        evidence: the id of the element on the page that has the evidence.
-    """
+    """The verdicts of one page, with a link to the id of its evidence, as Markdown; "" if none."""
     if not verdicts:
         return ""
     rows = [(cell(words), mark(own)) for words, [(own, _)] in _rows({"": by_claim(verdicts)})]
@@ -57,12 +49,7 @@ def page_verdicts(verdicts: list[Verdict], evidence: str) -> str:
 
 
 def mark(verdicts: list[Verdict], page: str = "") -> str:
-    """The outcome of a claim or a reading, in its colour, as MyST Markdown.
-
-    Args:
-        verdicts: at least one.
-        page: the document to link to; "" for no link.
-    """
+    """The outcome of a claim or reading, in its colour, as Markdown; linked to a page, if given."""
     # A row of a reading that decides nothing still has its own outcome.
     outcome = combined(v.outcome for v in [v for v in verdicts if v.decides] or verdicts)
     shown = f"[{outcome}](/{page})" if page else outcome

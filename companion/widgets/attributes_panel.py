@@ -42,7 +42,7 @@ class AttributesPanel(Panel):
         if self.changed(self.image.value, name, kind, threshold):
             direction = self._chosen_direction(name, kind)
             edited = set_attribute(source.double(), direction, threshold)
-            self._path = self.space.path(torch.cat([source, edited.float()]), _STEPS).bits
+            self._path, _ = self.space.path(torch.cat([source, edited.float()]), _STEPS)
         bits = self._path[at : at + 1]
         self.latents = torch.cat([source, bits])
         decoded = self.space.decode(self.latents)

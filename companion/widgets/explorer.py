@@ -8,17 +8,17 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from companion.experiments.artifacts import MODEL
 from companion.experiments.prior import load_codec
 from companion.experiments.profiles import Experiment, load_experiment
+from companion.experiments.records import RECORD_FILE, read_record
 from companion.experiments.trained import load_trained
-from companion.project import project_root
+from companion.project import project_root, results_in_force
 from companion.widgets.attributes_panel import AttributesPanel
 from companion.widgets.bits_panel import BitsPanel
-from companion.widgets.heartbeat import Heartbeat
 from companion.widgets.hyperplane_panel import HyperplanePanel
 from companion.widgets.interpolation_panel import InterpolationPanel
-from companion.widgets.live import in_jupyter
-from companion.widgets.models import model_name, trained_models
+from companion.widgets.live import Heartbeat, in_jupyter
 from companion.widgets.panel import Panel
 from companion.widgets.samplers_panel import SamplersPanel
 from companion.widgets.space import Space
@@ -32,12 +32,7 @@ def open_explorer(
 ) -> Explorer:
     """The explorer on a data set's model; if there is no model yet, what to do.
 
-    Args:
-        profile: a file in ``config/``.
-        dataset: a registered name or "folder:PATH".
-        data_root: where torchvision's data sets are; relative to the project, or to the home
-            folder if it starts with "~".
-        device: "auto", "cpu" or "cuda".
+    ``data_root`` is relative to the project, or to the home folder if it starts with "~".
     """
     shown = Explorer(project_root() / with_home(data_root), device)
     try:
@@ -50,16 +45,7 @@ def open_explorer(
 
 
 class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
-    """A choice of models, and the panels of the one chosen.
-
-    Args:
-        data_root: where torchvision's data sets are.
-        device: "auto", "cpu" or "cuda".
-
-    Attributes:
-        model: the choice.
-        panels: by title; empty while there is no model.
-    """
+    """A choice of models, and the panels of the one chosen, by title."""
 
     def __init__(self, data_root: Path, device: str) -> None:
         self._root, self._device = data_root, device
@@ -73,7 +59,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._tab: widgets.Tab | None = None
         self._head: tuple[Any, ...] = (self.heartbeat, self.model, self.message)
         super().__init__(self._head)
-        self.model.observe(lambda change: self._chosen(change["new"]), "value")
+        self.model.observe(lambda change: self._show(self._models[change["new"]]), "value")
 
     def choose(self, experiment: Experiment) -> None:
         """Choose an experiment's model; say what to do if there is none."""
@@ -87,10 +73,6 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         """Show why there is nothing to explore."""
         text = html.escape(str(problem))
         self.message.value = f"<p role='alert'><b>Nothing to explore yet:</b> {text}</p>"
-
-    def _chosen(self, name: str | None) -> None:
-        if name is not None:
-            self._show(self._models[name])
 
     def _show(self, experiment: Experiment) -> None:
         self.message.value = f"<p role='status'>Loading {html.escape(model_name(experiment))} …</p>"
@@ -124,3 +106,29 @@ def explorer(space: Space) -> widgets.Tab:
     tab = widgets.Tab([panel.view for panel in panels.values()], titles=list(panels))
     tab.panels = panels
     return tab
+
+
+def trained_models() -> dict[str, Experiment]:
+    """The experiments with a trained LBAE, by a name for people.
+
+    Models whose record is damaged, or whose profile no longer has them, are left out.
+    """
+    found = {}
+    for path in results_in_force(f"*/*/{MODEL.files[0].format(model='lbae*')}"):
+        try:
+            record = read_record(
+                path.with_name(RECORD_FILE), {"options.profile": str, "options.dataset.name": str}
+            )
+            options = record["options"]
+            name = options["dataset"]["name"]
+            experiment = load_experiment(options["profile"], name, path.parent.name)
+        except LbaeError:
+            continue
+        found[model_name(experiment)] = experiment
+    return found
+
+
+def model_name(experiment: Experiment) -> str:
+    """For example "Digits, 64 bits (quick)"."""
+    size = experiment.network.latent_size
+    return f"{experiment.dataset.title}, {size} bits ({experiment.profile})"

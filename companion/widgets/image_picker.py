@@ -5,17 +5,23 @@ from __future__ import annotations
 import base64
 import html
 import itertools
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import ipywidgets as widgets
 import torch
 import traitlets
 from torch import Tensor
 
-from companion.widgets.own_image import OwnImage, read_upload
 from companion.widgets.panel import Picture, button, choice, row
 from companion.widgets.pictures import png
 from companion.widgets.space import Space
+from lbae_lib.data.image_files import read_image
 from lbae_lib.errors import DataError
 
 _THUMBNAILS = 12  # at a time
@@ -24,14 +30,35 @@ _ALL = ""  # classes
 _ids = itertools.count()
 
 
-class ImagePicker(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
-    """Picks an image; ``value`` is a test image's number, or an :class:`OwnImage`.
+@dataclass(frozen=True, eq=False)
+class OwnImage:
+    """An uploaded image, uint8 (1, C, S, S), its latent (1, N), and what was done to it as text."""
 
-    Args:
-        space: its test images, and the model that encodes one's own.
-        title: what the image is for.
-        start: the test image picked first.
+    name: str
+    applied: str
+    image: Tensor
+    bits: Tensor
+
+
+def read_upload(upload: Mapping[str, Any], space: Space) -> OwnImage:
+    """Convert an entry of ``ipywidgets.FileUpload`` as an image of a folder, and encode it.
+
+    A file that is no image, or too small, raises ``DataError``.
     """
+    name, applied = Path(upload["name"]).name, Counter[str]()
+    size, channels = space.test_images.shape[-1], space.test_images.shape[1]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, f"image{Path(name).suffix}")
+        file.write_bytes(upload["content"])
+        try:
+            image = read_image(file, size, channels, applied)[None]
+        except DataError as error:
+            raise DataError(str(error).replace(str(file), name)) from None
+    return OwnImage(name, ", ".join(applied), image, space.encode(image))
+
+
+class ImagePicker(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
+    """Picks an image; ``value`` is a test image's number, or an :class:`OwnImage`."""
 
     value = traitlets.Any(0)
 

@@ -46,7 +46,12 @@ class InterpolationPanel(Panel):
     def draw(self) -> None:
         """A new path if an end has changed, else another step of the path."""
         if self.changed(self.source.value, self.target.value, self.inversion.value):
-            self._new_path()
+            ends = torch.cat([self.source.bits, self.target.bits])
+            self.latents, self._wrong = self.space.path(ends, _STEPS, self.inversion.value)
+            self._images = self.space.decode(self.latents)
+            away, left = (share.tolist() for share in hamming_path(self.latents[None]))
+            # Equal ends have no path: nothing flips.
+            self._away, self._left = (s[0] if s else [0.0] * _STEPS for s in (away, left))
             self.row.value = png(self._images, _STEPS, max(1, self.space.scale // 5))
         at = self.step.value
         self.picture.value = png(self._images[at : at + 1], 1, self.space.scale)
@@ -59,12 +64,3 @@ class InterpolationPanel(Panel):
             self.inversion.value,
             "path",
         )
-
-    def _new_path(self) -> None:
-        ends = torch.cat([self.source.bits, self.target.bits])
-        self.latents, self._wrong = self.space.path(ends, _STEPS, self.inversion.value)
-        self._images = self.space.decode(self.latents)
-        away, left = hamming_path(self.latents[None])
-        same = len(away) == 0  # equal ends: nothing flips
-        self._away = [0.0] * _STEPS if same else away[0].tolist()
-        self._left = [0.0] * _STEPS if same else left[0].tolist()

@@ -7,19 +7,26 @@ JupyterLab: ``panel.angle.value = 30`` redraws.
 from __future__ import annotations
 
 import html
+import io
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ipywidgets as widgets
+import numpy as np
 import traitlets
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
+from companion.project import RUNS, project_root
 from companion.widgets.references import reference_line
-from companion.widgets.saving import save
 from companion.widgets.space import Space
 from lbae_lib.errors import LbaeError
+from lbae_lib.files import replacing
 
+_FOLDER = f"{RUNS}/explorer"  # of what is saved
 _WIDE = {"description_width": "8em"}
 _TEXT = " style='max-width:46em;line-height:1.5;margin:.5em 0'"
 _ONE_DRAG = 1.0  # seconds; faster moves of one slider are undone together
@@ -29,7 +36,6 @@ class Panel:
     """Widgets, pictures, and a line of text that describes them.
 
     Args:
-        space: the latent space shown.
         controls: widgets whose values decide the pictures; undo sets them back.
         shown: everything above the text, controls included.
         pictures: what is saved, and described for those who do not see it.
@@ -78,12 +84,9 @@ class Panel:
         return values != last
 
     def describe(self, text: str, *references: str, warning: str = "") -> None:
-        """Show text below the pictures, and where the paper and the library have it.
+        """Show text below the pictures, and where the paper and the library have what is seen.
 
-        Args:
-            text: what is seen; also the name of the pictures.
-            *references: keys of :data:`companion.widgets.references.REFERENCES`.
-            warning: in bold, after the text.
+        The references are keys of :data:`companion.widgets.references.REFERENCES`.
         """
         note = f" <b>{html.escape(warning)}</b>" if warning else ""
         self.text.value = f"<p role='status'{_TEXT}>{html.escape(text)}{note}</p>"
@@ -131,7 +134,9 @@ class Panel:
     def _save(self) -> None:
         pictures = [bytes(picture.value) for picture in self.pictures]
         try:
-            files = save(f"{self.space.name}-{self.title}", pictures, self.latents, self.text.value)
+            files = save_shown(
+                f"{self.space.name}-{self.title}", pictures, self.latents, self.text.value
+            )
         except LbaeError as error:
             self.saved.value = f"<b role='alert'>{html.escape(str(error))}</b>"
         else:
@@ -190,3 +195,31 @@ def _described(description: str, tooltip: str) -> dict[str, Any]:
         "style": _WIDE,
         "layout": layout,
     }
+
+
+def save_shown(name: str, pictures: Sequence[bytes], bits: Tensor, shown: str) -> tuple[str, str]:
+    """Write pictures below each other and their bits, under a name that is not taken: both files.
+
+    The text of ``shown``, HTML that describes the picture, is kept in the picture's "Description".
+    """
+    folder = project_root() / _FOLDER
+    names = (f"{name.lower()}-{number:03}" for number in range(1, 10**6))
+    free = next(found for found in names if not (folder / f"{found}.png").exists())
+    about = PngInfo()
+    about.add_itxt("Description", html.unescape(re.sub("<[^>]*>", "", shown)))
+    with replacing(folder / f"{free}.npy") as scratch:
+        np.save(scratch, bits.cpu().numpy().astype(np.int8))
+    with replacing(folder / f"{free}.png") as scratch:
+        _stacked(pictures).save(scratch, pnginfo=about)
+    return f"{_FOLDER}/{free}.png", f"{_FOLDER}/{free}.npy"
+
+
+def _stacked(pictures: Sequence[bytes]) -> Image.Image:
+    """Pictures below each other, on white."""
+    parts = [Image.open(io.BytesIO(content)) for content in pictures]
+    size = max(part.width for part in parts), sum(part.height + 8 for part in parts) - 8
+    canvas, top = Image.new("RGB", size, "white"), 0
+    for part in parts:
+        canvas.paste(part, (0, top))
+        top += part.height + 8
+    return canvas

@@ -16,26 +16,13 @@ _WIDTH, _HEIGHT = 420, 130  # of a plot, in CSS pixels
 
 
 def png(images: Tensor, columns: int, scale: int, gap: int = 2) -> bytes:
-    """Images in a grid, each pixel a square of ``scale``.
-
-    Args:
-        images: uint8 (K, C, S, S).
-        columns: images in a row.
-        scale: side of a pixel's square.
-        gap: white pixels between images, before they are scaled.
-    """
+    """Images (K, C, S, S) in a grid with white gaps, each pixel a square of ``scale``."""
     pixels = tile(images, columns, gap).repeat(scale, axis=0).repeat(scale, axis=1)
     return png_bytes(pixels, quick=True)
 
 
 def bits_png(bits: Tensor, changed: Tensor, scale: int = 9) -> bytes:
-    """Bits as squares in rows of 50: +1 dark, -1 light, changed bits orange.
-
-    Args:
-        bits: (N,) in {-1, +1}.
-        changed: bool (N,).
-        scale: side of a square.
-    """
+    """Bits (N,) as squares in rows of 50: +1 dark, -1 light, changed bits orange."""
     columns = min(50, len(bits))
     rows = -(-len(bits) // columns)
     canvas = np.full((rows * columns, 3), 255, dtype=np.uint8)
@@ -51,9 +38,7 @@ def bits_png(bits: Tensor, changed: Tensor, scale: int = 9) -> bytes:
 def path_svg(curves: Sequence[tuple[str, Sequence[float]]], at: int) -> str:
     """Curves over the steps of a path as SVG, with the current step marked.
 
-    Args:
-        curves: key of the colour and values in [0, 1], as many values for each curve.
-        at: the current step.
+    Each curve has the key of its colour, and its values in [0, 1].
     """
     steps = len(curves[0][1])
     x = [8 + (_WIDTH - 16) * i / max(1, steps - 1) for i in range(steps)]

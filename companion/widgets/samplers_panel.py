@@ -57,12 +57,13 @@ class SamplersPanel(Panel):
         at = self.sample.value
         left = self._beside_nearest(self.near, own[at], own_images[at])
         right = self._beside_nearest(self.other_near, other[at], other_images[at])
+        noise = sampling_noise(self.space.samplers.moments, _DRAWN)
         self.describe(
             f"{_SHOWN} samples each. Left: {self._error(self.sampler.value)}. "
             f"Right: {self._error(self.other.value)}. Floor, which {_DRAWN:,} samples of the true "
-            f"distribution have: {self._floor()}. Below: sample {at} and the training image with "
-            f"the nearest latent, which is {left} bits away (left), {right} (right), of "
-            f"{own.shape[1]}.",
+            f"distribution have: {noise.pairs:.4f} and {noise.first:.4f}. Below: sample {at} and "
+            f"the training image with the nearest latent, which is {left} bits away (left), "
+            f"{right} (right), of {own.shape[1]}.",
             self.sampler.value,
             self.other.value,
         )
@@ -87,7 +88,3 @@ class SamplersPanel(Panel):
                 f"RMS error of pair moments {errors.pairs:.4f}, of first moments {errors.first:.4f}"
             )
         return self._errors[key]
-
-    def _floor(self) -> str:
-        noise = sampling_noise(self.space.samplers.moments, _DRAWN)
-        return f"{noise.pairs:.4f} and {noise.first:.4f}"

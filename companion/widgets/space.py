@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,24 +24,10 @@ from lbae_lib.models.encoding import decode, encode
 _SWEEPS = 3
 
 
-class BitPath(NamedTuple):
-    """A path between two latents.
-
-    Attributes:
-        bits: float32 (T, N) in {-1, +1}.
-        wrong: bits that the inversion gets wrong, at the source and at the target.
-    """
-
-    bits: Tensor
-    wrong: tuple[int, int]
-
-
 class Space:
     """A trained model and what the panels need of its latents, computed when first needed.
 
-    Args:
-        trained: the model with its images and latents; its device is where the panels compute.
-        prior: an autoregressive prior, if one was fitted.
+    The panels compute on the model's device.
     """
 
     def __init__(self, trained: Trained, prior: Sampler | None = None) -> None:
@@ -79,15 +64,11 @@ class Space:
         except DataError:
             return None
 
-    def path(self, ends: Tensor, steps: int, key: str = "exact") -> BitPath:
-        """A path along a great circle; the same one at every call.
+    def path(self, ends: Tensor, steps: int, key: str = "exact") -> tuple[Tensor, tuple[int, int]]:
+        """A path (T, N) along a great circle between two latents; the same one at every call.
 
-        Inversions that need no sampler of full rank take the authors' sampler, as in the book.
-
-        Args:
-            ends: two latents, (2, N).
-            steps: number of points.
-            key: of :data:`companion.analysis.inversions.INVERSIONS`.
+        With it come the numbers of bits that the inversion gets wrong at its ends. Inversions that
+        need no sampler of full rank take the authors' sampler, as in the book.
         """
         method, generator = INVERSIONS[key], torch.Generator().manual_seed(0)
         sampler = self.hyperplanes if method.full_rank else self.clipped
@@ -99,7 +80,7 @@ class Space:
         first, last = found.normals[:1], found.normals[1:]
         bits = interpolate_bits(sampler, first, last, steps, method.boundary)[0]
         wrong = found.wrong_bits.tolist()
-        return BitPath(bits.cpu(), (wrong[0], wrong[1]))
+        return bits.cpu(), (wrong[0], wrong[1])
 
     def nearest_training(self, bits: Tensor) -> tuple[int, int]:
         """The training image whose latent is nearest to one latent (N,), and their distance."""

@@ -16,17 +16,10 @@ from lbae_lib.files import sha256_file
 BOOK_INDEX = Path("build/_build/html/index.html")
 _STATE = Path("build/book.sha256")
 _PAGES = (
-    "_config.yml",
-    "book/**/*.md",
-    "book/*.bib",
-    "book/images/*.png",
-    "book/_static/*",
-    "companion/site/explorer/*",
-    "*/*/*/explorer.json",
-    "*/performance/*.json",
-    "*/reliability/*.json",
-    "lbae_lib/*/*.py",  # the reference
-)
+    "_config.yml", "book/**/*.md", "book/*.bib", "book/images/*.png", "book/_static/*",
+    "companion/site/explorer/*", "*/*/*/explorer.json", "*/performance/*.json",
+    "*/reliability/*.json", "lbae_lib/*/*.py",  # the reference
+)  # fmt: skip
 
 
 def pages_in_force(profile: str) -> list[Path]:

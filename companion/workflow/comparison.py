@@ -18,13 +18,7 @@ _FIGURE_TOLERANCE = 0.1  # mean difference of a drawn pixel, as a share of black
 
 @dataclass(frozen=True)
 class Check:
-    """The outcome of one check.
-
-    Attributes:
-        what: e.g. "03_sampling, run again".
-        found: in words.
-        passed: whether it is as recorded.
-    """
+    """The outcome of one check, e.g. of "03_sampling, run again"; ``found`` says it in words."""
 
     what: str
     found: str
@@ -36,10 +30,8 @@ class Difference:
     """How two records' results compare.
 
     Attributes:
-        numbers: how many were compared.
-        equal: how many are the same to the last bit.
-        largest: relative difference, 0 if all are equal.
-        where: the path of the largest.
+        equal: how many numbers are the same to the last bit.
+        largest: relative difference, 0 if all are equal; ``where`` is its path.
         other: paths at which something other than a number differs.
     """
 
@@ -84,12 +76,9 @@ def compare_results(recorded: Any, found: Any) -> Difference:
 
 
 def compare_figures(recorded: Path, found: Path, differences: Path) -> Check:
-    """Compare the PNG figures of two runs; where they differ, write both and their difference.
+    """Compare the PNG figures in two runs' folders.
 
-    Args:
-        recorded: folder of the recorded figures.
-        found: folder of the new ones.
-        differences: folder for pictures of recorded, new and difference, side by side.
+    Where they differ, ``differences`` gets old, new and difference, side by side.
     """
     names = sorted({p.name for folder in (recorded, found) for p in folder.glob("*.png")})
     equal, largest, missing = 0, 0.0, []
@@ -100,7 +89,9 @@ def compare_figures(recorded: Path, found: Path, differences: Path) -> Check:
             missing.append(name)
             continue
         size = (max(p.width for p in pictures), max(p.height for p in pictures))
-        old, new = (_on_white(picture, size) for picture in pictures)
+        old, new = (Image.new("RGB", size, "white") for _ in pictures)
+        for page, picture in zip((old, new), pictures, strict=True):
+            page.paste(picture)
         difference = ImageChops.difference(old, new)
         # Where either picture has ink: most of a plot is white in both.
         ink = ImageChops.invert(ImageChops.darker(old, new)).convert("L")
@@ -120,12 +111,6 @@ def compare_figures(recorded: Path, found: Path, differences: Path) -> Check:
     if missing:
         text += f"; only one of the runs has a readable {', '.join(missing)}"
     return Check(f"{recorded.name}, figures", text, not missing and largest <= _FIGURE_TOLERANCE)
-
-
-def _on_white(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
-    page = Image.new("RGB", size, "white")
-    page.paste(picture)
-    return page
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -3,29 +3,48 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
 import nbformat
 import papermill
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from companion.experiments.parameters import check_values
 from companion.experiments.profiles import Experiment
 from companion.experiments.records import TABLES
-from companion.project import RUNS, project_root
-from companion.workflow.kernel import OwnKernel, socket_folder
+from companion.project import RUNS, project_root, replace_folder
 from companion.workflow.notebooks import GIVEN, notebook_parameters, notebook_path
 from companion.workflow.stored_once import refer_to_files
 from lbae_lib.data.registry import without_home
 from lbae_lib.errors import ConfigError, LbaeError, unknown
 from lbae_lib.files import replacing
 from lbae_lib.locks import locked
+
+# What a user has set for other programs; figures and text do not depend on it.
+_IGNORED = ("MPLBACKEND", "MATPLOTLIBRC", "PYTHONSTARTUP")
+_LONGEST_SOCKET_FOLDER = 60  # characters: the system allows 107 for a socket's path
+
+
+class OwnKernel(AsyncKernelManager):
+    """Starts a kernel of this Python: one named "python3" may belong to another."""
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        """How this Python starts a kernel."""
+        launch = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        return KernelSpec(argv=launch, display_name="Python 3", language="python")
+
+    async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
+        """Start it in an environment without the user's settings for other programs."""
+        kept = {key: value for key, value in os.environ.items() if key not in _IGNORED}
+        await super().start_kernel(env=kept | {"PYTHONUTF8": "1"}, **options)
 
 
 def run_notebook(
@@ -35,22 +54,10 @@ def run_notebook(
     overrides: Mapping[str, Any] | None = None,
     device: str = "auto",
 ) -> Path:
-    """Execute a notebook for an experiment.
+    """Execute a notebook for an experiment; returns ``runs/<profile>/<data set>/<name>.ipynb``.
 
-    Args:
-        name: as in ``notebooks/``, without suffix.
-        experiment: gives profile, data set, and parameters that differ from the notebook's own.
-        data_root: where torchvision's data sets are.
-        overrides: parameters that differ from the experiment's.
-        device: "auto", "cpu" or "cuda", for notebooks with such a parameter.
-
-    Returns:
-        ``runs/<profile>/<data set>/<name>.ipynb``.
-
-    Raises:
-        ConfigError: if notebook or parameter is unknown, or a value is of another type than the
-            notebook's default or out of bounds; before anything runs.
-        LbaeError: if a cell fails; the notebook up to there is kept as ``<name>.log.ipynb``.
+    Parameters are checked before anything runs; ``overrides`` replace those of the profile. If a
+    cell fails, the notebook up to there is kept as ``<name>.log.ipynb``.
     """
     source = notebook_path(name)
     parameters = {**experiment.entry.notebooks.get(name, {}), **(overrides or {})}
@@ -67,17 +74,7 @@ def run_notebook(
 
 
 def run_tables(profile: str) -> Path:
-    """Execute the page across data sets.
-
-    Args:
-        profile: the one whose book it is for.
-
-    Returns:
-        ``runs/<profile>/06_tables.ipynb``.
-
-    Raises:
-        LbaeError: if a cell fails; the notebook up to there is kept as ``06_tables.log.ipynb``.
-    """
+    """Execute the page across data sets for the book of a profile, as :func:`run_notebook` does."""
     folder = project_root() / RUNS / profile
     return _execute(notebook_path(TABLES), folder, {"profile": profile}, "all data", {})
 
@@ -92,10 +89,12 @@ def _execute(
     """Run a notebook; its page replaces the one before, figures and all, if no cell fails."""
     name, target = source.stem, folder / source.name
     log = target.with_suffix(".log.ipynb")
+    # For sockets, the system's folder of temporary files, unless its name is too long for them.
+    short = "/tmp" if len(gettempdir()) > _LONGEST_SOCKET_FOLDER else None
     print(f"{title}: notebook {name} …", file=sys.stderr, flush=True)
-    with locked(folder / f".{name}") as _, TemporaryDirectory(dir=folder / f".{name}") as place:
+    with locked(folder / f".{name}"), TemporaryDirectory(dir=folder / f".{name}") as place:
         output = Path(place, name)
-        with replacing(target) as scratch, TemporaryDirectory(dir=socket_folder()) as sockets:
+        with replacing(target) as scratch, TemporaryDirectory(dir=short) as sockets:
             # Through files: two kernels that start at once can be given the same free TCP port.
             connection = {"transport": "ipc", "connection_file": f"{sockets}/kernel.json"}
             try:
@@ -115,7 +114,7 @@ def _execute(
                     f"The notebook up to there is {log}"
                 ) from None
             _tidy(scratch, name, output, overrides)
-            _replace_folder(output, folder / name)
+            replace_folder(output, folder / name)
         log.unlink(missing_ok=True)
     return target
 
@@ -137,15 +136,6 @@ def _shown(path: Path, root: Path) -> str:
 def _literal(path: Path) -> str:
     """A path for papermill, which takes braces for parameters."""
     return str(path).replace("{", "{{").replace("}", "}}")
-
-
-def _replace_folder(new: Path, old: Path) -> None:
-    """Put a folder in the place of another, which may be missing."""
-    aside = new.with_name("before")
-    if old.exists():
-        old.rename(aside)
-    new.rename(old)
-    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _tidy(executed: Path, name: str, output: Path, overrides: Mapping[str, Any]) -> None:

@@ -1,7 +1,4 @@
-"""The GPUs of this machine, one for each step of a report.
-
-This module does not import torch until there is a GPU.
-"""
+"""The GPUs of this machine, one for each step of a report."""
 
 from __future__ import annotations
 
@@ -21,11 +18,7 @@ _taken = ExitStack()  # open until the process ends
 def visible_gpus(device: str) -> list[str]:
     """The GPUs that steps may use, as CUDA_VISIBLE_DEVICES names them; none for the processor.
 
-    Args:
-        device: "auto", "cpu" or "cuda".
-
-    Raises:
-        ConfigError: if the device is unknown, or "cuda" and there is no GPU.
+    torch is imported only where there may be a GPU.
     """
     if device == "cpu" or (device == "auto" and not any(Path(d).exists() for d in _DRIVERS)):
         return []

@@ -27,11 +27,7 @@ def notebook_names() -> list[str]:
 
 
 def notebook_path(name: str) -> Path:
-    """The notebook's file.
-
-    Raises:
-        ConfigError: if there is none of that name; suggests the nearest.
-    """
+    """The notebook's file; an unknown name is a ``ConfigError`` that suggests the nearest."""
     if name not in notebook_names():
         raise ConfigError(unknown("notebook", name, notebook_names()))
     return project_root() / "notebooks" / f"{name}.ipynb"
@@ -46,9 +42,6 @@ def notebook_needs(notebook: Path) -> list[str]:
     """What a notebook needs beside the LBAE's latents, by its metadata.
 
     A need that ends with "?" is optional: see :data:`companion.experiments.artifacts.NEEDS`.
-
-    Raises:
-        ConfigError: if it names something that is not among ``NEEDS``.
     """
     needs = list(notebook_metadata(notebook).get("needs", []))
     for need in needs:
@@ -59,12 +52,9 @@ def notebook_needs(notebook: Path) -> list[str]:
 
 def notebook_parameters(notebook: Path) -> dict[str, Any]:
     """The parameters of a notebook, with their defaults."""
-    cells = _content(notebook)["cells"]
-    found = [c for c in cells if "parameters" in c["metadata"].get("tags", [])]
-    tree = ast.parse("".join(found[0]["source"])) if found else ast.Module([], [])
     return {
         statement.target.id: ast.literal_eval(statement.value)
-        for statement in tree.body
+        for statement in ast.parse(_parameter_cell(notebook)).body
         if isinstance(statement, ast.AnnAssign)
         and isinstance(statement.target, ast.Name)
         and statement.value is not None
@@ -73,18 +63,12 @@ def notebook_parameters(notebook: Path) -> dict[str, Any]:
 
 def parameter_help(notebook: Path) -> list[tuple[str, str]]:
     """What `lbae notebook` lists of a notebook's own parameters: name with default, and meaning."""
-    cells = _content(notebook)["cells"]
-    found = [c for c in cells if "parameters" in c["metadata"].get("tags", [])]
-    lines = [line.partition("  # ") for c in found for line in "".join(c["source"]).splitlines()]
+    lines = [line.partition("  # ") for line in _parameter_cell(notebook).splitlines()]
     return [(name, text) for name, _, text in lines if name.partition(":")[0] not in GIVEN]
 
 
 def parse_parameter(text: str) -> tuple[str, object]:
-    """ "samples=100" to ("samples", 100); the value is read as YAML, so it has a real type.
-
-    Raises:
-        LbaeError: if there is no "=" or the value is not YAML.
-    """
+    """ "samples=100" as ("samples", 100); the value is read as YAML, so it has a real type."""
     name, equals, value = text.partition("=")
     if not equals or not name.isidentifier():
         raise LbaeError(f"{text!r} is not a parameter: write NAME=VALUE, e.g. samples=1000")
@@ -97,13 +81,19 @@ def parse_parameter(text: str) -> tuple[str, object]:
 
 
 def executed_notebooks(place: str | Path) -> list[Path]:
-    """Executed notebooks, the user's own or published; logs of runs that failed do not count.
+    """Executed notebooks in a folder, or a pattern of folders, below ``runs/`` and ``results/``.
 
-    Args:
-        place: below ``runs/`` and ``results/``: a folder, or a pattern of folders.
+    Logs of runs that failed do not count.
     """
     found = results_in_force(f"{place}/[0-9]*.ipynb")
     return [path for path in found if not path.name.endswith(".log.ipynb")]
+
+
+def _parameter_cell(notebook: Path) -> str:
+    """The code of the cell with the tag "parameters"; "" without one."""
+    cells = _content(notebook)["cells"]
+    tagged = (c["source"] for c in cells if "parameters" in c["metadata"].get("tags", []))
+    return "".join(next(tagged, ""))
 
 
 def _content(notebook: Path) -> dict[str, Any]:

@@ -9,15 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
-from companion.experiments.artifacts import (
-    EXPLORER,
-    LATENTS,
-    Artifact,
-    needed_artifacts,
-    offers,
-)
+from companion.experiments.artifacts import EXPLORER, LATENTS, Artifact, needed_artifacts, offers
 from companion.experiments.profiles import Experiment, load_experiment
 from companion.experiments.records import SCORES, TABLES
 from companion.project import in_force, project_root
@@ -37,14 +32,13 @@ STAMPS = ".snakemake/lbae"
 
 @dataclass(frozen=True)
 class Step:
-    """An `lbae` command of a report.
+    """An `lbae` command of a report, and why it has to run.
 
     Attributes:
         key: names the step, e.g. "digits/vae/encode" or "digits/03_sampling".
         title: for progress, e.g. "digits: training the VAE".
         rule: the Snakefile's, e.g. "train" or "computing_notebook".
         words: of the command after `lbae`, without profile and data folder.
-        reasons: why it has to run.
         waits_for: keys of the plan's steps that have to end before.
     """
 
@@ -61,13 +55,6 @@ def make_plan(profile: str, datasets: Sequence[str]) -> dict[str, Step]:
 
     Published models count as made where they are up to date; pages are run here, so that every
     number of a report was computed by its user.
-
-    Args:
-        profile: a file in ``config/``.
-        datasets: registered names or "folder:PATH".
-
-    Raises:
-        LbaeError: if the profile lacks a data set, or a record is damaged.
     """
     steps: dict[str, Step] = {}
     scored = False
@@ -110,13 +97,16 @@ def _plan_page(steps: dict[str, Step], experiment: Experiment, name: str) -> Non
     executed = in_force(experiment.place / f"{name}.ipynb")
     reasons = missing_run(executed) or page_reasons(executed)
     needed = needed_artifacts(experiment, notebook_needs(path))
-    again = [_plan_artifact(steps, experiment, *each, lazily=not reasons) for each in needed]
-    waits = tuple(key for keys in again for key in keys)
+
+    def plan_needed(lazily: bool) -> tuple[str, ...]:
+        again = (_plan_artifact(steps, experiment, *each, lazily) for each in needed)
+        return tuple(chain.from_iterable(again))
+
+    waits = plan_needed(lazily=not reasons)
     if not reasons and waits:
         # What it needs will be other than it was; then all that it needs has to be there.
         reasons = [f"{steps[key].title} comes first" for key in waits]
-        again = [_plan_artifact(steps, experiment, *each, lazily=False) for each in needed]
-        waits = tuple(key for keys in again for key in keys)
+        waits = plan_needed(lazily=False)
     if reasons:
         many = notebook_metadata(path).get("threads") == "many"
         key = f"{slug}/{name}"
@@ -135,15 +125,8 @@ def _plan_artifact(
 ) -> tuple[str, ...]:
     """Add an artefact if it has to be made, after what it is made of.
 
-    Args:
-        steps: of the plan.
-        experiment: of the data set's LBAE.
-        artifact: what.
-        model: of which model.
-        lazily: leave latents out while nothing has to be computed from them: they are not kept.
-
-    Returns:
-        The key of its step, or of those before it; () if it is up to date.
+    While nothing has to be computed from them, latents are ``lazily`` left out: they are not kept.
+    Returns the key of its step, or of those before it; () if it is up to date.
     """
     slug = experiment.folder.name
     single = "{model}" not in artifact.files[0]
@@ -180,11 +163,7 @@ def remove_stamps(profile: str, steps: Iterable[str]) -> None:
 
 
 def parse_duration(text: str) -> float:
-    """Seconds in "[H:]MM:SS" or in plain seconds.
-
-    Raises:
-        LbaeError: if ``text`` is neither.
-    """
+    """Seconds in "[H:]MM:SS" or in plain seconds."""
     if not re.fullmatch(r"\d+(:[0-5]?\d){0,2}", text):
         raise LbaeError(f"{text!r} is not a duration: write [H:]MM:SS, e.g. 1:30:00 or 9:00")
     seconds = 0

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -66,25 +65,17 @@ def report(
         settings = yaml.safe_load((root / f"profiles/{on}/config.yaml").read_text("utf-8"))
         cores = cores or str(settings.get("cores", "all"))
         words += ["--workflow-profile", f"profiles/{on}", "--cores", cores]
-        words += ["--configfile", str(_config(root, profile, names, data, time_limit))]
+        # In a file: on a command line, names would need quotes.
+        config = root / f"{STAMPS}/{profile}.json"
+        given = {"data": str(data_root(data)) if data else None, "time_limit": time_limit}
+        write_json(config, {"profile": profile, "datasets": names} | given)
+        words += ["--configfile", str(config)]
         environment = {"LBAE_DEVICE": device}
         if "executor" not in settings and (gpus := visible_gpus(device)):  # a cluster has its own
             environment[GPUS] = ",".join(gpus)
             words += ["--resources", f"gpu={len(gpus)}"]
         _run(words, environment, steps, profile)
     typer.echo(f"The book: {root / BOOK_INDEX}")
-
-
-def _config(
-    root: Path, profile: str, names: list[str], data: Path | None, time_limit: str | None
-) -> Path:
-    """Write what the Snakefile needs to a file: on a command line, names would need quotes."""
-    content = {"profile": profile, "datasets": names}
-    content |= {"data": str(data_root(data))} if data else {}
-    content |= {"time_limit": time_limit} if time_limit else {}
-    path = root / f"{STAMPS}/{profile}.json"
-    write_json(path, content)
-    return path
 
 
 def _run(

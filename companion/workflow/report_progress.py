@@ -25,10 +25,7 @@ _ERROR = "lbae: "  # begins the line that says why a step failed
 class ReportProgress:
     """Follows Snakemake and its steps: one line on a terminal, one line for each step elsewhere.
 
-    Args:
-        steps: of the plan, in their order.
-        profile: of the report.
-        log: takes everything that Snakemake and the steps write.
+    The log takes everything that Snakemake and the steps write.
     """
 
     def __init__(self, steps: dict[str, Step], profile: str, log: TextIO) -> None:

@@ -23,10 +23,8 @@ class SnakemakePlan:
     A stamp marks a step that has ended. Snakemake's main process removes the stamps of steps that
     have to run, so that exactly these are run; its jobs leave them.
 
-    Args:
-        config: of Snakemake: "profile"; "datasets", a list or names separated by spaces; "data", a
-            folder; "time_limit" of one run of a training, H:MM:SS.
-        main: whether this is the main process.
+    Snakemake's configuration has "profile"; "datasets", a list or names separated by spaces; and
+    may have "data", a folder, and "time_limit" of one run of a training, H:MM:SS.
     """
 
     def __init__(self, config: Mapping[str, Any], main: bool = True) -> None:

@@ -21,7 +21,7 @@ from companion.experiments.artifacts import (
     Artifact,
     needed_artifacts,
 )
-from companion.experiments.image_identity import IMAGES, images_identity
+from companion.experiments.datasets import IMAGES, images_identity
 from companion.experiments.profiles import STUDIES, Experiment, load_experiment
 from companion.experiments.records import (
     RECORD_FILE,
@@ -39,16 +39,7 @@ from lbae_lib.files import read_description, read_json, sha256_file
 
 
 def artifact_reasons(artifact: Artifact, experiment: Experiment, model: str = "lbae") -> list[str]:
-    """Why an artefact has to be made; [] if it is there and up to date.
-
-    Args:
-        artifact: what.
-        experiment: of the data set's LBAE.
-        model: see :meth:`Artifact.path`.
-
-    Raises:
-        CheckpointError: if its record is damaged.
-    """
+    """Why an artefact has to be made; [] if it is there and up to date."""
     path = artifact.path(experiment, model)
     if not path.exists() or not path.with_name(Path(artifact.files[-1]).name).exists():
         return ["it is missing"]
@@ -98,16 +89,9 @@ def _changes(
 
 
 def page_reasons(executed: Path) -> list[str]:
-    """Why the results of an executed notebook are out of date; [] if they are up to date.
+    """Why the results of an executed notebook, in ``runs/`` or ``results/``, are out of date.
 
     Latents, which are not kept, cannot have changed while they are missing.
-
-    Args:
-        executed: ``<profile>/<data set>/<name>.ipynb`` in ``runs/`` or ``results/``, with its
-            record beside it.
-
-    Raises:
-        CheckpointError: if its record is missing or damaged.
     """
     name = executed.stem
     needed = {"options.profile": str, "options.parameters": dict}
@@ -123,9 +107,14 @@ def page_reasons(executed: Path) -> list[str]:
         reasons.append("the notebook has changed")
     if inputs.get("code") != code_hash(notebook):
         reasons.append("the library has changed")
-    if name == TABLES:
-        return reasons + _scores_reasons(executed.parent.name, inputs)
-    return reasons + _input_reasons(executed, notebook, record)
+    if name != TABLES:
+        return reasons + _input_reasons(executed, notebook, record)
+    profile = executed.parent.name
+    scores = results_in_force(f"*/*/{SCORES}/{RECORD_FILE}")
+    kept = [path for path in scores if comparable(path.parents[2].name, profile)]
+    if any(_digest(path) not in inputs.values() for path in kept):
+        reasons.append("scores have changed")
+    return reasons
 
 
 def missing_run(executed: Path) -> list[str]:
@@ -133,14 +122,6 @@ def missing_run(executed: Path) -> list[str]:
     if not executed.exists():
         return ["it is missing"]
     return ["it was published, not run here"] if is_published(executed) else []
-
-
-def _scores_reasons(profile: str, inputs: Mapping[str, str]) -> list[str]:
-    """What has changed of the scores that the page across data sets is made of."""
-    found = list(results_in_force(f"*/*/{SCORES}/{RECORD_FILE}"))
-    kept = [path for path in found if comparable(path.parents[2].name, profile)]
-    changed = any(_digest(path) not in inputs.values() for path in kept)
-    return ["scores have changed"] if changed else []
 
 
 def _input_reasons(executed: Path, notebook: Path, record: Mapping[str, Any]) -> list[str]:
@@ -151,7 +132,9 @@ def _input_reasons(executed: Path, notebook: Path, record: Mapping[str, Any]) ->
     except ConfigError as error:
         return [f"its profile cannot be used ({error})"]
     wanted = notebook_parameters(notebook) | experiment.entry.notebooks.get(executed.stem, {})
-    wanted |= given_parameters(executed)
+    # What its run was given on the command line stays in force.
+    about = read_json(executed, "page").get("metadata", {})
+    wanted |= about.get("papermill", {}).get("overrides", {})
     own = options["parameters"]
     # The device of a run is its own affair: the numbers are the same up to rounding.
     compared = own.keys() & wanted.keys() - {"device"}
@@ -179,16 +162,6 @@ def _other_images(experiment: Experiment, inputs: Mapping[str, str], attributes:
         return inputs[IMAGES] != images_identity(experiment.dataset, attributes)[IMAGES]
     except DataError:  # the folder is not at hand
         return False
-
-
-def given_parameters(executed: Path) -> dict[str, Any]:
-    """The parameters that a notebook's run was given on the command line; they stay in force.
-
-    Raises:
-        CheckpointError: if the executed notebook is missing or damaged.
-    """
-    about = read_json(executed, "page").get("metadata", {})
-    return dict(about.get("papermill", {}).get("overrides", {}))
 
 
 def _digest(path: Path) -> str:

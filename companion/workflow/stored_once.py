@@ -15,12 +15,9 @@ _DATA = re.compile(r"data:[\w/+.-]+(?:;charset=[\w-]+)?;base64,([A-Za-z0-9+/=]+)
 
 
 def refer_to_files(cell: Cell, folder: Path) -> Cell:
-    """A cell whose outputs refer to files for content that they hold too.
+    """A cell whose outputs refer to files in a folder for content that they hold too.
 
-    Args:
-        cell: as nbformat reads it, in version 4.
-        folder: what the notebook wrote; references begin with its name, so that they hold for a
-            notebook beside it.
+    References begin with the folder's name, so that they hold for a notebook beside it.
     """
     files = {path.read_bytes(): path.name for path in sorted(folder.iterdir()) if path.is_file()}
 

@@ -22,12 +22,7 @@ from companion.experiments.records import RECORD_FILE, read_record
 from companion.options import Data, Dataset, Device, Profile, data_root
 from companion.project import RUNS, project_root, results_in_force
 from companion.workflow.comparison import Check, compare_figures, compare_results
-from companion.workflow.notebooks import (
-    GIVEN,
-    executed_notebooks,
-    notebook_needs,
-    notebook_path,
-)
+from companion.workflow.notebooks import GIVEN, executed_notebooks, notebook_needs, notebook_path
 from companion.workflow.staleness import page_reasons
 from lbae_lib.errors import ConfigError, LbaeError
 from lbae_lib.files import sha256_file
@@ -75,11 +70,7 @@ def verify(
 
 
 def check_hashes(experiment: Experiment, data: Path) -> Iterator[Check]:
-    """Compare models, images and notebooks of a data set with the hashes in its records.
-
-    Raises:
-        LbaeError: if there is no record, or the images cannot be read.
-    """
+    """Compare models, images and notebooks of a data set with the hashes in its records."""
     from companion.experiments.images import load_images  # imports torch
 
     found = results_in_force(f"{experiment.place}/*/{RECORD_FILE}")
@@ -107,19 +98,7 @@ def check_hashes(experiment: Experiment, data: Path) -> Iterator[Check]:
 def run_again(
     experiment: Experiment, data: Path, notebooks: Sequence[str], tolerance: float, device: str
 ) -> Iterator[Check]:
-    """Encode and run notebooks again in a scratch project, and compare them with the records.
-
-    Args:
-        experiment: the data set and profile.
-        data: where torchvision's data sets are.
-        notebooks: names; each needs a record.
-        tolerance: largest relative difference of a number.
-        device: "auto", "cpu" or "cuda".
-
-    Raises:
-        ConfigError: if a notebook has no record.
-        LbaeError: if a step fails.
-    """
+    """Encode and run notebooks again in a scratch project, and compare them with the records."""
     root, pages = project_root(), _pages(experiment)
     for name in notebooks:
         if name not in pages:

@@ -1,0 +1,245 @@
+"""The commands of ``lbae`` that make or use a data set's models; see ``companion/cli.py``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer import Argument, Option
+
+from companion.experiments.artifacts import MODEL
+from companion.experiments.profiles import load_experiment
+from companion.options import Data, Dataset, Device, Force, Model, Profile, data_root
+from companion.workflow.plan import parse_duration
+
+STOPPED_EARLY = 3  # exit status of a training run that reached its time limit or was stopped
+
+
+def train(
+    dataset: Dataset,
+    profile: Profile = "quick",
+    model: Model = "lbae",
+    data: Data = None,
+    device: Device = "auto",
+    precision: Annotated[str, Option(help="auto (by the hardware), 32-true, bf16-mixed.")] = "auto",
+    time_limit: Annotated[str | None, Option(help="Stop cleanly after [H:]MM:SS.")] = None,
+    devices: Annotated[int, Option(help="A process for each; they share batches.")] = 1,
+    num_nodes: Annotated[int, Option(help="Machines; the cluster starts one command on each.")] = 1,
+    strategy: Annotated[str, Option(help="auto or ddp.")] = "auto",
+    sync_batch_norm: Annotated[
+        bool, Option("--sync-batch-norm", help="Batch normalisation over all GPUs' images.")
+    ] = False,
+) -> None:
+    """Train the autoencoder of a data set; resumes from its checkpoint if there is one.
+
+    Writes model.safetensors, progress.jsonl and record.json to runs/PROFILE/DATASET/MODEL/.
+    Ctrl-C stops between two steps and keeps a checkpoint. Exit status 3: stopped early.
+
+    Example: lbae train -d mnist -p laptop --time-limit 1:00:00
+    """
+    experiment = load_experiment(profile, dataset, model)
+    limit = None if time_limit is None else parse_duration(time_limit)
+    from companion.experiments.training import train_experiment
+    from lbae_lib.models.hardware import Hardware
+
+    hardware = Hardware(device, precision, devices, num_nodes, strategy, sync_batch_norm)
+    result = train_experiment(experiment, data_root(data), hardware=hardware, time_limit=limit)
+    if not result.first_process:
+        return
+    typer.echo(f"{experiment.dataset.title}, profile {profile}:")
+    for name, value in result.for_record().items():
+        shown = f"{value:.4g}" if isinstance(value, float) else value
+        typer.echo(f"  {name.replace('_', ' ')}: {shown}")
+    if not result.finished:
+        done = f"stopped after {result.epochs} of {experiment.training.epochs} epochs"
+        typer.echo(f"{done}; run the same command again to resume", err=True)
+        raise typer.Exit(STOPPED_EARLY)
+
+
+def import_authors(
+    path: Annotated[Path, Argument(help="last.cp, its folder, or the published archive.")],
+    dataset: Dataset,
+    profile: Profile = "paper",
+    model: Model = "lbae",
+    data: Data = None,
+    experiment: Annotated[
+        str | None, Option(help="Which folder of an archive that holds several.")
+    ] = None,
+) -> None:
+    """Take the authors' published weights instead of training.
+
+    Writes model.safetensors and record.json to runs/PROFILE/DATASET/MODEL/, as training does;
+    `lbae report` continues with them. Only tensors are read from the file, nothing is executed.
+
+    Example: lbae import-authors mnist.zip -d mnist -p paper
+    """
+    target = load_experiment(profile, dataset, model)
+    from companion.experiments.training import import_authors_weights
+
+    typer.echo(import_authors_weights(target, path, data_root(data), experiment))
+
+
+def export(
+    dataset: Dataset,
+    output: Annotated[Path, Option("--output", "-o", help="The directory to make.")],
+    profile: Profile = "quick",
+    model: Model = "lbae",
+    programs: Annotated[
+        bool, Option("--programs", help="Add encoder.pt2 and decoder.pt2 (torch.export).")
+    ] = False,
+    force: Force = False,
+) -> None:
+    """Copy a trained model to a directory of its own, for sharing.
+
+    `lbae_lib.models.sharing.load_shared` reads it; HubModel there puts it on the Hugging Face Hub.
+
+    Example: lbae export -d mnist -p laptop -o lbae-mnist --programs
+    """
+    experiment = load_experiment(profile, dataset, model)
+    from lbae_lib.models.sharing import export_model
+
+    export_model(MODEL.path(experiment).parent, output, programs, force)
+    typer.echo(output)
+
+
+def encode(
+    dataset: Dataset,
+    profile: Profile = "quick",
+    model: Model = "lbae",
+    data: Data = None,
+    device: Device = "auto",
+) -> None:
+    """Encode training, validation and test images with a trained model.
+
+    Writes latents.safetensors beside the model: bits, 8 to a byte, or a VAE's posteriors.
+
+    Example: lbae encode -d mnist -p laptop
+    """
+    experiment = load_experiment(profile, dataset, model)
+    from companion.experiments.encoding import encode_experiment
+
+    typer.echo(encode_experiment(experiment, data_root(data), device))
+
+
+def extractor(
+    dataset: Dataset, profile: Profile = "quick", data: Data = None, device: Device = "auto"
+) -> None:
+    """Train the small classifier whose features stand in for Inception's.
+
+    Writes model.safetensors and record.json to runs/PROFILE/DATASET/extractor/. Images without
+    classes are rotated by quarter turns, and the network learns the rotation.
+
+    Example: lbae extractor -d digits
+    """
+    experiment = load_experiment(profile, dataset)
+    from companion.experiments.extractor import train_extractor
+
+    typer.echo(train_extractor(experiment, data_root(data), device))
+
+
+def prior(
+    dataset: Dataset, profile: Profile = "quick", data: Data = None, device: Device = "auto"
+) -> None:
+    """Fit the distributions of a model's bits, for coders and for the prior's sampler.
+
+    Writes model.safetensors and record.json to runs/PROFILE/DATASET/prior/.
+
+    Example: lbae prior -d mnist -p laptop
+    """
+    experiment = load_experiment(profile, dataset)
+    from companion.experiments.prior import fit_priors
+
+    typer.echo(fit_priors(experiment, data_root(data), device))
+
+
+def explorer(
+    dataset: Dataset,
+    profile: Profile = "quick",
+    data: Data = None,
+    device: Device = "auto",
+    page: Annotated[
+        Path | None, Option("--page", help="Write a page of this model alone, too.")
+    ] = None,
+) -> None:
+    """Summarise a model's latents for the explorer in the book.
+
+    Writes explorer.json to runs/PROFILE/DATASET/.
+
+    Example: lbae explorer -d digits --page explorer.html
+    """
+    experiment = load_experiment(profile, dataset)
+    from companion.site.page_explorer import write_page, write_summary
+
+    typer.echo(write_summary(experiment, data_root(data), device))
+    if page:
+        write_page(experiment, page)
+        typer.echo(page)
+
+
+def study(
+    name: Annotated[str, Argument(help="bottlenecks, quantisers or seeds.")],
+    dataset: Dataset,
+    profile: Profile = "quick",
+    data: Data = None,
+    device: Device = "auto",
+) -> None:
+    """Train small networks several times, to compare bottlenecks, quantisers, or LBAE and VAE.
+
+    The study "seeds" trains LBAE and VAE with the same seeds and scores their images: the page of
+    scores takes from it the noise of comparisons of the two.
+
+    Each training leaves a file in runs/PROFILE/DATASET/NAME/, and is not repeated; the last
+    one writes record.json there.
+
+    Example: lbae study bottlenecks -d digits
+    """
+    experiment = load_experiment(profile, dataset)
+    from companion.analysis.studies import run_study
+
+    typer.echo(run_study(name, experiment, data_root(data), device))
+
+
+def compress(
+    images: Annotated[list[Path], Argument(help="Image files, or folders of them.")],
+    output: Annotated[Path, Option("--output", "-o", help="The .lbae file.")],
+    dataset: Dataset,
+    profile: Profile = "quick",
+    coder: Annotated[
+        str, Option(help="autoregressive, factorised or packed (no entropy coding).")
+    ] = "autoregressive",
+    device: Device = "auto",
+    force: Force = False,
+) -> None:
+    """Encode images to bits and write them as one file.
+
+    An earlier .lbae file is replaced; an input never is.
+
+    Example: lbae compress pictures/ -o pictures.lbae -d folder:pictures
+    """
+    experiment = load_experiment(profile, dataset)
+    from companion.experiments.compress import compress_images
+
+    size, count = compress_images(experiment, images, output, coder, device, force)
+    typer.echo(f"{output}: {count} images, {size} bytes, {8 * size / count:.1f} bits an image")
+
+
+def decompress(
+    file: Annotated[Path, Argument(help="An .lbae file.")],
+    output: Annotated[Path, Option("--output", "-o", help="Folder for PNG files.")],
+    dataset: Dataset,
+    profile: Profile = "quick",
+    device: Device = "auto",
+    force: Force = False,
+) -> None:
+    """Decode a file that `lbae compress` wrote; requires the same model and prior.
+
+    Images that it wrote earlier are replaced; the file itself never is.
+
+    Example: lbae decompress pictures.lbae -o decoded/ -d folder:pictures
+    """
+    experiment = load_experiment(profile, dataset)
+    from companion.experiments.compress import decompress_images
+
+    count = decompress_images(experiment, file, output, device, force)
+    typer.echo(f"{count} images in {output}")
