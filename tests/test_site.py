@@ -16,7 +16,7 @@ from companion.site.atlas import atlas_table
 from companion.site.contents import contents
 from companion.site.findings import FINDINGS, findings_table
 from companion.site.generated import overview_figure, scope, trainings_table
-from companion.site.performance import BENCHMARKS, performance_tables, reliability_table
+from companion.site.performance import BENCHMARKS, SCALING, performance_tables, reliability_table
 from companion.site.result_pages import arranged, badges, links, stale_note
 from companion.site.results import find_results
 from companion.site.verdict_tables import counts_table, page_verdicts, verdict_tables
@@ -116,6 +116,7 @@ def test_benchmarks_by_machine(project):
     assert "| A | 3.142 | 10,000 |" in part
     assert "| B | 0.5 | 3 |" in part
     assert text.count("```{figure}") == 1
+    assert performance_tables(SCALING).count("Not measured yet.") == len(SCALING) == 3
     assert "/results/performance/training-n.png\n:alt: Two lines.\n" in text
 
 

@@ -16,7 +16,7 @@ _FRONT = (
     "book/explorer", "book/method", "book/verdicts", "book/reproducibility", "book/atlas",
     "book/paper_versus_code",
 )  # fmt: skip
-_BACK = ("book/performance", "book/reliability", "book/cite")
+_BACK = ("book/performance", "book/scaling", "book/reliability", "book/cite")
 
 
 def across_page(profile: str) -> str | None:

@@ -11,7 +11,7 @@ from companion.site.atlas import atlas_table
 from companion.site.contents import PACKAGES, across_page
 from companion.site.findings import findings_table
 from companion.site.page_explorer import explorer_page
-from companion.site.performance import performance_tables, reliability_table
+from companion.site.performance import SCALING, performance_tables, reliability_table
 from companion.site.result_pages import badges
 from companion.site.results import ResultSet, find_results, markdown_table, paper_dataset
 from companion.site.verdict_tables import counts_table, limits_table, verdict_tables
@@ -34,6 +34,7 @@ def write_generated(
         "overview": overview_figure(sets),
         "performance": performance_tables(),
         "reliability": reliability_table(),
+        "scaling": performance_tables(SCALING),
         "scope": scope(sets),
         "trainings": trainings_table(sets),
         "verdicts": verdict_tables(sets, stale),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from companion.project import in_force, project_root, results_in_force
@@ -18,12 +19,17 @@ BENCHMARKS = {
     "coding": "Files of bits",
     "explorer": "The explorer",
 }
+SCALING = {
+    "scaling-bits": "Against the number of bits",
+    "scaling-latents": "Against the number of latents",
+    "scaling-training": "Against the size of images and networks",
+}
 
 
-def performance_tables() -> str:
+def performance_tables(benchmarks: Mapping[str, str] = BENCHMARKS) -> str:
     """A section per benchmark and a part per machine, as Markdown."""
     sections = []
-    for name, title in BENCHMARKS.items():
+    for name, title in benchmarks.items():
         records = list(results_in_force(f"performance/{name}-*.json"))
         sections += [f"## {title}", *(_part(path, name) for path in records)]
         if not records:
@@ -35,7 +41,8 @@ def _part(path: Path, name: str) -> str:
     found = read_json(path, "record")
     parts = [f"### {found['machine']}"]
     if "header" not in found:
-        return f"{parts[0]}\n\nMeasured by an earlier version: run `python benchmarks/{name}.py`."
+        script = f"benchmarks/{name.partition('-')[0]}.py"
+        return f"{parts[0]}\n\nMeasured by an earlier version: run `python {script}`."
     rows = [[_shown(value) for value in row] for row in found["rows"]]
     parts += [f"{found['caption']} PyTorch {found['torch']}."]
     parts += [markdown_table(found["header"], rows)]
