@@ -178,13 +178,13 @@ def explorer(
 
 
 def study(
-    name: Annotated[str, Argument(help="bottlenecks, quantisers or seeds.")],
+    name: Annotated[str, Argument(help="bottlenecks, quantisers, seeds or sizes.")],
     dataset: Dataset,
     profile: Profile = "quick",
     data: Data = None,
     device: Device = "auto",
 ) -> None:
-    """Train small networks several times, to compare bottlenecks, quantisers, or LBAE and VAE.
+    """Train small networks several times, to compare bottlenecks, sizes, or LBAE and VAE.
 
     The study "seeds" trains LBAE and VAE with the same seeds and scores their images: the page of
     scores takes from it the noise of comparisons of the two.

@@ -3,13 +3,14 @@
 import dataclasses
 import io
 import json
+from collections import namedtuple
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from companion.analysis import studies
+from companion.analysis import size_study, studies
 from companion.analysis.paired import Interval
 from companion.experiments.bottleneck_study import LABELS
 from companion.experiments.profiles import Study
@@ -142,3 +143,21 @@ def test_a_study_that_is_not_there_is_named(tmp_path):
     with pytest.raises(ConfigError, match="has no study 'quantisers' of faces"):
         studies.run_study("quantisers", load_experiment("smoke", "faces"), tmp_path)
     assert set(studies.KINDS["bottlenecks"].variants) == set(LABELS)
+
+
+Part = namedtuple("Part", "images")
+Splits = namedtuple("Splits", "splits")
+
+
+def test_a_narrow_entrance_and_the_moments_of_its_latents(task, images):
+    splits = {"test": Part(images[64:])}
+    found = {v: size_study.run(v, task, Splits(splits), None) for v in ("full", "maps-1", "double")}
+    assert [f["numbers"] for f in found.values()] == [64, 16, 64]
+    assert [f["bits"] for f in found.values()] == [SIZE, SIZE, 2 * SIZE]
+    for one in found.values():
+        spectrum = one["spectrum"]
+        assert spectrum == sorted(spectrum, reverse=True)
+        assert sum(spectrum[: one["large"]]) >= size_study.TRACE
+        assert sum(spectrum[: one["large"] - 1]) < size_study.TRACE
+        assert sum(spectrum) == pytest.approx(1)  # the record has them all
+        assert 0 <= one["nearest"] <= one["clip"] < 1

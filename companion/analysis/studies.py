@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 import torch
 
-from companion.analysis import seed_study
+from companion.analysis import seed_study, size_study
 from companion.experiments import bottleneck_study, quantiser_study
-from companion.experiments.artifacts import BOTTLENECKS, QUANTISERS, SEEDS, Artifact
+from companion.experiments.artifacts import BOTTLENECKS, QUANTISERS, SEEDS, SIZES, Artifact
 from companion.experiments.datasets import images_identity
 from companion.experiments.images import Images, load_images
 from companion.experiments.profiles import STUDIES, Experiment, Study
@@ -42,6 +42,7 @@ KINDS: Mapping[str, StudyKind] = {
     "bottlenecks": StudyKind(BOTTLENECKS, bottleneck_study.LABELS, bottleneck_study.run),
     "quantisers": StudyKind(QUANTISERS, quantiser_study.LABELS, quantiser_study.run),
     "seeds": StudyKind(SEEDS, seed_study.LABELS, seed_study.run),
+    "sizes": StudyKind(SIZES, size_study.LABELS, size_study.run),
 }
 
 

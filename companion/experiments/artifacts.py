@@ -99,6 +99,7 @@ SEEDS = Artifact(
     "study seeds", "training the LBAE and the VAE with several seeds", ("seeds/record.json",),
     made_of=(EXTRACTOR,),
 )  # fmt: skip
+SIZES = Artifact("study sizes", "training LBAEs of several sizes", ("sizes/record.json",))
 # Inputs in the record of a page -> the artefact, and of which model.
 ROLES = {
     "model": (MODEL, "lbae"),
@@ -109,6 +110,7 @@ ROLES = {
     "bottlenecks": (BOTTLENECKS, "lbae"),
     "quantisers": (QUANTISERS, "lbae"),
     "seeds": (SEEDS, "lbae"),
+    "sizes": (SIZES, "lbae"),
 }
 # What a notebook's metadata may name; all need the LBAE's latents. A need that ends with "?" is
 # read where the data set and its profile have it.

@@ -96,6 +96,7 @@ class Studies(_Keys):
     seeds: SeedStudy | None = Field(
         default=None, description="LBAE and VAE, several training seeds"
     )
+    sizes: Study | None = Field(default=None, description="several latent sizes and entrances")
 
 
 STUDIES = tuple(Studies.model_fields)

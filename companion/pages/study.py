@@ -65,7 +65,7 @@ class StudyPage(Page):
 
 
 def open_study(name: str, study: str, profile: str, dataset: str, output: str = "") -> StudyPage:
-    """Read a study, "bottlenecks" or "quantisers"; see ``open_notebook`` for the parameters."""
+    """Read a study, e.g. "bottlenecks"; see ``open_notebook`` for the parameters."""
     given = {"profile": profile, "dataset": dataset, "output": output}
     check_run(name, given | {"data_root": "data"})
     experiment = load_experiment(profile, dataset)
