@@ -24,9 +24,9 @@ from lbae_lib.data import (
     folder,
     folder_contents,
     folder_layout,
+    folder_listing,
     image_files,
     images,
-    reading,
     registry,
     table_lines,
     torchvision_sets,
@@ -135,12 +135,13 @@ def listed(place):
 
 
 def listing(place):
-    return folder_layout.list_folder(pictures(place))
+    return folder_listing.list_folder(pictures(place))
 
 
-def celeba_lists(place):
-    (place / "list_eval_partition.txt").write_text("a.jpg 0\n")
-    return table_lines.celeba_lines(place / "list_eval_partition.txt")
+def celeba_list(place):
+    path = place / "list_eval_partition.txt"
+    path.write_text("a.jpg 0\n")
+    return path
 
 
 def with_torchvision(name, load):
@@ -252,22 +253,19 @@ CALLS = {
     folder_contents.FolderContents: lambda place: folder_contents.folder_contents(pictures(place)),
     folder_contents.folder_contents: lambda place: folder_contents.folder_contents(pictures(place)),
     folder_layout.Found: lambda place: folder_layout.arranged(listing(place)),
-    folder_layout.Listing: listing,
+    folder_listing.Listing: listing,
     folder_layout.arranged: lambda place: folder_layout.arranged(listing(place)),
-    folder_layout.list_folder: listing,
-    folder_layout.missing_reader: lambda _: folder_layout.missing_reader("a.heic"),
-    folder_layout.split_of: lambda _: folder_layout.split_of("val"),
+    folder_listing.Reading: lambda place: listing(place).reading.for_record(),
+    folder_listing.list_folder: listing,
+    folder_listing.missing_reader: lambda _: folder_listing.missing_reader("a.heic"),
+    folder_listing.split_of: lambda _: folder_listing.split_of("val"),
     attribute_table.Table: lambda place: listed(place),
-    attribute_table.attribute_names: lambda place: listed(place),
     attribute_table.find_table: lambda place: listed(place),
     attribute_table.is_named: lambda place: attribute_table.is_named(pictures(place)),
     attribute_table.read_table: lambda place: listed(place),
-    table_lines.Line: lambda place: listed(place),
-    table_lines.celeba_attributes: lambda place: table_lines.celeba_attributes(place / "a.txt"),
-    table_lines.celeba_lines: celeba_lists,
-    table_lines.csv_rows: lambda place: listed(place),
+    table_lines.attribute_names: lambda place: table_lines.attribute_names(celeba_list(place)),
+    table_lines.table_lines: lambda place: table_lines.table_lines(celeba_list(place)),
     image_files.read_image: lambda place: folder.read_images([pictures(place) / "a"], 32, 1),
-    reading.Reading: lambda place: reading.Reading(place).for_record(),
     images.Dataset: lambda _: images.Dataset("a", "A", SET, SET),
     images.ImageSet: lambda _: SET.split(3),
     embedded.draw_photos: lambda _: embedded.draw_photos("test", 2, 0),

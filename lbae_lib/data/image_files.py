@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
 from torch import Tensor
 
-from lbae_lib.data.folder_layout import missing_reader
+from lbae_lib.data.folder_listing import missing_reader
 from lbae_lib.errors import DataError
 
 VERSION = 2  # raise it when the same file gives other pixels: cached ones are then read again

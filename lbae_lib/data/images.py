@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lbae_lib.data.reading import Reading
+from lbae_lib.data.folder_listing import Reading
 from lbae_lib.errors import DataError
 
 VALIDATION_SEED = 2020  # the validation images are the same for every model and training seed
