@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 
+from companion.experiments.folder_contents import FolderContents, folder_contents
 from companion.project import project_root
-from lbae_lib.data.folder_contents import FolderContents, folder_contents
 from lbae_lib.data.registry import FOLDER_PREFIX, DatasetInfo, folder_path
 
 IMAGES = "images"  # the role of a folder's contents among the inputs of a record

@@ -66,12 +66,13 @@ def load_folder(
     path = find_table(listing)
     table = None if path is None else read_table(path, listing)
     images = arranged(listing) if table is None else list(table.rows)
+    kept_in = None if cache is None else Path(cache)
     sets: dict[str, ImageSet] = {}
     for split in SPLITS:
         found = [image for image in images if (image.split or "train") == split]
         if found:
             files = [folder.joinpath(*image.parts) for image in found]
-            pixels = _read(files, (image_size, channels), cache and Path(cache), reading)
+            pixels = _read(files, (image_size, channels), kept_in, reading)
             sets[split] = _with_labels(pixels, found, reading.classes, table)
     if "test" not in sets:
         count = len(sets["train"])

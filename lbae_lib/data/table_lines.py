@@ -87,8 +87,8 @@ def _celeba_lines(path: Path) -> tuple[list[str], Lines]:
             raise DataError(f"line {number} of {path} must be a file name, and 0, 1 or 2")
         if names and row[0] not in attributes:
             raise DataError(f"line {number} of {path}: {row[0]} is not in {other.name}")
-        values = dict(zip(names, attributes.get(row[0], []), strict=True))
-        lines.append((number, {"image_id": row[0], "split": SPLITS[int(row[1])]} | values))
+        cells = {"image_id": row[0], "split": SPLITS[int(row[1])]}
+        lines.append((number, cells | dict(zip(names, attributes.get(row[0], []), strict=True))))
     return ["image_id", "split", *names], lines
 
 

@@ -26,10 +26,7 @@ def straight_through_sign(z: Tensor) -> Tensor:
     """Bits of ``z`` (Eq. 1) whose gradient is that of the identity.
 
     Args:
-        z: real numbers, any shape.
-
-    Returns:
-        Same shape and dtype, values in {-1, +1}; d/dz is 1 everywhere.
+        z: real numbers, any shape. The bits have its shape and dtype; d/dz is 1 everywhere.
 
     Relatives are the commitment to codewords of a VQ-VAE and lookup-free quantisation (LFQ), which
     use the same gradient with additional losses; the LBAE needs none.
@@ -48,9 +45,6 @@ def bernoulli_bottleneck(logits: Tensor) -> Tensor:
     encoder and keeps the optimisation from overshooting.
 
     Args:
-        logits: encoder outputs, shape (B, N).
-
-    Returns:
-        Shape (B, N), values in {-1, +1}.
+        logits: encoder outputs (B, N), to bits (B, N) in {-1, +1}.
     """
     return straight_through_sign(torch.tanh(logits))
