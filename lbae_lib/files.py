@@ -144,11 +144,7 @@ def read_description(path: Path, what: str) -> dict[str, Any]:
 
 
 def read_json(path: Path | str, what: str) -> dict[str, Any]:
-    """Read a JSON file that holds an object.
-
-    Args:
-        path: the file.
-        what: its role, for the error message: "record".
+    """Read a JSON file that holds an object; ``what`` is its role, e.g. "record", for errors.
 
     Raises:
         CheckpointError: if it is missing or damaged, or may not be read.
@@ -195,8 +191,8 @@ def check_format(found: Mapping[str, Any], path: Path, what: str, name: str, ver
         found: the description, with "format" and "version".
         path: the file it was read from.
         what: the expected content, for the error message: "a model".
-        name: the format's name.
-        version: the newest version that this library reads.
+        name: of the format.
+        version: the newest that this library reads.
     """
     if found.get("format") != name:
         raise CheckpointError(f"{path} holds {found.get('format')!r}, not {what} ({name!r})")

@@ -193,6 +193,7 @@ CALLS = {
         for loss in autoencoders.LOSS_UNITS
     ],
     binarization.bernoulli_bottleneck: lambda _: binarization.bernoulli_bottleneck(BLOBS.float()),
+    binarization.replaced: lambda _: binarization.replaced(BLOBS.float(), BLOBS.float()),
     binarization.straight_through_sign: lambda _: binarization.straight_through_sign(BLOBS.float()),
     bottlenecks.Kind: every_bottleneck,
     bottlenecks.BinaryBottleneck: every_bottleneck,

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.random import Generator
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
@@ -105,7 +104,9 @@ def draw_photos(part: str, count: int, seed: int) -> ImageSet:
     for index in range(count):
         labels[index] = rng.integers(len(regions))
         choices = regions[labels[index]]
-        images[index] = _crop(choices[rng.integers(len(choices))], rng)
+        region = choices[rng.integers(len(choices))]
+        top, left = (int(rng.integers(side - _CROP + 1)) for side in region.shape[:2])
+        images[index] = region[top : top + _CROP, left : left + _CROP]
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
     return ImageSet(pixels, torch.from_numpy(labels))
 
@@ -121,11 +122,6 @@ def _regions(part: str) -> list[list[NDArray[np.uint8]]]:
         for scale in _REDUCTIONS:
             found.append([np.asarray(Image.fromarray(r).reduce(scale)) for r in regions])
     return found
-
-
-def _crop(region: NDArray[np.uint8], rng: Generator) -> NDArray[np.uint8]:
-    top, left = (int(rng.integers(side - _CROP + 1)) for side in region.shape[:2])
-    return region[top : top + _CROP, left : left + _CROP]
 
 
 def _read_digits() -> tuple[NDArray[np.float32], NDArray[np.int64]]:

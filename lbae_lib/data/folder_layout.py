@@ -72,13 +72,7 @@ def arranged(listing: Listing, classes: bool = True) -> list[Found]:
 
 
 def _are_splits(words: dict[str, str], with_images: set[str], folder: Path) -> bool:
-    """Whether the subfolders are splits rather than classes.
-
-    Args:
-        words: subfolders whose names are words for splits -> the split.
-        with_images: subfolders that hold images.
-        folder: for the error.
-    """
+    """Whether subfolders are splits rather than classes; ``words`` are names that mean splits."""
     if words and (len(set(words.values())) > 1 or with_images <= words.keys()):
         return True
     # seg_train/ and seg_test/ are splits for their author, and two classes for ImageFolder.

@@ -10,16 +10,21 @@ from torch import Tensor
 from lbae_lib.bits import signs
 
 
-class _StraightThroughSign(torch.autograd.Function):
-    """sign forward, identity backward: f_b and its surrogate f_s of Section 3.1."""
+class _Replaced(torch.autograd.Function):
+    """One tensor forward, the gradient to another one: f_b and a surrogate f_s of Section 3.1."""
 
     @staticmethod
-    def forward(ctx: Any, z: Tensor) -> Tensor:
-        return signs(z)
+    def forward(ctx: Any, surrogate: Tensor, value: Tensor) -> Tensor:
+        return value.clone()
 
     @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
-        return grad_outputs[0]
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None]:
+        return grad_outputs[0], None
+
+
+def replaced(surrogate: Tensor, value: Tensor) -> Tensor:
+    """``value``, whose gradient goes to ``surrogate``, a tensor of the same shape."""
+    return _Replaced.apply(surrogate, value)
 
 
 def straight_through_sign(z: Tensor) -> Tensor:
@@ -35,7 +40,7 @@ def straight_through_sign(z: Tensor) -> Tensor:
         Bengio, Léonard and Courville (2013), *Estimating or propagating gradients through
         stochastic neurons for conditional computation*.
     """
-    return _StraightThroughSign.apply(z)
+    return replaced(z, signs(z))
 
 
 def bernoulli_bottleneck(logits: Tensor) -> Tensor:

@@ -168,16 +168,13 @@ class HubModel:
     def push_to_hub(
         self, repo_id: str, *, private: bool | None = None, token: str | None = None, **options: Any
     ) -> str:
-        """Upload the model, and create its repository if there is none.
+        """Upload the model, to a new repository if there is none; returns the commit's address.
 
         Args:
             repo_id: "owner/name".
             private: whether a new repository is private; None is the owner's default.
             token: for authentication; None takes the one that is logged in.
             **options: of ``huggingface_hub.HfApi.upload_folder``: ``commit_message``, …
-
-        Returns:
-            The commit's address.
 
         Raises:
             LbaeError: if huggingface-hub is not installed.

@@ -30,10 +30,10 @@ class Identity:
     Attributes:
         network: the model's shape.
         training: its schedule.
-        train_images: SHA-256 of the training images.
-        validation_images: SHA-256 of the validation images.
-        version: version of the training code. An unfinished run resumes under a newer version; a
-            finished one starts over.
+        train_images: SHA-256.
+        validation_images: SHA-256.
+        version: of the training code. An unfinished run resumes under a newer version; a finished
+            one starts over.
     """
 
     network: NetworkConfig
