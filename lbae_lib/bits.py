@@ -15,10 +15,7 @@ def signs(x: Tensor) -> Tensor:
     All rounding to bits goes through this function, so that sign(0) = +1 holds everywhere.
 
     Args:
-        x: real numbers, any shape. NaN rounds to -1.
-
-    Returns:
-        A tensor of the shape and dtype of ``x`` with values in {-1, +1}.
+        x: real numbers, any shape; the result has its shape and dtype. NaN rounds to -1.
 
     Example:
         >>> signs(torch.tensor([-0.3, 0.0, 2.0])).tolist()
@@ -76,10 +73,7 @@ def unpack_bits(packed: Tensor, width: int, dtype: torch.dtype = torch.float32) 
     Args:
         packed: uint8 (K, ceil(width / 8)).
         width: N, the number of bits in a row.
-        dtype: dtype of the result.
-
-    Returns:
-        (K, width) in {-1, +1}.
+        dtype: of the result, (K, width) in {-1, +1}.
 
     Raises:
         ValueError: if the rows are not of uint8, or do not have the number of bytes that ``width``

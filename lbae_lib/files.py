@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -144,11 +144,7 @@ def read_description(path: Path, what: str) -> dict[str, Any]:
 
 
 def read_json(path: Path | str, what: str) -> dict[str, Any]:
-    """Read a JSON file that holds an object.
-
-    Args:
-        path: the file.
-        what: its role, for the error message: "record".
+    """Read a JSON file that holds an object; ``what`` is its role, e.g. "record", for errors.
 
     Raises:
         CheckpointError: if it is missing or damaged, or may not be read.
@@ -195,8 +191,8 @@ def check_format(found: Mapping[str, Any], path: Path, what: str, name: str, ver
         found: the description, with "format" and "version".
         path: the file it was read from.
         what: the expected content, for the error message: "a model".
-        name: the format's name.
-        version: the newest version that this library reads.
+        name: of the format.
+        version: the newest that this library reads.
     """
     if found.get("format") != name:
         raise CheckpointError(f"{path} holds {found.get('format')!r}, not {what} ({name!r})")
@@ -229,39 +225,3 @@ def sha256_tensor(tensor: Tensor) -> str:
     digest = hashlib.sha256(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
     digest.update(tensor.detach().cpu().contiguous().numpy().data.cast("B"))
     return digest.hexdigest()
-
-
-def check_output(
-    path: Path,
-    inputs: Iterable[Path] = (),
-    *,
-    is_ours: Callable[[Path], bool] | None = None,
-    force: bool = False,
-) -> None:
-    """Refuse to replace a file that a user may want to keep.
-
-    Args:
-        path: the file to write.
-        inputs: files that are read; none is ever replaced.
-        is_ours: whether an existing file is one that this program wrote and may replace.
-        force: replace any other existing file as well.
-
-    Raises:
-        WriteError: if the file exists and may not be replaced.
-    """
-    if not os.path.lexists(path):
-        return
-    if path.is_dir():
-        raise WriteError(f"{path} is a folder: name a file")
-    if path.exists():
-        for source in inputs:
-            if source.exists() and path.samefile(source):
-                raise WriteError(f"{path} is one of the inputs: write to another file")
-        if not path.is_file():
-            raise WriteError(f"{path} is not an ordinary file: write to another one")
-        if is_ours is not None and is_ours(path):
-            return
-    if not force:
-        raise WriteError(
-            f"{path} exists and was not written by lbae: write to another file, or add --force"
-        )

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from companion.experiments.compress import check_output
 from lbae_lib.errors import CheckpointError, WriteError
 from lbae_lib.files import (
-    check_output,
     read_json,
     read_tensors,
     replacing,

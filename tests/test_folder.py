@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image, ImageCms, TiffImagePlugin
 
-from lbae_lib.data import folder_layout as layouts
+from lbae_lib.data import folder_listing as listings
 from lbae_lib.data.folder import load_folder, read_images
 from lbae_lib.data.registry import dataset_info
 from lbae_lib.errors import DataError
@@ -52,7 +52,7 @@ def test_splits_are_no_classes(tmp_path, names, sizes):
     data = load(tmp_path)
     validation = None if data.validation is None else len(data.validation)
     assert (len(data.train), validation, len(data.test)) == sizes
-    assert not {layouts.split_of(name) for name in data.class_names} - {None}
+    assert not {listings.split_of(name) for name in data.class_names} - {None}
     assert "train" in str(data.reading)
     assert dataset_info(f"folder:{tmp_path}").named == bool(data.class_names)
 
@@ -100,7 +100,7 @@ def test_an_empty_split_is_refused(tmp_path):
 
 
 def test_what_is_left_out_is_counted_with_reason_and_names(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(layouts.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(listings.importlib.util, "find_spec", lambda name: None)
     fill(tmp_path, *numbered("train", 12), *numbered("test", 3), "loose.png", "extra/a.png")
     (tmp_path / "train/x.HEIC").write_bytes(b"")
     (tmp_path / "train/notes.txt").write_text("")
@@ -128,7 +128,7 @@ def test_what_is_left_out_is_counted_with_reason_and_names(tmp_path, monkeypatch
 
 
 def test_a_folder_of_unreadable_formats_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(layouts.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(listings.importlib.util, "find_spec", lambda name: None)
     (tmp_path / "a.heic").write_bytes(b"")
     with pytest.raises(DataError, match=r"holds no images .*1 HEIC images, which need"):
         load(tmp_path)

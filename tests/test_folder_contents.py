@@ -6,11 +6,11 @@ import pytest
 import torch
 from test_folder import fill
 
+from companion.experiments import folder_contents as module
 from companion.experiments import images as experiment_images
+from companion.experiments.folder_contents import FolderContents, folder_contents
 from companion.experiments.profiles import load_experiment
 from companion.project import project_root
-from lbae_lib.data import folder_contents as module
-from lbae_lib.data.folder_contents import FolderContents, folder_contents
 from lbae_lib.errors import CheckpointError, DataError
 
 

@@ -22,11 +22,10 @@ from lbae_lib.data import (
     face_drawing,
     faces,
     folder,
-    folder_contents,
     folder_layout,
+    folder_listing,
     image_files,
     images,
-    reading,
     registry,
     table_lines,
     torchvision_sets,
@@ -39,7 +38,6 @@ from lbae_lib.models import (
     config,
     encoding,
     hardware,
-    interrupts,
     model_files,
     networks,
     sharing,
@@ -135,12 +133,13 @@ def listed(place):
 
 
 def listing(place):
-    return folder_layout.list_folder(pictures(place))
+    return folder_listing.list_folder(pictures(place))
 
 
-def celeba_lists(place):
-    (place / "list_eval_partition.txt").write_text("a.jpg 0\n")
-    return table_lines.celeba_lines(place / "list_eval_partition.txt")
+def celeba_list(place):
+    path = place / "list_eval_partition.txt"
+    path.write_text("a.jpg 0\n")
+    return path
 
 
 def with_torchvision(name, load):
@@ -194,6 +193,7 @@ CALLS = {
         for loss in autoencoders.LOSS_UNITS
     ],
     binarization.bernoulli_bottleneck: lambda _: binarization.bernoulli_bottleneck(BLOBS.float()),
+    binarization.replaced: lambda _: binarization.replaced(BLOBS.float(), BLOBS.float()),
     binarization.straight_through_sign: lambda _: binarization.straight_through_sign(BLOBS.float()),
     bottlenecks.Kind: every_bottleneck,
     bottlenecks.BinaryBottleneck: every_bottleneck,
@@ -216,7 +216,6 @@ CALLS = {
     hardware.is_out_of_memory: lambda _: hardware.is_out_of_memory(RuntimeError()),
     hardware.own_part: lambda _: hardware.own_part(64, 1, 2),
     hardware.start_fabric: lambda _: hardware.start_fabric(CPU),
-    interrupts.stop_signals: lambda _: entered(interrupts.stop_signals()),
     model_files.load_autoencoder: lambda place: model_files.load_autoencoder(saved(place)),
     model_files.load_model: lambda place: model_files.load_model(saved(place)),
     model_files.load_vae: lambda place: model_files.load_vae(saved(place, VAE)),
@@ -242,32 +241,26 @@ CALLS = {
     face_colours.mix: lambda _: face_colours.mix(face_colours.BLACK, face_colours.WHITE, 0.5),
     face_colours.pick: lambda _: face_colours.pick(face_colours.EYES, RNG),
     face_drawing.draw_face: lambda _: face_drawing.draw_face(HAS, RNG),
-    faces.Faces: lambda _: faces.draw_faces(2, 0),
     faces.draw_attributes: lambda _: faces.draw_attributes(RNG),
     faces.draw_faces: lambda _: faces.draw_faces(2, 0),
     folder.load_folder: lambda place: [
         folder.load_folder(pictures(place / "classes"), 32, 1), listed(place / "table")
     ],
     folder.read_images: lambda place: folder.read_images([pictures(place) / "a"], 32, 1),
-    folder_contents.FolderContents: lambda place: folder_contents.folder_contents(pictures(place)),
-    folder_contents.folder_contents: lambda place: folder_contents.folder_contents(pictures(place)),
     folder_layout.Found: lambda place: folder_layout.arranged(listing(place)),
-    folder_layout.Listing: listing,
+    folder_listing.Listing: listing,
     folder_layout.arranged: lambda place: folder_layout.arranged(listing(place)),
-    folder_layout.list_folder: listing,
-    folder_layout.missing_reader: lambda _: folder_layout.missing_reader("a.heic"),
-    folder_layout.split_of: lambda _: folder_layout.split_of("val"),
+    folder_listing.Reading: lambda place: listing(place).reading.for_record(),
+    folder_listing.list_folder: listing,
+    folder_listing.missing_reader: lambda _: folder_listing.missing_reader("a.heic"),
+    folder_listing.split_of: lambda _: folder_listing.split_of("val"),
     attribute_table.Table: lambda place: listed(place),
-    attribute_table.attribute_names: lambda place: listed(place),
     attribute_table.find_table: lambda place: listed(place),
     attribute_table.is_named: lambda place: attribute_table.is_named(pictures(place)),
     attribute_table.read_table: lambda place: listed(place),
-    table_lines.Line: lambda place: listed(place),
-    table_lines.celeba_attributes: lambda place: table_lines.celeba_attributes(place / "a.txt"),
-    table_lines.celeba_lines: celeba_lists,
-    table_lines.csv_rows: lambda place: listed(place),
+    table_lines.attribute_names: lambda place: table_lines.attribute_names(celeba_list(place)),
+    table_lines.table_lines: lambda place: table_lines.table_lines(celeba_list(place)),
     image_files.read_image: lambda place: folder.read_images([pictures(place) / "a"], 32, 1),
-    reading.Reading: lambda place: reading.Reading(place).for_record(),
     images.Dataset: lambda _: images.Dataset("a", "A", SET, SET),
     images.ImageSet: lambda _: SET.split(3),
     embedded.draw_photos: lambda _: embedded.draw_photos("test", 2, 0),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -14,9 +15,9 @@ from companion.experiments.profiles import Experiment
 from lbae_lib.bits import unpack_bits
 from lbae_lib.coding.container import CODERS, is_container
 from lbae_lib.data.folder import read_images
-from lbae_lib.data.folder_layout import IMAGE_SUFFIXES
+from lbae_lib.data.folder_listing import IMAGE_SUFFIXES
 from lbae_lib.errors import ConfigError, FormatError, WriteError, unknown
-from lbae_lib.files import check_output, explained, replacing
+from lbae_lib.files import explained, replacing
 from lbae_lib.models.encoding import BATCH_SIZE, decode, encode
 from lbae_lib.models.hardware import choose_device
 from lbae_lib.models.model_files import load_model
@@ -99,3 +100,39 @@ def _is_decoded(path: Path) -> bool:
             return image.info.get(_DECODED[0]) == _DECODED[1]
     except (OSError, SyntaxError, ValueError):
         return False
+
+
+def check_output(
+    path: Path,
+    inputs: Iterable[Path] = (),
+    *,
+    is_ours: Callable[[Path], bool] | None = None,
+    force: bool = False,
+) -> None:
+    """Refuse to replace a file that a user may want to keep.
+
+    Args:
+        path: the file to write.
+        inputs: files that are read; none is ever replaced.
+        is_ours: whether an existing file is one that this program wrote and may replace.
+        force: replace any other existing file as well.
+
+    Raises:
+        WriteError: if the file exists and may not be replaced.
+    """
+    if not os.path.lexists(path):
+        return
+    if path.is_dir():
+        raise WriteError(f"{path} is a folder: name a file")
+    if path.exists():
+        for source in inputs:
+            if source.exists() and path.samefile(source):
+                raise WriteError(f"{path} is one of the inputs: write to another file")
+        if not path.is_file():
+            raise WriteError(f"{path} is not an ordinary file: write to another one")
+        if is_ours is not None and is_ours(path):
+            return
+    if not force:
+        raise WriteError(
+            f"{path} exists and was not written by lbae: write to another file, or add --force"
+        )

@@ -15,10 +15,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from companion.experiments.folder_contents import FolderContents, folder_contents
 from companion.experiments.records import RECORD_FILE, read_record
 from companion.project import PUBLISHED, RUNS, project_root
 from lbae_lib.data import registry
-from lbae_lib.data.folder_contents import FolderContents, folder_contents
 from lbae_lib.data.registry import (
     FOLDER_PREFIX,
     DatasetInfo,

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.random import Generator
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
@@ -55,7 +54,7 @@ def load_digits(title: str) -> Dataset:
     images = (padded * 255).round().to(torch.uint8)
     everything = ImageSet(images, torch.from_numpy(classes))
     train, test = everything.split(_TEST_DIGITS, _DIGIT_SPLIT_SEED)
-    return Dataset("digits", title, train, test, class_names=tuple(str(i) for i in range(10)))
+    return Dataset("digits", title, train, test, class_names=tuple("0123456789"))
 
 
 def load_photos(title: str) -> Dataset:
@@ -69,20 +68,17 @@ def load_photos(title: str) -> Dataset:
 def load_faces(root: Path, title: str) -> Dataset:
     """6,000 + 1,000 drawn faces; see :mod:`lbae_lib.data.faces`.
 
-    Drawing them takes half a minute, so they are cached under ``root``, in a file named after
-    :data:`lbae_lib.data.faces.VERSION`.
-
-    Args:
-        root: where data sets are kept.
-        title: for captions.
+    Drawing them takes half a minute, so they are cached under ``root``, the folder of data sets, in
+    a file named after :data:`lbae_lib.data.faces.VERSION`.
     """
     kept = root / f"faces-v{faces.VERSION}.safetensors"
     if not kept.exists():
-        tensors: dict[str, Tensor] = {}
+        drawn: dict[str, Tensor] = {}
         for part, count in _FACES.items():
             found = faces.draw_faces(count, _FACE_SEEDS[part], show_progress=True)
-            tensors |= {f"{part}.images": found.images, f"{part}.attributes": found.attributes}
-        write_tensors(kept, tensors, {"dataset": "faces"})
+            assert found.attributes is not None
+            drawn |= {f"{part}.images": found.images, f"{part}.attributes": found.attributes}
+        write_tensors(kept, drawn, {"dataset": "faces"})
     tensors, _ = read_tensors(kept, "drawn faces", "delete this file; they are drawn again")
     train, test = (
         ImageSet(tensors[f"{part}.images"], attributes=tensors[f"{part}.attributes"])
@@ -92,15 +88,14 @@ def load_faces(root: Path, title: str) -> Dataset:
 
 
 def draw_photos(part: str, count: int, seed: int) -> ImageSet:
-    """Random crops, each photograph and size with equal probability.
+    """Random crops uint8 (count, 3, 32, 32), each photograph and size with equal probability.
+
+    The labels count photographs and sizes. The first crops of a seed are the same for every count.
 
     Args:
         part: "train" (left and right) or "test" (the third quarter).
-        count: number of crops; the first crops of a seed are the same for every count.
+        count: number of crops.
         seed: of their places.
-
-    Returns:
-        Images uint8 (count, 3, 32, 32), and labels that count photographs and sizes.
     """
     rng = np.random.default_rng((seed, part == "test"))
     regions = _regions(part)
@@ -109,7 +104,9 @@ def draw_photos(part: str, count: int, seed: int) -> ImageSet:
     for index in range(count):
         labels[index] = rng.integers(len(regions))
         choices = regions[labels[index]]
-        images[index] = _crop(choices[rng.integers(len(choices))], rng)
+        region = choices[rng.integers(len(choices))]
+        top, left = (int(rng.integers(side - _CROP + 1)) for side in region.shape[:2])
+        images[index] = region[top : top + _CROP, left : left + _CROP]
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
     return ImageSet(pixels, torch.from_numpy(labels))
 
@@ -125,11 +122,6 @@ def _regions(part: str) -> list[list[NDArray[np.uint8]]]:
         for scale in _REDUCTIONS:
             found.append([np.asarray(Image.fromarray(r).reduce(scale)) for r in regions])
     return found
-
-
-def _crop(region: NDArray[np.uint8], rng: Generator) -> NDArray[np.uint8]:
-    top, left = (int(rng.integers(side - _CROP + 1)) for side in region.shape[:2])
-    return region[top : top + _CROP, left : left + _CROP]
 
 
 def _read_digits() -> tuple[NDArray[np.float32], NDArray[np.int64]]:

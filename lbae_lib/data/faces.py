@@ -7,15 +7,13 @@ them is comparable with photographs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from numpy.random import Generator
-from torch import Tensor
 
 from lbae_lib.data.face_colours import HAIRS
 from lbae_lib.data.face_drawing import SIZE, draw_face
+from lbae_lib.data.images import ImageSet
 from lbae_lib.progress import progress_bar
 
 VERSION = 1  # raise it when the drawings change: cached ones are then drawn again
@@ -27,26 +25,10 @@ ATTRIBUTES = (
 )
 
 
-@dataclass(frozen=True)
-class Faces:
-    """Drawn faces.
+def draw_faces(count: int, seed: int, show_progress: bool = False) -> ImageSet:
+    """Draw faces, uint8 (count, 3, 64, 64), with attributes in the order of ``ATTRIBUTES``.
 
-    Attributes:
-        images: uint8 (K, 3, 64, 64).
-        attributes: uint8 (K, 18) of 0 and 1, in the order of ``ATTRIBUTES``.
-    """
-
-    images: Tensor
-    attributes: Tensor
-
-
-def draw_faces(count: int, seed: int, show_progress: bool = False) -> Faces:
-    """Draw faces. The first faces of a seed are the same for every count.
-
-    Args:
-        count: number of faces.
-        seed: of all of them.
-        show_progress: draw a bar.
+    The first faces of a seed are the same for every count.
     """
     images = torch.empty(count, 3, SIZE, SIZE, dtype=torch.uint8, device="cpu")
     attributes = torch.empty(count, len(ATTRIBUTES), dtype=torch.uint8, device="cpu")
@@ -57,7 +39,7 @@ def draw_faces(count: int, seed: int, show_progress: bool = False) -> Faces:
             images[index] = torch.from_numpy(draw_face(has, rng)).permute(2, 0, 1)
             attributes[index] = torch.tensor([has[name] for name in ATTRIBUTES], device="cpu")
             bar.update()
-    return Faces(images, attributes)
+    return ImageSet(images, attributes=attributes)
 
 
 def draw_attributes(rng: Generator) -> dict[str, bool]:

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from lbae_lib.data import image_files
 from lbae_lib.data.attribute_table import Table, find_table, read_table
-from lbae_lib.data.folder_layout import IMAGE_SUFFIXES, SPLITS, Found, arranged, list_folder
+from lbae_lib.data.folder_layout import Found, arranged
+from lbae_lib.data.folder_listing import IMAGE_SUFFIXES, SPLITS, Listing, Reading, list_folder
 from lbae_lib.data.image_files import read_image
 from lbae_lib.data.images import Dataset, ImageSet
-from lbae_lib.data.reading import Reading
 from lbae_lib.errors import DataError
 from lbae_lib.files import read_tensors, write_tensors
 from lbae_lib.progress import progress_bar
@@ -61,24 +61,41 @@ def load_folder(
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
         raise DataError(f"no folder at {folder}, which {what}: folder:PATH needs an image folder")
-    listing = list_folder(folder)
+    listing = _listed(folder)
     reading = listing.reading
-    if not listing.files:
-        raise DataError(_empty(reading))
-    path = find_table(listing.places)
+    path = find_table(listing)
     table = None if path is None else read_table(path, listing)
-    images = arranged(listing) if table is None else table.images
-    cached = None if cache is None else Path(cache)
-    parts = {split: [i for i in images if i.split == split] for split in ("", *SPLITS)}
-    pixels = {
-        split: _read(found, folder, (image_size, channels), cached, reading)
-        for split, found in parts.items()
-        if found
-    }
-    sets = {
-        split: _with_labels(pixels[split], parts[split], reading.classes, table) for split in pixels
-    }
-    return _dataset(sets, reading, table, title)
+    images = arranged(listing) if table is None else list(table.rows)
+    kept_in = None if cache is None else Path(cache)
+    sets: dict[str, ImageSet] = {}
+    for split in SPLITS:
+        found = [image for image in images if (image.split or "train") == split]
+        if found:
+            files = [folder.joinpath(*image.parts) for image in found]
+            pixels = _read(files, (image_size, channels), kept_in, reading)
+            sets[split] = _with_labels(pixels, found, reading.classes, table)
+    if "test" not in sets:
+        count = len(sets["train"])
+        if count < _TEST_SHARE:
+            raise DataError(
+                f"{folder} holds {count} images, but at least {_TEST_SHARE} are needed to cut a "
+                "test set: add images, or make train/ and test/ folders"
+            )
+        sets["train"], sets["test"] = sets["train"].split(count // _TEST_SHARE, _SPLIT_SEED)
+        whole = " of the training images" if images[0].split else ""
+        reading.notes.append(f"the test images are a random tenth{whole}")
+    reading.read = {name: len(part) for name, part in sets.items()}
+    _log.info("%s", reading)
+    return Dataset(
+        f"folder:{folder}",
+        title or f"{folder.name} (own images)",
+        sets["train"],
+        sets["test"],
+        reading.classes,
+        table.names if table else (),
+        sets.get("validation"),
+        reading,
+    )
 
 
 def read_images(paths: Sequence[Path | str], image_size: int, channels: int) -> Tensor:
@@ -96,14 +113,12 @@ def read_images(paths: Sequence[Path | str], image_size: int, channels: int) -> 
         DataError: if there is no image, or one is missing, damaged or too small.
     """
     files: list[Path] = []
-    readings = []
+    readings: list[Reading] = []
     for path in map(Path, paths):
         if not path.exists():
             raise DataError(f"there is no file or folder {path}")
         if path.is_dir():
-            listing = list_folder(path)
-            if not listing.files:
-                raise DataError(_empty(listing.reading))
+            listing = _listed(path)
             listing.reading.read[""] = len(listing.files)
             readings.append(listing.reading)
             files += [path.joinpath(*parts) for parts in listing.files]
@@ -118,12 +133,16 @@ def read_images(paths: Sequence[Path | str], image_size: int, channels: int) -> 
     return images
 
 
-def _empty(reading: Reading) -> str:
-    left_out = f"; {reading.left_out}" if reading.skipped else ""
-    return (
-        f"{reading.folder} holds no images ({', '.join(sorted(IMAGE_SUFFIXES))}), nor do its "
-        f"subfolders{left_out}"
-    )
+def _listed(folder: Path) -> Listing:
+    """The files of a folder that has images."""
+    listing = list_folder(folder)
+    if not listing.files:
+        left_out = listing.reading.left_out
+        raise DataError(
+            f"{folder} holds no images ({', '.join(sorted(IMAGE_SUFFIXES))}), nor do its "
+            f"subfolders{left_out and '; '}{left_out}"
+        )
+    return listing
 
 
 def _with_labels(
@@ -134,56 +153,16 @@ def _with_labels(
         numbers = {name: number for number, name in enumerate(classes)}
         labels = torch.tensor([numbers[image.category] for image in found], device="cpu")
     if table is not None and table.names:
-        rows = dict(zip(table.images, table.attributes, strict=True))
-        values = [rows[image] for image in found]
-        attributes = torch.tensor(values, dtype=torch.uint8, device="cpu")
+        rows = [table.rows[image] for image in found]
+        attributes = torch.tensor(rows, dtype=torch.uint8, device="cpu")
     return ImageSet(images, labels, attributes)
 
 
-def _dataset(
-    sets: dict[str, ImageSet], reading: Reading, table: Table | None, title: str | None
-) -> Dataset:
-    folder = reading.folder
-    train = sets["train"] if "train" in sets else sets[""]
-    if "test" not in sets:
-        train, sets["test"] = _split(train, folder)
-        reading.notes.append(
-            f"the test images are a random tenth{' of the training images' * ('train' in sets)}"
-        )
-    sets = {"train": train} | {name: sets[name] for name in SPLITS[1:] if name in sets}
-    reading.read = {name: len(part) for name, part in sets.items()}
-    _log.info("%s", reading)
-    return Dataset(
-        f"folder:{folder}",
-        title or f"{folder.name} (own images)",
-        train,
-        sets["test"],
-        reading.classes,
-        table.names if table else (),
-        validation=sets.get("validation"),
-        reading=reading,
-    )
-
-
-def _split(everything: ImageSet, folder: Path) -> tuple[ImageSet, ImageSet]:
-    if len(everything) < _TEST_SHARE:
-        raise DataError(
-            f"{folder} holds {len(everything)} images, but at least {_TEST_SHARE} are needed to "
-            "cut a test set: add images, or make train/ and test/ folders"
-        )
-    return everything.split(len(everything) // _TEST_SHARE, _SPLIT_SEED)
-
-
 def _read(
-    found: list[Found],
-    folder: Path,
-    shape: tuple[int, int],
-    cache: Path | None,
-    reading: Reading,
+    files: list[Path], shape: tuple[int, int], cache: Path | None, reading: Reading
 ) -> Tensor:
-    """Pixels of images, of a size and with a number of channels."""
-    image_size, channels = shape
-    files = [folder.joinpath(*image.parts) for image in found]
+    """Pixels of images, in a size and with a number of channels."""
+    size, channels = shape
     kept = None
     if cache is not None and len(files) >= _WORTH_KEEPING:
         kept = cache / f"folder-{_fingerprint(files, shape)}.safetensors"
@@ -191,16 +170,15 @@ def _read(
             tensors, about = read_tensors(kept, "kept pixels", "delete this file")
             reading.applied.update(about.get("applied", {}))
             return tensors["images"]
-    images = torch.empty(
-        (len(files), channels, image_size, image_size), dtype=torch.uint8, device="cpu"
-    )
+    images = torch.empty((len(files), channels, size, size), dtype=torch.uint8, device="cpu")
     applied: Counter[str] = Counter()
-    with progress_bar(len(files), f"reading {folder.name}", "img") as bar:
+    name = reading.folder.name
+    with progress_bar(len(files), f"reading {name}", "img") as bar:
         for index, file in enumerate(files):
-            images[index] = read_image(file, image_size, channels, applied)
+            images[index] = read_image(file, size, channels, applied)
             bar.update()
     if kept is not None:
-        write_tensors(kept, {"images": images}, {"folder": folder.name, "applied": dict(applied)})
+        write_tensors(kept, {"images": images}, {"folder": name, "applied": dict(applied)})
     reading.applied.update(applied)
     return images
 

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
 from torch import Tensor
 
-from lbae_lib.data.folder_layout import missing_reader
+from lbae_lib.data.folder_listing import missing_reader
 from lbae_lib.errors import DataError
 
 VERSION = 2  # raise it when the same file gives other pixels: cached ones are then read again
@@ -35,17 +35,14 @@ _UNSIGNED, _FLOAT = 1, 3
 _RANGES = (255, 4095, 65535)  # of values without a declared range
 
 
-@lru_cache(maxsize=1)
-def _register_heif() -> None:
-    """Let Pillow read HEIC, if the package is there."""
-    if importlib.util.find_spec("pillow_heif") is not None:
-        import pillow_heif
+if importlib.util.find_spec("pillow_heif") is not None:  # lets Pillow read HEIC
+    import pillow_heif
 
-        pillow_heif.register_heif_opener()
+    pillow_heif.register_heif_opener()
 
 
 def read_image(file: Path, size: int, channels: int, applied: Counter[str]) -> Tensor:
-    """An image in the size and colours that a network takes.
+    """An image in the size and colours that a network takes: uint8 (channels, size, size).
 
     Args:
         file: the image.
@@ -53,13 +50,9 @@ def read_image(file: Path, size: int, channels: int, applied: Counter[str]) -> T
         channels: 1 (grey) or 3 (colour).
         applied: counts what was applied to images.
 
-    Returns:
-        uint8 (channels, size, size).
-
     Raises:
         DataError: if the file cannot be read, is no image, or is too small.
     """
-    _register_heif()
     if reason := missing_reader(file.name):
         raise DataError(f"{file} is one of {reason}")
     try:
@@ -91,14 +84,17 @@ def _eight_bits(image: Image.Image, file: Path, applied: Counter[str]) -> Image.
     image.load()
     if image.getexif().get(_ORIENTATION) in range(2, 9):
         applied["turned by EXIF"] += 1
-    mode, kind = image.mode, image.format or ""
+    mode, is_tiff = image.mode, image.format == "TIFF"
     tags = dict(getattr(image, "tag_v2", {}))
     profile = image.info.get("icc_profile")
     transparent = image.has_transparency_data
     ImageOps.exif_transpose(image, in_place=True)
     if mode.startswith("I") or mode == "F":
+        values = np.asarray(image, dtype=np.float64)
+        if not np.isfinite(values).all():
+            raise DataError(f"{file} holds values that are not finite: remove or replace it")
         applied["scaled to 8 bits"] += 1
-        return Image.fromarray(_scaled(np.asarray(image, dtype=np.float64), mode, kind, tags, file))
+        return Image.fromarray(_scaled(values, mode, is_tiff, tags))
     if mode == "LAB":
         return _from_profile(image, None)
     colours = None
@@ -156,23 +152,13 @@ def _is_srgb(profile: bytes) -> bool:
 
 
 def _scaled(
-    values: NDArray[np.float64], mode: str, kind: str, tags: dict[int, object], file: Path
+    values: NDArray[np.float64], mode: str, is_tiff: bool, tags: dict[int, object]
 ) -> NDArray[np.uint8]:
-    """Values of more than 8 bits as uint8.
-
-    Args:
-        values: (height, width).
-        mode: of Pillow: "I;16" and the like, "I" or "F".
-        kind: format of the file.
-        tags: of TIFF.
-        file: for errors.
-    """
-    if not np.isfinite(values).all():
-        raise DataError(f"{file} holds values that are not finite: remove or replace it")
+    """Values of more than 8 bits (height, width) as uint8; the mode is Pillow's: "I;16", "F", …"""
     if mode == "I" and tags and _first(tags.get(_SAMPLE_FORMAT), _UNSIGNED) == _UNSIGNED:
         values = values % 2.0**32  # Pillow has them as signed
     low, high = 0.0, 65535.0
-    if mode == "F" or kind == "TIFF":
+    if mode == "F" or is_tiff:
         low, high = _range(values, mode, tags)
     levels = ((values - low) / max(high - low, 1e-300) * 255).round().clip(0, 255)
     found = levels.astype(np.uint8)

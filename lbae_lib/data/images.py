@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lbae_lib.data.reading import Reading
+from lbae_lib.data.folder_listing import Reading
 from lbae_lib.errors import DataError
 
 VALIDATION_SEED = 2020  # the validation images are the same for every model and training seed
@@ -48,14 +48,10 @@ class ImageSet:
         return ImageSet(self.images[indices], labels, attributes)
 
     def split(self, count: int, seed: int = VALIDATION_SEED) -> tuple[ImageSet, ImageSet]:
-        """Cut ``count`` random images off; the same seed always cuts the same images.
+        """The images that are left, and ``count`` random ones that are cut off, in their old order.
 
-        Args:
-            count: number of images to cut off.
-            seed: which ones; by default the validation images of every training.
-
-        Returns:
-            The images that are left, and those cut off, each in their old order.
+        The same seed always cuts the same images; the default one the validation images of every
+        training.
 
         Raises:
             DataError: if that leaves no image to either.

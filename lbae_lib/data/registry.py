@@ -46,53 +46,29 @@ class DatasetInfo:
     named: bool = True
 
 
-def _registered(name: str, title: str, source: str, stands_for: str | None = None) -> DatasetInfo:
-    """A data set that the paper uses, or one that is treated as the one it stands for."""
-    shapes: dict[str, tuple[int, int, Literal["bce", "mse"]]] = {
-        "MNIST": (32, 1, "bce"),
-        "CIFAR-10": (32, 3, "mse"),
-        "CelebA": (64, 3, "mse"),
-    }
-    shape, embedded = shapes[stands_for or title], stands_for is not None
-    return DatasetInfo(name, title, *shape, embedded, source, stands_for)
-
-
+_SHAPES: dict[str, tuple[int, int, Literal["bce", "mse"]]] = {
+    "MNIST": (32, 1, "bce"),
+    "CIFAR-10": (32, 3, "mse"),
+    "CelebA": (64, 3, "mse"),
+}
+_SOURCES = {
+    "digits": "scikit-learn's 1,797 handwritten digits (8×8, 17 grey levels), enlarged to 28×28 "
+    "and padded to 32×32; 1,437 for training, 360 for testing",
+    "photos": "crops of scikit-learn's two sample photographs at three sizes, 20,000 for training "
+    "and 2,000 for testing, from separate parts of the photographs",
+    "faces": "drawn faces with 18 attributes, 6,000 for training and 1,000 for testing, made by "
+    "this library from a seed",
+    "mnist": "MNIST, 60,000 + 10,000 handwritten digits, zero-padded from 28×28 to 32×32",
+    "cifar10": "CIFAR-10, 50,000 + 10,000 colour photographs of 32×32",
+    "celeba": "CelebA, 162,770 + 19,962 aligned faces, resized to 64 and centre-cropped",
+}
+_STAND_INS = {"digits": "MNIST", "photos": "CIFAR-10", "faces": "CelebA"}
 DATASETS = {
-    info.name: info
-    for info in (
-        _registered(
-            "digits",
-            "Digits",
-            "scikit-learn's 1,797 handwritten digits (8×8, 17 grey levels), enlarged to 28×28 and "
-            "padded to 32×32; 1,437 for training, 360 for testing",
-            "MNIST",
-        ),
-        _registered(
-            "photos",
-            "Photos",
-            "crops of scikit-learn's two sample photographs at three sizes, 20,000 for training "
-            "and 2,000 for testing, from separate parts of the photographs",
-            "CIFAR-10",
-        ),
-        _registered(
-            "faces",
-            "Faces",
-            "drawn faces with 18 attributes, 6,000 for training and 1,000 for testing, made by "
-            "this library from a seed",
-            "CelebA",
-        ),
-        _registered(
-            "mnist",
-            "MNIST",
-            "MNIST, 60,000 + 10,000 handwritten digits, zero-padded from 28×28 to 32×32",
-        ),
-        _registered("cifar10", "CIFAR-10", "CIFAR-10, 50,000 + 10,000 colour photographs of 32×32"),
-        _registered(
-            "celeba",
-            "CelebA",
-            "CelebA, 162,770 + 19,962 aligned faces, resized to 64 and centre-cropped",
-        ),
-    )
+    name: DatasetInfo(name, name.title(), *_SHAPES[title], True, _SOURCES[name], title)
+    for name, title in _STAND_INS.items()
+} | {
+    name: DatasetInfo(name, title, *_SHAPES[title], False, _SOURCES[name])
+    for name, title in PAPER_DATASETS.items()
 }
 
 
@@ -111,7 +87,7 @@ def dataset_info(name: str, base: Path = Path(), **known: Any) -> DatasetInfo:
     """
     if name.startswith(FOLDER_PREFIX):
         folder = folder_path(name, base)
-        defaults: dict[str, Any] = {
+        found: dict[str, Any] = {
             "title": f"{folder.name} (own images)",
             "image_size": 64,
             "channels": 3,
@@ -120,7 +96,7 @@ def dataset_info(name: str, base: Path = Path(), **known: Any) -> DatasetInfo:
             "source": f"images from the folder {folder.name}",
             "named": is_named(folder),
         }
-        return DatasetInfo(name=FOLDER_PREFIX + without_home(_own_path(name)), **(defaults | known))
+        return DatasetInfo(name=FOLDER_PREFIX + without_home(_own_path(name)), **(found | known))
     if name not in DATASETS:
         raise ConfigError(unknown("data set", name, [*DATASETS, "folder:PATH"]))
     return DATASETS[name]

@@ -4,99 +4,130 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from lbae_lib.data.folder_layout import SPLITS
+from lbae_lib.data.folder_listing import SPLITS
 from lbae_lib.errors import DataError
 
-PARTITION, _CELEBA_ATTRIBUTES = "list_eval_partition", "list_attr_celeba"
+PARTITION = "list_eval_partition"
+Rows = list[tuple[int, list[str]]]  # each with the number of its (last) line
+Lines = list[tuple[int, dict[str, str]]]  # the same, by column
 
 
-@dataclass(frozen=True)
-class Line:
-    """A line of a table.
+def table_lines(path: Path) -> tuple[list[str], Lines]:
+    """Columns of a table, ``attributes.csv`` or CelebA's, and its lines.
 
-    Attributes:
-        where: file and line, for errors.
-        cells: by column.
+    Raises:
+        DataError: if it cannot be read, or a line does not fit.
     """
-
-    where: str
-    cells: dict[str, str]
+    return _celeba_lines(path) if path.stem == PARTITION else _own_lines(path)
 
 
-def csv_rows(path: Path) -> list[tuple[int, list[str]]]:
-    """Rows that are not blank, each with the number of its (last) line in the file."""
+def attribute_names(path: Path) -> list[str]:
+    """The attributes that a table has.
+
+    Raises:
+        DataError: if it cannot be read.
+    """
+    columns = _celeba_attributes(path) if path.stem == PARTITION else _own_lines(path)[0]
+    return [column for column in columns if column not in ("image_id", "split")]
+
+
+def _own_lines(path: Path) -> tuple[list[str], Lines]:
+    """Columns and lines of ``attributes.csv``."""
+    rows = _csv_rows(path)
+    if not rows:
+        raise DataError(f"{path} is empty: it needs a column image_id")
+    header = [cell.strip() for cell in rows.pop(0)[1]]
+    header = [c.lower() if c.lower() in ("image_id", "split") else c for c in header]
+    if "image_id" not in header:
+        shown = ", ".join(filter(None, header)) or "none"
+        raise DataError(f"{path} has no column image_id: it has {shown}")
+    for number, row in rows:
+        if len(row) != len(header):
+            raise DataError(
+                f"line {number} of {path} has {len(row)} values, but the first line has "
+                f"{len(header)} columns"
+            )
+    kept = {i: name for i, name in enumerate(header) if not _is_index(name, i, rows, path)}
+    columns = list(kept.values())
+    if len(set(columns)) < len(columns):
+        raise DataError(f"{path} has two columns of one name: {', '.join(columns)}")
+    return columns, [(n, {name: row[i].strip() for i, name in kept.items()}) for n, row in rows]
+
+
+def _is_index(name: str, column: int, rows: Rows, path: Path) -> bool:
+    """Whether a column is the index that pandas writes, or empty."""
+    if name and not name.startswith("Unnamed:"):
+        return False
+    values = [row[column].strip() for _, row in rows]
+    if not any(values) or (column == 0 and all(value.isdigit() for value in values)):
+        return True
+    raise DataError(f"column {column + 1} of {path} has no name: name it in the first line")
+
+
+def _celeba_lines(path: Path) -> tuple[list[str], Lines]:
+    """Columns and lines of CelebA's lists: image_id, split, and the attributes if they are there.
+
+    Images are the lines that begin with a file name; the published list of attributes has two more.
+    """
+    names, other = _celeba_attributes(path), _beside(path)
+    attributes: dict[str, list[str]] = {}
+    for number, (name, *values) in _celeba_rows(other) if names else ():
+        if "." in name and len(values) != len(names):
+            raise DataError(
+                f"line {number} of {other} has {len(values)} values for {len(names)} attributes"
+            )
+        attributes[name] = values
+    lines = []
+    for number, row in _celeba_rows(path):
+        if "." not in row[0]:
+            continue
+        if len(row) != 2 or row[1] not in ("0", "1", "2"):
+            raise DataError(f"line {number} of {path} must be a file name, and 0, 1 or 2")
+        if names and row[0] not in attributes:
+            raise DataError(f"line {number} of {path}: {row[0]} is not in {other.name}")
+        cells = {"image_id": row[0], "split": SPLITS[int(row[1])]}
+        lines.append((number, cells | dict(zip(names, attributes.get(row[0], []), strict=True))))
+    return ["image_id", "split", *names], lines
+
+
+def _celeba_attributes(path: Path) -> list[str]:
+    """Names of the attributes in the list beside CelebA's list of splits; none without it."""
+    other = _beside(path)
+    header = (row for _, row in _celeba_rows(other) if len(row) > 1) if other.is_file() else ()
+    return [name for name in next(iter(header), []) if name != "image_id"]
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name("list_attr_celeba" + path.suffix)
+
+
+def _celeba_rows(path: Path) -> Rows:
+    if path.suffix == ".csv":
+        return _csv_rows(path)
+    lines = enumerate(_text(path).splitlines(), start=1)
+    return [(number, line.split()) for number, line in lines if line.strip()]
+
+
+def _csv_rows(path: Path) -> Rows:
+    """Rows that are not blank."""
+    text = _text(path)
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    delimiter = next((d for d in ";\t" if d in first and "," not in first), ",")
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter)
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        first = next((line for line in text.splitlines() if line.strip()), "").lower()
-        delimiter = next((d for d in ";\t" if d in first and "," not in first), ",")
-        reader = csv.reader(io.StringIO(text), delimiter=delimiter)
         return [(reader.line_num, row) for row in reader if any(c.strip() for c in row)]
-    except (csv.Error, UnicodeDecodeError) as error:
+    except csv.Error as error:
+        raise DataError(f"{path} cannot be read as a table ({error}): save it as CSV") from None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
         raise DataError(
             f"{path} cannot be read as a table in UTF-8 ({error}): save it as CSV in UTF-8"
         ) from None
     except OSError as error:
         raise DataError(f"{path} cannot be opened ({error.strerror}): check permissions") from None
-
-
-def celeba_lines(path: Path) -> tuple[list[str], list[Line]]:
-    """Columns and lines of CelebA's lists: image_id, split, and the attributes if they are there.
-
-    Raises:
-        DataError: if a line does not fit.
-    """
-    attributes: dict[str, list[str]] = {}
-    names, other = celeba_attributes(path), _beside(path)
-    if names:
-        for number, (name, *values) in _celeba_rows(other):
-            if len(values) != len(names):
-                raise DataError(
-                    f"line {number} of {other} has {len(values)} values for {len(names)} attributes"
-                )
-            attributes[name] = values
-    lines = []
-    for number, row in _celeba_rows(path):
-        where = f"line {number} of {path}"
-        if len(row) != 2 or row[1] not in ("0", "1", "2"):
-            raise DataError(f"{where} must be a file name, and 0, 1 or 2")
-        values = attributes.get(row[0], [])
-        if names and not values:
-            raise DataError(f"{where}: {row[0]} is not in {other.name}")
-        cells = {"image_id": row[0], "split": SPLITS[int(row[1])]}
-        lines.append(Line(where, cells | dict(zip(names, values, strict=True))))
-    return ["image_id", "split", *names], lines
-
-
-def celeba_attributes(path: Path) -> list[str]:
-    """Names of the attributes in the list beside CelebA's list of splits; none without it."""
-    other = _beside(path)
-    if not other.is_file():
-        return []
-    header = (row for _, row in _celeba_all(other) if len(row) > 1)
-    return [name for name in next(header, []) if name != "image_id"]
-
-
-def _beside(path: Path) -> Path:
-    return path.with_name(_CELEBA_ATTRIBUTES + path.suffix)
-
-
-def _celeba_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Lines that begin with a file name."""
-    return ((number, row) for number, row in _celeba_all(path) if "." in row[0])
-
-
-def _celeba_all(path: Path) -> Iterator[tuple[int, list[str]]]:
-    if path.suffix == ".csv":
-        yield from csv_rows(path)
-        return
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({error})") from None
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.split():
-            yield number, line.split()

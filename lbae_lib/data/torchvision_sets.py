@@ -10,7 +10,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from http.client import HTTPException
 from pathlib import Path
@@ -51,7 +51,7 @@ def load_mnist(root: Path, title: str) -> Dataset:
         images = functional.pad(source.data.unsqueeze(1), (2, 2, 2, 2))
         part = ImageSet(images, source.targets.long())
         parts.append(_checked(part, (count, 1, 32, 32), root, title))
-    return Dataset("mnist", title, parts[0], parts[1], class_names=tuple(str(i) for i in range(10)))
+    return Dataset("mnist", title, parts[0], parts[1], class_names=tuple("0123456789"))
 
 
 def load_cifar10(root: Path, title: str) -> Dataset:
@@ -76,20 +76,25 @@ def load_celeba(root: Path, title: str) -> Dataset:
         DataError: if files are missing, damaged or may not be read.
     """
     cache = root / "celeba_64.safetensors"
-    if not cache.exists():
-        _keep_celeba(cache, root, title)
-    remedy = "delete this file; it is then made again from the JPEG files"
-    tensors, about = read_tensors(cache, "cache of CelebA images", remedy)
+    about: dict[str, Any] = {}
+    if cache.exists():
+        tensors, about = _read_celeba(cache)
     if about.get("version") != _CELEBA_VERSION:
-        _log.info("%s is of an earlier version: it is made again from the JPEG files", cache)
+        if about:
+            _log.info("%s is of an earlier version: it is made again from the JPEG files", cache)
         _keep_celeba(cache, root, title)
-        tensors, about = read_tensors(cache, "cache of CelebA images", remedy)
+        tensors, about = _read_celeba(cache)
     train, validation, test = (
         ImageSet(tensors[f"{name}.images"], attributes=tensors[f"{name}.attributes"])
         for name in _CELEBA
     )
     names = tuple(about["attribute_names"])
     return Dataset("celeba", title, train, test, attribute_names=names, validation=validation)
+
+
+def _read_celeba(cache: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    remedy = "delete this file; it is then made again from the JPEG files"
+    return read_tensors(cache, "cache of CelebA images", remedy)
 
 
 def _keep_celeba(cache: Path, root: Path, title: str) -> None:
@@ -128,13 +133,17 @@ def _celeba_images(source: Any, split: str, folder: Path) -> Tensor:
     return images
 
 
-def _open(name: str, root: Path, title: str, **options: Any) -> Any:
-    """A torchvision data set, downloaded if it is not under ``root``.
+def _checked(part: ImageSet, shape: tuple[int, ...], root: Path, title: str) -> ImageSet:
+    if tuple(part.images.shape) != shape:
+        raise DataError(
+            f"{title} under {root} has images of shape {tuple(part.images.shape)}, but must have "
+            f"{shape}: move the data set's folder there elsewhere; it is then downloaded again"
+        )
+    return part
 
-    Raises:
-        DataError: if files may not be read, are damaged, or cannot be downloaded.
-        LbaeError: if torchvision, or what it downloads with, is not installed.
-    """
+
+def _open(name: str, root: Path, title: str, **options: Any) -> Any:
+    """A torchvision data set, downloaded if it is not under ``root``."""
     with extra("data", "torchvision", title):
         from torchvision import datasets
 
@@ -149,39 +158,28 @@ def _open(name: str, root: Path, title: str, **options: Any) -> Any:
             if "not found" not in str(error):
                 raise ValueError(error) from None
     if name == "CelebA" and importlib.util.find_spec("gdown") is None:
-        with extra("data", "gdown", f"the download of {title}{_missing(kind, root)}"):
+        folder = root / kind.base_folder
+        names = (name for *_, name in kind.file_list if not name.endswith(".zip"))
+        missing = [n for n in (*names, "img_align_celeba") if not (folder / n).exists()]
+        what = f"lacks {', '.join(missing)}" if missing else "has a list with another checksum"
+        with extra("data", "gdown", f"the download of {title} ({folder} {what})"):
             raise ModuleNotFoundError("gdown")
     with _explained(root, title, download=True), _timeout():
         root.mkdir(parents=True, exist_ok=True)
         return kind(root=str(root), download=True, **options)
 
 
-def _missing(kind: Any, root: Path) -> str:
-    """Which files of CelebA are not under the folder, as the end of a sentence."""
-    folder = root / kind.base_folder
-    names = [name for *_, name in kind.file_list if not name.endswith(".zip")]
-    missing = [n for n in (*names, "img_align_celeba") if not (folder / n).exists()]
-    what = f"lacks {', '.join(missing)}" if missing else "has a list with another checksum"
-    return f" ({folder} {what})"
-
-
 @contextmanager
 def _timeout() -> Iterator[None]:
     """A server that does not answer is an error, not a wait without end."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_TIMEOUT)
-    drive: Any = None
-    plain: Any = None
-    if importlib.util.find_spec("gdown") is not None:
-        drive = importlib.import_module("gdown")
-        plain = drive.download
-        drive.download = partial(plain, timeout=_TIMEOUT)  # torchvision passes none
-    try:
+    with ExitStack() as undo:
+        undo.callback(socket.setdefaulttimeout, socket.getdefaulttimeout())
+        socket.setdefaulttimeout(_TIMEOUT)
+        if importlib.util.find_spec("gdown") is not None:
+            gdown: Any = importlib.import_module("gdown")
+            undo.callback(setattr, gdown, "download", gdown.download)
+            gdown.download = partial(gdown.download, timeout=_TIMEOUT)  # torchvision passes none
         yield
-    finally:
-        socket.setdefaulttimeout(before)
-        if drive is not None:
-            drive.download = plain
 
 
 @contextmanager
@@ -194,38 +192,32 @@ def _explained(root: Path, title: str, download: bool = False) -> Iterator[None]
             f"a file of {title} under {root} is damaged ({_one_line(error)}): move the data set's "
             "folder there elsewhere; it is then downloaded again"
         ) from None
+    except OSError as error:
+        if download and error.errno not in _LOCAL:
+            raise _unreachable(root, title, getattr(error, "reason", error)) from None
+        raise DataError(
+            f"{title} under {root} cannot be read or written ({error}): check permissions and "
+            "free space, or name another folder with --data"
+        ) from None
     except Exception as error:
         tool = type(error).__module__.partition(".")[0] == "gdown"
-        if not tool and not isinstance(error, OSError | RuntimeError | HTTPException):
+        if not download or not (tool or isinstance(error, RuntimeError | HTTPException)):
             raise
-        number = getattr(error, "errno", None)
-        if isinstance(error, OSError) and (not download or number in _LOCAL):
-            raise DataError(
-                f"{title} under {root} cannot be read or written ({error}): check permissions and "
-                "free space, or name another folder with --data"
-            ) from None
-        if download and "corrupted" in str(error):
+        if "corrupted" in str(error):
             raise DataError(
                 f"a downloaded file of {title} under {root} has another checksum than the "
                 "published one: check what the network or its proxy returns, and try again"
             ) from None
-        if not download and isinstance(error, RuntimeError):
-            raise
-        raise DataError(
-            f"{title} under {root} is missing or incomplete, and could not be downloaded "
-            f"({_one_line(getattr(error, 'reason', error))}): connect to the internet, or put the "
-            "files there and name the folder with --data"
-        ) from None
+        raise _unreachable(root, title, error) from None
+
+
+def _unreachable(root: Path, title: str, reason: object) -> DataError:
+    return DataError(
+        f"{title} under {root} is missing or incomplete, and could not be downloaded "
+        f"({_one_line(reason)}): connect to the internet, or put the files there and name the "
+        "folder with --data"
+    )
 
 
 def _one_line(error: object) -> str:
     return " ".join(str(error).split())
-
-
-def _checked(part: ImageSet, shape: tuple[int, ...], root: Path, title: str) -> ImageSet:
-    if tuple(part.images.shape) != shape:
-        raise DataError(
-            f"{title} under {root} has images of shape {tuple(part.images.shape)}, but must have "
-            f"{shape}: move the data set's folder there elsewhere; it is then downloaded again"
-        )
-    return part

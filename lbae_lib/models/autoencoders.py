@@ -16,13 +16,7 @@ from lbae_lib.models.networks import Decoder, EncoderTrunk
 
 
 class Autoencoder(nn.Module):
-    """What the LBAE and the VAE share: a trunk, linear heads and a decoder (supplement, Figs 1-2).
-
-    Attributes:
-        config: the shape of the network.
-        trunk: images to features.
-        decoder: latents to images.
-    """
+    """What LBAE and VAE share: a trunk, linear heads and a decoder (supplement, Figs 1-2)."""
 
     HEADS: tuple[str, ...]  # names of the linear layers from the features to N numbers
 
@@ -44,9 +38,8 @@ class Autoencoder(nn.Module):
 
     def _checks(self, given: Tensor) -> bool:
         """Whether values are looked at: not in training, where a GPU would have to wait."""
-        return not (
-            self.training or getattr(given, "is_meta", False) or torch.compiler.is_compiling()
-        )
+        meta = getattr(given, "is_meta", False)
+        return not (self.training or meta or torch.compiler.is_compiling())
 
     def _check_images(self, images: Tensor) -> None:
         if self._checks(images):
@@ -143,9 +136,7 @@ class VAE(Autoencoder):
 def build_model(config: NetworkConfig, device: torch.device | str | None = None) -> LBAE | VAE:
     """A model with random initial weights, drawn from PyTorch's global generator.
 
-    Args:
-        config: its shape and kind.
-        device: where its weights are created, "meta" for shapes alone; None is PyTorch's default.
+    Its weights are created on ``device``: "meta" for shapes alone, None for PyTorch's default.
     """
     with nullcontext() if device is None else torch.device(device):
         return VAE(config) if config.kind == "vae" else LBAE(config)
@@ -161,13 +152,11 @@ def reconstruction_loss(logits: Tensor, images: Tensor, loss: Loss) -> Tensor:
     Args:
         logits: decoder outputs before the sigmoid, (B, C, S, S).
         images: targets in [0, 1], same shape.
-        loss: "bce" for grey digits, "mse" for everything else, as in the paper.
+        loss: "bce" for grey digits, "mse" for everything else, as in the paper; another one is a
+            ``ValueError``.
 
     Returns:
         Shape (B,), in nats for "bce" and in squared intensities for "mse".
-
-    Raises:
-        ValueError: if the loss is neither.
     """
     logits = logits.float()
     if loss == "bce":

@@ -10,26 +10,28 @@ from torch import Tensor
 from lbae_lib.bits import signs
 
 
-class _StraightThroughSign(torch.autograd.Function):
-    """sign forward, identity backward: f_b and its surrogate f_s of Section 3.1."""
+class _Replaced(torch.autograd.Function):
+    """One tensor forward, the gradient to another one: f_b and a surrogate f_s of Section 3.1."""
 
     @staticmethod
-    def forward(ctx: Any, z: Tensor) -> Tensor:
-        return signs(z)
+    def forward(ctx: Any, surrogate: Tensor, value: Tensor) -> Tensor:
+        return value.clone()
 
     @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
-        return grad_outputs[0]
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None]:
+        return grad_outputs[0], None
+
+
+def replaced(surrogate: Tensor, value: Tensor) -> Tensor:
+    """``value``, whose gradient goes to ``surrogate``, a tensor of the same shape."""
+    return _Replaced.apply(surrogate, value)
 
 
 def straight_through_sign(z: Tensor) -> Tensor:
     """Bits of ``z`` (Eq. 1) whose gradient is that of the identity.
 
     Args:
-        z: real numbers, any shape.
-
-    Returns:
-        Same shape and dtype, values in {-1, +1}; d/dz is 1 everywhere.
+        z: real numbers, any shape. The bits have its shape and dtype; d/dz is 1 everywhere.
 
     Relatives are the commitment to codewords of a VQ-VAE and lookup-free quantisation (LFQ), which
     use the same gradient with additional losses; the LBAE needs none.
@@ -38,7 +40,7 @@ def straight_through_sign(z: Tensor) -> Tensor:
         Bengio, Léonard and Courville (2013), *Estimating or propagating gradients through
         stochastic neurons for conditional computation*.
     """
-    return _StraightThroughSign.apply(z)
+    return replaced(z, signs(z))
 
 
 def bernoulli_bottleneck(logits: Tensor) -> Tensor:
@@ -48,9 +50,6 @@ def bernoulli_bottleneck(logits: Tensor) -> Tensor:
     encoder and keeps the optimisation from overshooting.
 
     Args:
-        logits: encoder outputs, shape (B, N).
-
-    Returns:
-        Shape (B, N), values in {-1, +1}.
+        logits: encoder outputs (B, N), to bits (B, N) in {-1, +1}.
     """
     return straight_through_sign(torch.tanh(logits))

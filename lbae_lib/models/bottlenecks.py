@@ -7,30 +7,18 @@ whose derivative replaces that of the sign, and in the noise that is added.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import hardtanh
 
 from lbae_lib.bits import signs
-from lbae_lib.models.binarization import bernoulli_bottleneck, straight_through_sign
+from lbae_lib.models.binarization import bernoulli_bottleneck, replaced, straight_through_sign
 
 TEMPERATURES = (1.0, 0.5)  # of the binary concrete distribution, at the start and at the end
 SLOPES = (1.0, 5.0)  # of the annealed hard tanh
 NOISE = 0.3  # standard deviation of the noise before the sign
-
-
-class _Replaced(torch.autograd.Function):
-    """One tensor forward, the gradient to another one: a surrogate of any shape."""
-
-    @staticmethod
-    def forward(ctx: Any, surrogate: Tensor, value: Tensor) -> Tensor:
-        return value.clone()
-
-    @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None]:
-        return grad_outputs[0], None
 
 
 def _uniforms(like: Tensor, generator: torch.Generator) -> Tensor:
@@ -41,7 +29,7 @@ def _uniforms(like: Tensor, generator: torch.Generator) -> Tensor:
 
 def _stochastic(logits: Tensor, progress: float, generator: torch.Generator) -> Tensor:
     mean = torch.tanh(logits)
-    return _Replaced.apply(mean, signs(mean - (2 * _uniforms(mean, generator) - 1)))
+    return replaced(mean, signs(mean - (2 * _uniforms(mean, generator) - 1)))
 
 
 def _concrete(logits: Tensor, progress: float, generator: torch.Generator) -> Tensor:

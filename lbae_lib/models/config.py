@@ -41,8 +41,9 @@ class NetworkConfig:
     def __post_init__(self) -> None:
         for name in ("image_size", "channels", "latent_size", "width", "entry_channels"):
             value = getattr(self, name)
-            whole = isinstance(value, int) and not isinstance(value, bool)
-            if not (whole and 1 <= value <= _LARGEST) and (name, value) != ("entry_channels", None):
+            if name == "entry_channels" and value is None:
+                continue
+            if type(value) is not int or not 1 <= value <= _LARGEST:
                 raise ConfigError(
                     f"{name} is {value!r}, but must be a whole number from 1 to {_LARGEST:,}"
                 )

@@ -23,11 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 def to_unit_range(images: Tensor) -> Tensor:
-    """uint8 images to float32 in [0, 1].
-
-    Raises:
-        ValueError: if the images are not uint8.
-    """
+    """uint8 images to float32 in [0, 1]; other images are a ``ValueError``."""
     if images.dtype != torch.uint8:
         raise ValueError(f"images are {images.dtype}, but must be uint8")
     return images.float() / 255.0
@@ -36,8 +32,7 @@ def to_unit_range(images: Tensor) -> Tensor:
 def to_uint8(images: Tensor) -> Tensor:
     """Images in [0, 1] to uint8, rounded to the nearest level; overshoots are cut off.
 
-    Raises:
-        ValueError: if the images are not real numbers.
+    Images that are not real numbers are a ``ValueError``.
     """
     if not images.is_floating_point():
         raise ValueError(f"images are {images.dtype}, but must be real numbers in [0, 1]")
@@ -68,34 +63,26 @@ def encode(
         LbaeError: if the memory does not suffice for a single image.
     """
     _check_images(model, images)
-    return _in_batches(
-        model, images, lambda part: pack_bits(model.encode(to_unit_range(part))), batch_size,
-        show_progress,
-    )  # fmt: skip
+
+    def packed(part: Tensor) -> Tensor:
+        return pack_bits(model.encode(to_unit_range(part)))
+
+    return _in_batches(model, images, packed, batch_size, show_progress)
 
 
 def encode_posterior(
     model: VAE, images: Tensor, batch_size: int | None = None, show_progress: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """Posterior means and log-variances of images under a VAE.
+    """Posterior means and log-variances of images under a VAE, both float32 (K, N).
 
-    Args:
-        model: a trained model in eval mode.
-        images: uint8 (K, C, S, S), with the model's C and S.
-        batch_size: see :func:`encode`.
-        show_progress: draw a bar.
-
-    Returns:
-        Two float32 tensors (K, N) on the processor.
-
-    Raises:
-        ValueError, LbaeError: as :func:`encode`.
+    Arguments, device and errors are those of :func:`encode`.
     """
     _check_images(model, images)
-    both = _in_batches(
-        model, images, lambda part: torch.cat(model.posterior(to_unit_range(part)), dim=1),
-        batch_size, show_progress,
-    )  # fmt: skip
+
+    def posterior(part: Tensor) -> Tensor:
+        return torch.cat(model.posterior(to_unit_range(part)), dim=1)
+
+    both = _in_batches(model, images, posterior, batch_size, show_progress)
     mean, log_variance = both.chunk(2, dim=1)
     return mean.contiguous(), log_variance.contiguous()
 
@@ -118,15 +105,12 @@ def reconstruction_losses(
 
 
 def decode(model: LBAE | VAE, latents: Tensor, batch_size: int | None = None) -> Tensor:
-    """Images of latents.
+    """Images uint8 (K, C, S, S) of latents, on the processor.
 
     Args:
         model: a trained model in eval mode.
         latents: (K, N): bits in {-1, +1} for an LBAE, real numbers for a VAE.
         batch_size: see :func:`encode`.
-
-    Returns:
-        uint8 (K, C, S, S) on the processor.
 
     Raises:
         ValueError: if the latents are of another shape, an LBAE's are not -1 and +1, or the model
@@ -146,12 +130,7 @@ def decode(model: LBAE | VAE, latents: Tensor, batch_size: int | None = None) ->
 def cycle_loss(model: LBAE, bits: Tensor) -> Tensor:
     """Share of bits that change when latents are decoded and the images encoded again.
 
-    Args:
-        model: a trained model in eval mode.
-        bits: (K, N) in {-1, +1}.
-
-    Returns:
-        float64 (K,) in [0, 1].
+    For bits (K, N) in {-1, +1} and a model in eval mode: float64 (K,) in [0, 1].
     """
     width = bits.shape[1]
     again = unpack_bits(encode(model, decode(model, bits)), width)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,12 +26,12 @@ class Hardware:
     """What to train on.
 
     Attributes:
-        device: "auto", "cpu" or "cuda".
-        precision: "auto", "32-true" or "bf16-mixed".
+        device: one of ``DEVICES``.
+        precision: one of ``PRECISIONS``.
         devices: number of devices per node; each has its own process.
         nodes: number of machines; the cluster's launcher starts the processes, as Lightning Fabric
             expects.
-        strategy: of Lightning Fabric: "auto" or "ddp".
+        strategy: of Lightning Fabric, one of ``STRATEGIES``.
         sync_batch_norm: whether batch normalisation sees the whole batch, not one device's part.
     """
 
@@ -62,13 +61,9 @@ def choose_device(device: str) -> str:
 
 
 def choose_precision(precision: str, device: str) -> str:
-    """The precision's name for Lightning Fabric.
+    """The precision's name for Lightning Fabric, on a device from :func:`choose_device`.
 
     "auto" takes bf16 mixed precision where the hardware computes in it, float32 elsewhere.
-
-    Args:
-        precision: one of ``PRECISIONS``.
-        device: from :func:`choose_device`.
 
     Raises:
         ConfigError: if the name is unknown.
@@ -96,21 +91,20 @@ def start_fabric(hardware: Hardware) -> Fabric:
     accelerator = choose_device(hardware.device)
     precision = choose_precision(hardware.precision, accelerator)
     _check_choice("strategy", hardware.strategy, STRATEGIES)
-    for name in ("devices", "nodes"):
-        if getattr(hardware, name) < 1:
-            raise ConfigError(f"{name} is {getattr(hardware, name)}, but must be at least 1")
+    for name, count in (("devices", hardware.devices), ("nodes", hardware.nodes)):
+        if count < 1:
+            raise ConfigError(f"{name} is {count}, but must be at least 1")
     if accelerator == "cuda" and hardware.devices > torch.cuda.device_count():
         raise ConfigError(
             f"devices is {hardware.devices}, but the machine has {torch.cuda.device_count()} GPUs"
         )
     if hardware.sync_batch_norm and accelerator != "cuda":
         raise ConfigError(f"synchronised batch normalisation needs GPUs, not {accelerator}")
-    several = hardware.devices * hardware.nodes > 1
     fabric = Fabric(
         accelerator=accelerator,
         devices=hardware.devices,
         num_nodes=hardware.nodes,
-        strategy="ddp" if several else hardware.strategy,
+        strategy="ddp" if hardware.devices * hardware.nodes > 1 else hardware.strategy,
         precision=precision,  # type: ignore[arg-type]
     )
     fabric.launch()
@@ -168,17 +162,13 @@ def keep_freed_memory() -> bool:
     """Tell glibc to keep freed blocks instead of giving them back to the system.
 
     The activations of a large batch are tens of MiB each. By default, each is mapped anew at every
-    step, and the system clears its pages every time.
-
-    Returns:
-        Whether the C library took the advice; only glibc has these options.
+    step, and the system clears its pages every time. Returns whether the C library took the advice;
+    only glibc has these options.
     """
     trim_threshold, mmap_max, never = -1, -4, 2**31 - 1  # as in glibc's malloc.h
-    if not sys.platform.startswith("linux"):
-        return False
     try:
         mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):
+    except (OSError, AttributeError, TypeError):  # other systems
         return False
     return bool(mallopt(mmap_max, 0)) and bool(mallopt(trim_threshold, never))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -18,6 +18,8 @@ from lbae_lib.models.config import NetworkConfig
 # What a training run leaves in its folder.
 MODEL_FILE = "model.safetensors"
 PROGRESS_FILE = "progress.jsonl"
+
+Kind = TypeVar("Kind", LBAE, VAE)
 
 FORMAT = "lbae-model"
 VERSION = 1
@@ -32,8 +34,8 @@ def save_model(
 ) -> None:
     """Write a model whole or not at all; matrices and kernels in float16, vectors in float32.
 
-    Vectors (biases, batch-norm parameters and statistics) keep full precision: they are few,
-    and running variances may leave float16's range.
+    Vectors (biases, batch-norm parameters and statistics) are few, and running variances may leave
+    float16's range.
 
     Args:
         path: the file to write.
@@ -88,36 +90,37 @@ def load_autoencoder(
     except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
         raise CheckpointError(f"{path} does not describe a network ({error})") from None
     expected = model.state_dict()
-    restored = {
-        name: tensor.to(expected[name].dtype) if name in expected else tensor
-        for name, tensor in tensors.items()
-    }
-    try:
-        model.load_state_dict(restored, assign=True)
-    except RuntimeError as error:
-        raise CheckpointError(f"{path} does not fit its own description: {error}") from None
     for name, tensor in tensors.items():
-        if tensor.is_floating_point() != expected[name].is_floating_point():
+        wanted = expected[name].dtype if name in expected else tensor.dtype
+        if tensor.is_floating_point() != wanted.is_floating_point:
             raise CheckpointError(
-                f"{name} in {path} has type {tensor.dtype}, but the network needs "
-                f"{expected[name].dtype}"
+                f"{name} in {path} has type {tensor.dtype}, but the network needs {wanted}"
             )
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
             raise CheckpointError(f"{name} in {path} holds values that are not finite")
+        tensors[name] = tensor.to(wanted)
+    try:
+        model.load_state_dict(tensors, assign=True)
+    except RuntimeError as error:
+        raise CheckpointError(f"{path} does not fit its own description: {error}") from None
     return model.eval().requires_grad_(False).to(device), about
 
 
 def load_model(path: Path | str, device: torch.device | str = "cpu") -> tuple[LBAE, dict[str, Any]]:
     """:func:`load_autoencoder` for an LBAE; another kind of model is a ``CheckpointError``."""
-    model, about = load_autoencoder(path, device)
-    if not isinstance(model, LBAE):
-        raise CheckpointError(f"{path} holds a {model.config.kind}, but an lbae is needed here")
-    return model, about
+    return _load_kind(LBAE, path, device)
 
 
 def load_vae(path: Path | str, device: torch.device | str = "cpu") -> tuple[VAE, dict[str, Any]]:
     """:func:`load_autoencoder` for a VAE; another kind of model is a ``CheckpointError``."""
+    return _load_kind(VAE, path, device)
+
+
+def _load_kind(
+    kind: type[Kind], path: Path | str, device: torch.device | str
+) -> tuple[Kind, dict[str, Any]]:
     model, about = load_autoencoder(path, device)
-    if not isinstance(model, VAE):
-        raise CheckpointError(f"{path} holds a {model.config.kind}, but a vae is needed here")
+    if not isinstance(model, kind):
+        wanted = "an lbae" if kind is LBAE else "a vae"
+        raise CheckpointError(f"{path} holds a {model.config.kind}, but {wanted} is needed here")
     return model, about

@@ -20,6 +20,7 @@ from lbae_lib.errors import CheckpointError, WriteError, extra, unknown
 from lbae_lib.files import check_format, read_json, replacing, sha256_file, write_json, write_text
 from lbae_lib.models.autoencoders import LBAE, VAE
 from lbae_lib.models.binarization import bernoulli_bottleneck
+from lbae_lib.models.config import NetworkConfig
 from lbae_lib.models.model_files import MODEL_FILE, load_autoencoder, save_model
 
 FORMAT = "lbae-shared-model"
@@ -67,21 +68,21 @@ def export_model(
         WriteError: if the directory is the source, or holds anything but an earlier export.
     """
     source, target = Path(source), Path(target)
-    load_autoencoder(source / MODEL_FILE)  # an error before anything is written
+    model, about = load_autoencoder(source / MODEL_FILE)  # an error before anything is written
     if target.exists() and not target.is_dir():
         raise WriteError(f"{target} is a file: name a directory")
     if target.resolve() == source.resolve():
         raise WriteError(f"{target} is the model's own folder: name another directory")
-    earlier = _earlier_export(target)
-    if not force:
-        _check_replaceable(target, earlier)
+    earlier = _is_export(target, force)
     for name in (RECORD_FILE, *(f"{name}.pt2" for name in PROGRAMS)) if earlier else ():
         (target / name).unlink(missing_ok=True)
     for path in (source / MODEL_FILE, source / RECORD_FILE):
         if path.exists():
             with replacing(target / path.name) as scratch:
                 shutil.copyfile(path, scratch)
-    _describe(target, programs)
+    if programs:
+        _export_programs(model, target)
+    _describe(target, model.config, about)
 
 
 def load_shared(folder: Path | str, device: torch.device | str = "cpu") -> LBAE | VAE:
@@ -144,9 +145,9 @@ class HubModel:
 
     def save_pretrained(self, save_directory: Path | str) -> None:
         """Write a directory as :func:`export_model` does, with weights in float32."""
-        folder, model = Path(save_directory), self.model
-        save_model(folder / MODEL_FILE, model.state_dict(), model.config, {}, halve=False)
-        _describe(folder)
+        folder, network = Path(save_directory), self.model.config
+        save_model(folder / MODEL_FILE, self.model.state_dict(), network, {}, halve=False)
+        _describe(folder, network, {})
 
     @classmethod
     def from_pretrained(cls, model_id: Path | str, **options: Any) -> HubModel:
@@ -162,14 +163,12 @@ class HubModel:
         """
         if Path(model_id).is_dir():
             return cls(load_shared(model_id))
-        with extra("hub", "huggingface-hub", "models on the Hugging Face Hub"):
-            from huggingface_hub import snapshot_download
-        return cls(load_shared(snapshot_download(str(model_id), **options)))
+        return cls(load_shared(_hub().snapshot_download(str(model_id), **options)))
 
     def push_to_hub(
         self, repo_id: str, *, private: bool | None = None, token: str | None = None, **options: Any
     ) -> str:
-        """Upload the model, and create its repository if there is none.
+        """Upload the model, to a new repository if there is none; returns the commit's address.
 
         Args:
             repo_id: "owner/name".
@@ -177,19 +176,21 @@ class HubModel:
             token: for authentication; None takes the one that is logged in.
             **options: of ``huggingface_hub.HfApi.upload_folder``: ``commit_message``, …
 
-        Returns:
-            The commit's address.
-
         Raises:
             LbaeError: if huggingface-hub is not installed.
         """
-        with extra("hub", "huggingface-hub", "models on the Hugging Face Hub"):
-            from huggingface_hub import HfApi
-        api = HfApi(token=token)
+        api = _hub().HfApi(token=token)
         api.create_repo(repo_id, private=private, exist_ok=True)
         with TemporaryDirectory() as folder:
             self.save_pretrained(folder)
-            return api.upload_folder(repo_id=repo_id, folder_path=folder, **options)
+            commit: str = api.upload_folder(repo_id=repo_id, folder_path=folder, **options)
+        return commit
+
+
+def _hub() -> Any:
+    with extra("hub", "huggingface-hub", "models on the Hugging Face Hub"):
+        import huggingface_hub
+    return huggingface_hub
 
 
 class _Encoder(nn.Module):
@@ -211,45 +212,41 @@ def _read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _earlier_export(folder: Path) -> dict[str, Any] | None:
-    """The description in a directory that was exported earlier; None for another directory."""
+def _is_export(folder: Path, force: bool) -> bool:
+    """Whether a directory holds an earlier export; what a user may want to keep is an error."""
+    card, earlier = folder / _CARD_FILE, True
     try:
-        return _read_config(folder)
+        written = _read_config(folder).get("readme_sha256")  # the first exports had none
     except CheckpointError:
-        return None
-
-
-def _check_replaceable(folder: Path, earlier: dict[str, Any] | None) -> None:
-    """Raise ``WriteError`` if a directory holds what a user may want to keep."""
-    if earlier is None and folder.is_dir() and any(folder.iterdir()):
+        written, earlier = None, False
+    if not (force or earlier) and folder.is_dir() and any(folder.iterdir()):
         raise WriteError(
             f"{folder} holds other files than an earlier export: name a new directory, or add "
             f"--force, which replaces {MODEL_FILE}, {CONFIG_FILE}, {_CARD_FILE} and {RECORD_FILE}"
         )
-    card = folder / _CARD_FILE
-    written = earlier.get("readme_sha256") if earlier else None  # the first exports had none
-    if written is not None and card.is_file() and sha256_file(card) != written:
+    if not force and written is not None and card.is_file() and sha256_file(card) != written:
         raise WriteError(
             f"{card} has been edited since it was exported: name a new directory, or add --force "
             "to replace it"
         )
+    return earlier
 
 
-def _describe(folder: Path, programs: bool = False) -> None:
-    """Write what goes beside ``model.safetensors``."""
-    model, about = load_autoencoder(folder / MODEL_FILE)
+def _export_programs(model: LBAE | VAE, folder: Path) -> None:
     network = model.config
-    if programs:
-        images = torch.zeros(
-            2, network.channels, network.image_size, network.image_size, device="cpu"
-        )
-        latents = torch.ones(2, network.latent_size, device="cpu")
-        parts = (_Encoder(model).eval(), model.decoder)
-        for name, part, example in zip(PROGRAMS, parts, (images, latents), strict=True):
-            batch = ({0: torch.export.Dim("batch", min=1)},)
-            program = torch.export.export(part, (example,), dynamic_shapes=batch)
-            with replacing(folder / f"{name}.pt2") as scratch:
-                torch.export.save(program, scratch)
+    shape = (2, network.channels, network.image_size, network.image_size)
+    images = torch.zeros(shape, device="cpu")
+    latents = torch.ones(2, network.latent_size, device="cpu")
+    parts = (_Encoder(model).eval(), model.decoder)
+    for name, part, example in zip(PROGRAMS, parts, (images, latents), strict=True):
+        batch = ({0: torch.export.Dim("batch", min=1)},)
+        program = torch.export.export(part, (example,), dynamic_shapes=batch)
+        with replacing(folder / f"{name}.pt2") as scratch:
+            torch.export.save(program, scratch)
+
+
+def _describe(folder: Path, network: NetworkConfig, about: dict[str, Any]) -> None:
+    """Write what goes beside ``model.safetensors``."""
     facts = "\n".join(f"- {key.replace('_', ' ')}: {value}" for key, value in about.items())
     binary = network.kind == "lbae"
     card = _CARD.format(

@@ -13,8 +13,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import signal
+import threading
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +35,6 @@ from lbae_lib.models.hardware import (
     explained_failures,
     start_fabric,
 )
-from lbae_lib.models.interrupts import stop_signals
 from lbae_lib.models.training_run import TrainingRun
 from lbae_lib.models.training_state import Identity
 from lbae_lib.progress import progress_bar
@@ -122,7 +124,7 @@ def train(
     fabric = start_fabric(hardware)
     first = fabric.is_global_zero
     alone = locked(folder) if first else nullcontext()
-    with alone, stop_signals() as stop, explained_failures(fabric, training.batch_size, folder):
+    with alone, _stop_signals() as stop, explained_failures(fabric, training.batch_size, folder):
         run = TrainingRun(
             fabric, identity, train_images, validation_images, folder, hardware.sync_batch_norm
         )
@@ -172,3 +174,22 @@ def train(
 def _is_due(run: TrainingRun) -> bool:
     """Whether the last checkpoint is too long ago."""
     return time.monotonic() - run.saved > CHECKPOINT_SECONDS
+
+
+@contextmanager
+def _stop_signals() -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set, so that training stops between two steps.
+
+    Outside the main thread, where Python allows no signal handlers, the event is never set.
+    """
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    previous = {number: signal.signal(number, lambda *_: stop.set()) for number in numbers}
+    try:
+        yield stop
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

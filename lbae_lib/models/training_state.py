@@ -30,10 +30,10 @@ class Identity:
     Attributes:
         network: the model's shape.
         training: its schedule.
-        train_images: SHA-256 of the training images.
-        validation_images: SHA-256 of the validation images.
-        version: version of the training code. An unfinished run resumes under a newer version; a
-            finished one starts over.
+        train_images: SHA-256.
+        validation_images: SHA-256.
+        version: of the training code. An unfinished run resumes under a newer version; a finished
+            one starts over.
     """
 
     network: NetworkConfig
@@ -44,27 +44,23 @@ class Identity:
 
     def check(self, path: Path, other: dict[str, Any]) -> None:
         """Raise ``CheckpointError`` unless the checkpoint at ``path`` is from this run."""
-        mine = dataclasses.asdict(self)
         # An option that the checkpoint does not know yet had its default.
-        theirs = other | {
-            "network": dataclasses.asdict(NetworkConfig(**other["network"])),
-            "training": dataclasses.asdict(TrainingConfig(**other["training"])),
-        }
-        for name in _EXTENDABLE:
-            mine["training"].pop(name)
-            theirs["training"].pop(name)
+        network, training = NetworkConfig(**other["network"]), TrainingConfig(**other["training"])
+        extended = {name: getattr(self.training, name) for name in _EXTENDABLE}
+        training = dataclasses.replace(training, **extended)
         for part in ("train", "validation"):
-            if mine[f"{part}_images"] != theirs[f"{part}_images"]:
+            if getattr(self, f"{part}_images") != other[f"{part}_images"]:
                 raise CheckpointError(
                     f"the checkpoint at {path} is from a different run, with other {part} images: "
                     "put them back, remove the file to start over, or use another folder"
                 )
-        for part in ("network", "training"):
-            if mine[part] != theirs[part]:
+        for part, theirs in (("network", network), ("training", training)):
+            mine = getattr(self, part)
+            if mine != theirs:
                 raise CheckpointError(
                     f"the checkpoint at {path} is from a different run: its {part} is "
-                    f"{theirs[part]}, but this run has {mine[part]}; remove the file to start "
-                    "over, or use another folder"
+                    f"{dataclasses.asdict(theirs)}, but this run has {dataclasses.asdict(mine)}; "
+                    "remove the file to start over, or use another folder"
                 )
 
 
@@ -171,14 +167,13 @@ def _restore_optimizer(optimizer: Optimizer, model: nn.Module, flat: dict[str, T
     Moments must have the memory format of their parameters. Files hold them row-major, and fused
     Adam on channels_last weights would pair the wrong elements without an error.
     """
+    parameters = list(model.parameters())
     nested: dict[int, dict[str, Tensor]] = {}
     for name, tensor in flat.items():
         number, _, key = name.partition(".")
-        nested.setdefault(int(number), {})[key] = tensor
-    for index, parameter in enumerate(model.parameters()):
-        for key, tensor in nested.get(index, {}).items():
-            if tensor.shape == parameter.shape:
-                nested[index][key] = torch.empty_like(parameter).copy_(tensor)
-    state = optimizer.state_dict()
-    state["state"] = nested
-    optimizer.load_state_dict(state)
+        parameter = parameters[int(number)]
+        moment = tensor.shape == parameter.shape  # the other values are numbers of steps
+        nested.setdefault(int(number), {})[key] = (
+            torch.empty_like(parameter).copy_(tensor) if moment else tensor
+        )
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": nested})

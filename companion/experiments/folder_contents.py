@@ -14,14 +14,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lbae_lib.data.folder_layout import TABLES, list_folder
+from lbae_lib.data.folder_listing import TABLES, list_folder
 from lbae_lib.errors import CheckpointError, DataError, WriteError, first_names
 from lbae_lib.files import read_json, sha256_file, write_json
 
 _DIGITS = 16  # of each file's SHA-256: enough to tell files from others
 _SETTLED_SECONDS = 2.0  # a file changed later than this before it was hashed may change unseen
 _LABELS = {"attributes.csv", "list_attr_celeba.txt", "list_attr_celeba.csv"}
-_NAMES = 3  # that a sentence has
 
 
 @dataclass(frozen=True)
@@ -42,8 +41,7 @@ class FolderContents:
 
     def without_attributes(self) -> FolderContents:
         """The files that decide on the images and their splits, but not on their attributes."""
-        kept = {n: h for n, h in self.files.items() if n.rpartition("/")[2].lower() not in _LABELS}
-        return FolderContents(kept)
+        return FolderContents({n: h for n, h in self.files.items() if _name(n) not in _LABELS})
 
     def changes_since(self, earlier: Mapping[str, str]) -> str:
         """What has changed since the files were others, as the beginning of a sentence; "" if none.
@@ -60,15 +58,18 @@ class FolderContents:
         parts: list[str] = []
         for what, names in (("added", added), ("removed", removed), ("changed", changed)):
             if names:
-                verb = f"{_counted(names)} {what}" if not parts else f"{len(names):,} {what}"
-                parts.append(f"{verb} ({first_names(names, _NAMES)})")
+                count = f"{len(names):,} {what}" if parts else f"{_counted(names)} {what}"
+                parts.append(f"{count} ({first_names(names, 3)})")
         return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
 
 
 def _counted(names: list[str]) -> str:
-    tables = all(name.rpartition("/")[2].lower() in TABLES for name in names)
-    what = "table" if tables else "image"
-    return f"{len(names):,} {what} was" if len(names) == 1 else f"{len(names):,} {what}s were"
+    what = "table" if all(_name(path) in TABLES for path in names) else "image"
+    return f"{len(names):,} {what}{' was' if len(names) == 1 else 's were'}"
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2].lower()
 
 
 def folder_contents(folder: Path | str, memory: Path | None = None) -> FolderContents:
@@ -86,19 +87,13 @@ def folder_contents(folder: Path | str, memory: Path | None = None) -> FolderCon
     if not folder.is_dir():
         raise DataError(f"no folder at {folder}: folder:PATH needs an existing image folder")
     listing = list_folder(folder)
-    tables = [
-        entry.relative_to(folder).parts
-        for place in listing.places
-        for entry in place.iterdir()
-        if entry.name.lower() in TABLES and entry.is_file()
-    ]
     known: dict[str, list[object]] = {}
     if memory is not None:
         with suppress(CheckpointError):  # missing or damaged: everything is hashed again
             known = read_json(memory, "memory of hashes")
     now = time.time()
     found: dict[str, list[object]] = {}
-    for parts in (*listing.files, *sorted(tables)):
+    for parts in (*listing.files, *sorted(listing.own_tables)):
         name = "/".join(parts)
         path = folder.joinpath(*parts)
         try:
@@ -116,9 +111,6 @@ def folder_contents(folder: Path | str, memory: Path | None = None) -> FolderCon
     if memory is not None and found != known:
         with suppress(WriteError):
             write_json(memory, found)
-    return FolderContents({_printable(name): str(entry[-1]) for name, entry in found.items()})
-
-
-def _printable(name: str) -> str:
-    """A path whose bytes are no text becomes text."""
-    return os.fsencode(name).decode(errors="backslashreplace")
+    # A path whose bytes are no text becomes text.
+    named = ((os.fsencode(name).decode(errors="backslashreplace"), e) for name, e in found.items())
+    return FolderContents({name: str(entry[-1]) for name, entry in named})
