@@ -18,6 +18,7 @@ from companion.experiments.artifacts import MODEL
 from companion.experiments.profiles import load_experiment, load_profile
 from companion.experiments.records import TABLES
 from companion.options import Data, Dataset, Device, Force, Model, Profile, data_root, version
+from companion.site.crate import crate
 from companion.site.publish import publish
 from companion.workflow.gpus import take_gpu
 from companion.workflow.listing import list_results
@@ -343,6 +344,7 @@ def tables(profile: Profile = "quick") -> None:
 app.command("list")(list_results)
 app.command()(report)
 app.command()(publish)
+app.command()(crate)
 app.command()(verify)
 
 

@@ -169,7 +169,7 @@ def test_pages_show_the_method_and_explain_their_results(path):
         shows = bool(re.search(r"nb\.(show|table|play|finish)\(", source))
         assert not (shows and "remove-cell" in tags), f"a result of {path.stem} is left out"
         in_a_row += shows
-        assert in_a_row <= 3, f"{path.stem}: say in a sentence what the results before {source} mean"
+        assert in_a_row <= 3, f"{path.stem}: a sentence is missing before {source}"
         in_view = not tags & {"parameters", "hide-input", "remove-input", "remove-cell"}
         if in_view and path.stem != "10_explorer":
             imported = re.findall(r"^from (\w+)", source, re.MULTILINE)
