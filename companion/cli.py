@@ -19,6 +19,7 @@ from companion.experiments.profiles import load_experiment, load_profile
 from companion.experiments.records import TABLES
 from companion.options import Data, Dataset, Device, Profile, data_root, version
 from companion.project import project_root
+from companion.site.crate import crate
 from companion.site.publish import publish
 from companion.workflow.gpus import take_gpu
 from companion.workflow.listing import list_results
@@ -107,6 +108,7 @@ def tables(profile: Profile = "quick") -> None:
 app.command("list")(list_results)
 app.command()(report)
 app.command()(publish)
+app.command()(crate)
 app.command()(verify)
 
 

@@ -157,6 +157,32 @@ def test_notebooks_are_clean(path):
     assert last in "".join(code[-1]["source"])
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_pages_show_the_method_and_explain_their_results(path):
+    """The code in view calls the library; no more than three results follow without a sentence."""
+    in_a_row = 0
+    for cell in json.loads(path.read_text())["cells"]:
+        source, tags = "".join(cell["source"]), set(cell["metadata"].get("tags", []))
+        if cell["cell_type"] == "markdown":
+            in_a_row = 0
+            continue
+        shows = bool(re.search(r"nb\.(show|table|play|finish)\(", source))
+        assert not (shows and "remove-cell" in tags), f"a result of {path.stem} is left out"
+        in_a_row += shows
+        assert in_a_row <= 3, f"{path.stem}: a sentence is missing before {source}"
+        in_view = not tags & {"parameters", "hide-input", "remove-input", "remove-cell"}
+        if in_view and path.stem != "10_explorer":
+            imported = re.findall(r"^from (\w+)", source, re.MULTILINE)
+            assert set(imported) <= {"lbae_lib"}, f"{path.stem}: fold what is not the method"
+
+
+def test_widgets_make_no_page_out_of_date():
+    for path in NOTEBOOKS:
+        names = {f.relative_to(PROJECT).as_posix() for f in notebook_sources(path)}
+        live = any(name.startswith("companion/widgets/") for name in names)
+        assert live == (path.stem == "10_explorer")
+
+
 def test_every_item_of_the_paper_has_a_page():
     numbered = {"Figure": 11, "Table": 5, "Equation": 17, "Algorithm": 1}
     numbered |= {"Supplement, Figure": 12, "Supplement, Table": 1}

@@ -65,7 +65,7 @@ def test_a_failing_notebook_leaves_a_log_and_the_old_result(report):
     target = results(report) / "03_sampling.ipynb"
     content = target.read_bytes()
     try:
-        broken = whole.replace("FittedSamplers(latents)", "FittedSamplers(nothing)")
+        broken = whole.replace("moments(latents)", "moments(nothing)")
         assert broken != whole
         notebook.write_text(broken)
         done = lbae(report, "notebook", "03_sampling", "-d", "digits", "-p", "smoke")

@@ -21,6 +21,7 @@ from lbae_lib.files import read_json, write_json
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PACKAGES = ("lbae_lib", "companion")
+_LIVE = "companion.widgets.live"
 _MEMORY = "build/code.json"
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -34,10 +35,13 @@ def module_sources(*modules: str) -> list[Path]:
 
 
 def notebook_sources(notebook: Path) -> list[Path]:
-    """Files of the library that a notebook's code cells import, directly or not."""
+    """Files of the library that a notebook's code cells import, directly or not.
+
+    Widgets do not count: they are shown in JupyterLab, and not on the page.
+    """
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     code = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
-    return _closure(_imported(code))
+    return _closure(name for name in _imported(code) if not name.startswith(_LIVE))
 
 
 def notebook_hash(notebook: Path) -> str:

@@ -63,7 +63,7 @@ def publish(
     with locked(root / RUNS):
         sizes: Counter[str] = Counter()
         for experiment in experiments:
-            files = dict(_files(experiment))
+            files = dict(result_files(experiment))
             _replace(root / PUBLISHED / experiment.place, files)
             for file in files.values():
                 sizes[file.suffix] += file.stat().st_size
@@ -101,7 +101,7 @@ def _check_commits(experiment: Experiment, unclean: bool) -> None:
         )
 
 
-def _files(experiment: Experiment) -> Iterator[tuple[Path, Path]]:
+def result_files(experiment: Experiment) -> Iterator[tuple[Path, Path]]:
     """What is published of a data set: place below its folder, and the file."""
     for page in executed_notebooks(experiment.place):
         yield Path(page.name), page

@@ -27,8 +27,9 @@ from lbae_lib.errors import ConfigError, LbaeError, unknown
 from lbae_lib.files import replacing
 from lbae_lib.locks import locked
 
-# What a user has set for other programs; figures and text do not depend on it.
-_IGNORED = ("MPLBACKEND", "MATPLOTLIBRC", "PYTHONSTARTUP")
+# What a user has set for other programs, or JupyterLab, from which pages can be made, for its own
+# kernels: figures and text do not depend on it.
+_IGNORED = ("MPLBACKEND", "MATPLOTLIBRC", "PYTHONSTARTUP", "JPY_SESSION_NAME")
 _LONGEST_SOCKET_FOLDER = 60  # characters: the system allows 107 for a socket's path
 
 
