@@ -166,9 +166,7 @@ def nearest(
     weights[-1] = boundary_weight
     scale = weights.sqrt()
     known = eigen if boundary_weight == 1 else None
-    matrix, steps = nearest_psd(
-        gram * torch.outer(scale, scale), weights, tolerance, eigen=known
-    )
+    matrix, steps = nearest_psd(gram * torch.outer(scale, scale), weights, tolerance, eigen=known)
     return _unit_diagonal(_symmetric(matrix)), steps
 
 
