@@ -103,15 +103,14 @@ def repair(gram: Tensor, method: Method = "nearest", boundary_weight: float = 1.
     gram = _symmetric(gram)
     if method not in ("clip", "nearest"):
         raise ValueError(f"no repair {method!r}: choose 'clip' or 'nearest'")
-    eigen = torch.linalg.eigh(gram)
-    values = eigen[0]
+    values, basis = eigen = torch.linalg.eigh(gram)
     if float(values[0]) >= -_tolerance(values):
-        return Repair(gram, "none", *eigen, 0, 0.0)
+        return Repair(gram, "none", values, basis, 0, 0.0)
     if method == "clip":
         matrix, iterations = clip(gram, eigen)
     else:
         matrix, iterations = nearest(gram, boundary_weight, eigen=eigen)
-    return Repair(matrix, method, *eigen, iterations, _rms_off_diagonal(matrix - gram))
+    return Repair(matrix, method, values, basis, iterations, _rms_off_diagonal(matrix - gram))
 
 
 def clip(gram: Tensor, eigen: Eigen | None = None) -> tuple[Tensor, int]:
