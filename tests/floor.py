@@ -81,7 +81,6 @@ def missing_extras(folder: Path) -> None:
     from lbae_lib.data.registry import dataset_info, load_dataset
     from lbae_lib.errors import LbaeError
     from lbae_lib.latent.gaussians import GaussianMixture
-    from lbae_lib.metrics.prd import precision_recall_curve
     from lbae_lib.models.config import NetworkConfig, TrainingConfig
     from lbae_lib.models.sharing import HubModel
     from lbae_lib.models.training import train
@@ -94,7 +93,6 @@ def missing_extras(folder: Path) -> None:
         ("data", "torchvision", lambda: load_dataset(dataset_info("mnist"), folder)),
         ("train", "lightning-fabric", lambda: train(network, schedule, images, images, folder)),
         ("hub", "huggingface-hub", lambda: HubModel.from_pretrained("nobody/nothing")),
-        ("metrics", "scikit-learn", lambda: precision_recall_curve(rows, rows)),
         ("metrics", "scikit-learn", lambda: GaussianMixture.fit(rows.sign(), 2)),
         ("coding", "constriction", lambda: importlib.import_module("lbae_lib.coding.coders")),
     ):

@@ -178,3 +178,12 @@ def test_bad_matrices_are_refused(gram, correlation):
         repair(skewed)
     with pytest.raises(ValueError, match="rank is 0"):
         factor(correlation, rank=0)
+
+
+@pytest.mark.parametrize("method", ["clip", "nearest"])
+def test_vectors_of_a_repair_have_its_matrix(gram, method):
+    repaired = repair(gram, method)
+    vectors = repaired.vectors()
+    torch.testing.assert_close(vectors @ vectors.T, repaired.matrix, atol=1e-10, rtol=0)
+    assert vectors.shape == factor(repaired.matrix).shape
+    assert repaired.vectors(3).shape == (len(gram), 3)

@@ -224,6 +224,7 @@ CALLS = {
     "container.Container.to_bytes": container_back,
     "container.Container.from_bytes": container_back,
     "correlation.Repair.negative": lambda on: on.repaired.negative,
+    "correlation.Repair.vectors": lambda on: on.repaired.vectors(),
     "correlation.gram_matrix": lambda on: correlation.gram_matrix(on.truth.matrix),
     "correlation.rounding_moments": lambda on: correlation.rounding_moments(on.sampler.vectors),
     "correlation.repair": lambda on: correlation.repair(on.gram, "clip"),

@@ -17,6 +17,7 @@ from lbae_lib.metrics import efficientnet_lite as efficientnet
 from lbae_lib.metrics import evaluate as evaluation
 from lbae_lib.metrics import kernel as kernels
 from lbae_lib.metrics import knn_precision_recall as knn
+from lbae_lib.metrics import mini_batch_k_means as k_means
 from lbae_lib.metrics import prd as curves
 
 
@@ -72,6 +73,7 @@ CALLS = {
     image_formats.jpeg_round_trip: lambda _: image_formats.jpeg_round_trip(IMAGES),
     kernels.kernel_distance: lambda _: kernels.kernel_distance(A, B, 2, 20),
     knn.manifold_precision_recall: lambda _: knn.manifold_precision_recall(A, B),
+    k_means.mini_batch_k_means: lambda _: list(k_means.mini_batch_k_means(A, 3, 20, [0])),
     knn.neighbour_radii: lambda _: knn.neighbour_radii(A),
     network.ClassifierFeatures: lambda _: network.ClassifierFeatures(trained(), "noise")(IMAGES),
     network.FeatureClassifier: lambda _: network.FeatureClassifier(1, 3, several=True),

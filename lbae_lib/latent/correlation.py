@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from lbae_lib.latent.nearest_correlation import nearest_psd, positive_part
+from lbae_lib.latent.nearest_correlation import Eigen, nearest_psd, positive_part
 
 Method = Literal["clip", "nearest"]
 
@@ -28,6 +28,7 @@ class Repair:
         matrix: float64 (N+1, N+1), unit diagonal, eigenvalues >= 0 up to rounding.
         method: "clip", "nearest", or "none" if H needed no repair.
         eigenvalues: of H, (N+1,), ascending.
+        eigenvectors: of H, as columns, (N+1, N+1).
         iterations: of the method; 1 for "clip", 0 for "none".
         change: root-mean-square change of an entry off the diagonal.
     """
@@ -35,6 +36,7 @@ class Repair:
     matrix: Tensor
     method: str
     eigenvalues: Tensor
+    eigenvectors: Tensor
     iterations: int
     change: float
 
@@ -42,6 +44,15 @@ class Repair:
     def negative(self) -> int:
         """Number of eigenvalues of H that are negative beyond rounding."""
         return int((self.eigenvalues < -_tolerance(self.eigenvalues)).sum())
+
+    def vectors(self, rank: int | None = None) -> Tensor:
+        """Unit rows V with V Vᵀ = ``matrix``, float64 (N+1, R): see :func:`factor`.
+
+        Clipping keeps the eigenvectors of H, and V is made of them: no matrix is decomposed again.
+        """
+        if self.method == "nearest":
+            return factor(self.matrix, rank)
+        return _rows(self.eigenvalues, self.eigenvectors, rank)
 
 
 def gram_matrix(moment_matrix: Tensor) -> Tensor:
@@ -92,26 +103,38 @@ def repair(gram: Tensor, method: Method = "nearest", boundary_weight: float = 1.
     gram = _symmetric(gram)
     if method not in ("clip", "nearest"):
         raise ValueError(f"no repair {method!r}: choose 'clip' or 'nearest'")
-    values = torch.linalg.eigvalsh(gram)
+    values, basis = eigen = torch.linalg.eigh(gram)
     if float(values[0]) >= -_tolerance(values):
-        return Repair(gram, "none", values, 0, 0.0)
-    matrix, iterations = clip(gram) if method == "clip" else nearest(gram, boundary_weight)
-    return Repair(matrix, method, values, iterations, _rms_off_diagonal(matrix - gram))
+        return Repair(gram, "none", values, basis, 0, 0.0)
+    if method == "clip":
+        matrix, iterations = clip(gram, eigen)
+    else:
+        matrix, iterations = nearest(gram, boundary_weight, eigen=eigen)
+    return Repair(matrix, method, values, basis, iterations, _rms_off_diagonal(matrix - gram))
 
 
-def clip(gram: Tensor) -> tuple[Tensor, int]:
+def clip(gram: Tensor, eigen: Eigen | None = None) -> tuple[Tensor, int]:
     """Set negative eigenvalues to zero, then scale back to a unit diagonal: the authors' repair.
 
     Their code takes the nearest positive semi-definite matrix in the Frobenius norm (Higham
     1988), which clips the eigenvalues, and does not restore the unit diagonal. Signs do not depend
-    on the length of a row of V, so the distribution of the bits is the same. Returned are the
-    matrix, and 1 for one iteration.
+    on the length of a row of V, so the distribution of the bits is the same.
+
+    Args:
+        gram: H, (N+1, N+1), symmetric, unit diagonal.
+        eigen: eigenvalues and eigenvectors of H, if known.
+
+    Returns:
+        The matrix, and 1 for one iteration.
     """
-    return _unit_diagonal(_project_psd(gram)), 1
+    return _unit_diagonal(_symmetric(positive_part(*(eigen or torch.linalg.eigh(gram))))), 1
 
 
 def nearest(
-    gram: Tensor, boundary_weight: float = 1.0, tolerance: float = 1e-9
+    gram: Tensor,
+    boundary_weight: float = 1.0,
+    tolerance: float = 1e-9,
+    eigen: Eigen | None = None,
 ) -> tuple[Tensor, int]:
     """The nearest correlation matrix in a weighted Frobenius norm, by Newton's method.
 
@@ -124,6 +147,8 @@ def nearest(
         gram: H, (N+1, N+1), symmetric, unit diagonal.
         boundary_weight: of squared errors in the last row, above 0.
         tolerance: see :func:`lbae_lib.latent.nearest_correlation.nearest_psd`.
+        eigen: eigenvalues and eigenvectors of H, if known; they spare the first decomposition
+            where the weight is 1.
 
     Returns:
         The matrix, and the number of Newton steps.
@@ -139,7 +164,8 @@ def nearest(
     weights = torch.ones_like(gram[0])
     weights[-1] = boundary_weight
     scale = weights.sqrt()
-    matrix, steps = nearest_psd(gram * torch.outer(scale, scale), weights, tolerance)
+    known = eigen if boundary_weight == 1 else None
+    matrix, steps = nearest_psd(gram * torch.outer(scale, scale), weights, tolerance, eigen=known)
     return _unit_diagonal(_symmetric(matrix)), steps
 
 
@@ -219,6 +245,11 @@ def factor(correlation: Tensor, rank: int | None = None) -> Tensor:
             f"H has the eigenvalue {float(values[0]):.3g} < 0, so no vectors have these angles: "
             "repair it first"
         )
+    return _rows(values, basis, rank)
+
+
+def _rows(values: Tensor, basis: Tensor, rank: int | None) -> Tensor:
+    """Unit rows of U √Λ, from the largest eigenvalues above zero."""
     if rank is not None and rank < 1:
         raise ValueError(f"rank is {rank}, but must be at least 1")
     kept = int((values > _tolerance(values)).sum())

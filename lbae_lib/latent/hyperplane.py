@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lbae_lib.bits import check_bits
-from lbae_lib.latent.correlation import Method, Repair, factor, gram_matrix, repair
+from lbae_lib.latent.correlation import Method, Repair, gram_matrix, repair
 from lbae_lib.latent.draws import draw_normals
 from lbae_lib.latent.moments import Moments
 
@@ -96,4 +96,4 @@ def hyperplane_sampler(
         rank: see :func:`lbae_lib.latent.correlation.factor`.
     """
     repaired = repair(gram_matrix(target.matrix), method)
-    return HyperplaneSampler(factor(repaired.matrix, rank)), repaired
+    return HyperplaneSampler(repaired.vectors(rank)), repaired

@@ -7,13 +7,19 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+Eigen = tuple[Tensor, Tensor]  # eigenvalues (N,) and eigenvectors (N, N) of a symmetric matrix
+
 _ARMIJO = 1e-4  # share of the predicted decrease that a step must reach
 _SHORTEST = 1e-6  # step length at which the line search ends
 _SHIFT = 1e-10  # added to the Jacobian, which may be singular
 
 
 def nearest_psd(
-    matrix: Tensor, diagonal: Tensor, tolerance: float = 1e-9, max_iterations: int = 100
+    matrix: Tensor,
+    diagonal: Tensor,
+    tolerance: float = 1e-9,
+    max_iterations: int = 100,
+    eigen: Eigen | None = None,
 ) -> tuple[Tensor, int]:
     """The matrix X ⪰ 0 with diag X = b that minimises ‖X - G‖ in the Frobenius norm.
 
@@ -29,6 +35,7 @@ def nearest_psd(
         diagonal: b > 0, (N,).
         tolerance: of ‖∇θ‖, relative to 1 + ‖b‖.
         max_iterations: maximum number of Newton steps.
+        eigen: of G, if known and b is its diagonal.
 
     Returns:
         X, float64 (N, N), and the number of Newton steps.
@@ -45,7 +52,7 @@ def nearest_psd(
         raise ValueError(f"the diagonal holds {float(diagonal.min()):g}, but must be positive")
     bound = tolerance * (1 + float(diagonal.norm()))
     y = diagonal - matrix.diagonal()
-    values, basis = torch.linalg.eigh(matrix + y.diag())
+    values, basis = eigen or torch.linalg.eigh(matrix + y.diag())
     theta, gradient = _dual(values, basis, diagonal, y)
     for iteration in range(max_iterations):
         size = float(gradient.norm())
