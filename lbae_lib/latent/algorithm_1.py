@@ -33,7 +33,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize, pad
+from torch.nn.functional import embedding_bag, normalize, pad
 
 from lbae_lib.bits import hamming_distance, signs
 from lbae_lib.latent.hyperplane import HyperplaneSampler
@@ -65,20 +65,45 @@ def restored_algorithm_1(
     latents = sampler.checked(latents)
     targets = pad(latents, (0, 1), value=1.0)  # [s, 1], (K, N+1)
     rows = sampler.vectors
-    normals = targets @ rows  # (K, R)
+    counts = targets.clone()  # r = Σ counts_i V_i: whole numbers
     steps = torch.zeros(len(targets), dtype=torch.int64, device=targets.device)
+    # Most steps are taken in single precision, the last few, if any, in double.
+    for precise in (False, True):
+        gram = rows @ rows.T if precise else sampler.gram  # (N+1, N+1)
+        _correct(targets.to(gram), counts, gram, steps, max_steps)
+        normals = counts @ rows  # (K, R)
+        if bool((targets * (normals @ rows.T) > 0).all()):
+            break
+    return Inversion(normals, hamming_distance(sampler.bits(normals), latents), steps)
+
+
+def _correct(targets: Tensor, counts: Tensor, gram: Tensor, steps: Tensor, max_steps: int) -> None:
+    """Add wrong bits to ``counts`` until there are none; ``steps`` counts the rounds, (K,).
+
+    The products V r = H counts change by the rows of H that belong to the corrected bits.
+
+    Args:
+        targets: [s, 1], (K, N+1), in the precision of the products.
+        counts: how often a row of V was added, with its sign, (K, N+1).
+        gram: H = V Vᵀ, (N+1, N+1).
+        steps: taken so far.
+        max_steps: for each latent.
+    """
+    products = counts.to(gram) @ gram
     active = torch.arange(len(targets), device=targets.device)
-    for _ in range(max_steps):
-        own = targets[active]
-        errors = own * (normals[active] @ rows.T) <= 0  # a product of zero is on no side yet
-        left = errors.any(1)
-        active, own, errors = active[left], own[left], errors[left]
+    own = targets
+    while len(active):
+        errors = own * products <= 0  # a product of zero is on no side yet
+        left = errors.any(1) & (steps[active] < max_steps)
+        active, own, errors, products = active[left], own[left], errors[left], products[left]
         if not len(active):
             break
-        normals[active] += (own * errors) @ rows
+        wrong = errors.nonzero()[:, 1]
+        number = errors.sum(1)
+        first = number.cumsum(0) - number  # where each latent's wrong bits begin
+        products += embedding_bag(wrong, gram, first, mode="sum", per_sample_weights=own[errors])
+        counts[active] += (own * errors).to(counts)
         steps[active] += 1
-    wrong = hamming_distance(sampler.bits(normals), latents)
-    return Inversion(normals, wrong, steps)
 
 
 def authors_procedure(
@@ -104,38 +129,36 @@ def authors_procedure(
         ValueError: as :func:`restored_algorithm_1`.
     """
     latents = sampler.checked(latents)
-    rows = sampler.vectors[:-1]
-    positive, steps = _tilted_half(latents > 0, rows, rounds)
-    negative, more = _tilted_half(latents < 0, rows, rounds)
-    normals = normalize(positive - negative, dim=1)
+    rows, gram = sampler.vectors[:-1], sampler.gram[:-1, :-1]
+    positive, steps = _tilted_half(latents > 0, gram, rounds)
+    negative, more = _tilted_half(latents < 0, gram, rounds)
+    halves = [normalize(counts.to(rows) @ rows, dim=1) for counts in (positive, negative)]
+    normals = normalize(halves[0] - halves[1], dim=1)
     wrong = hamming_distance(signs(normals @ rows.T), latents)
     return Inversion(normals, wrong, steps + more)
 
 
-def _tilted_half(members: Tensor, rows: Tensor, rounds: int) -> tuple[Tensor, Tensor]:
-    """Unit normal of a half, (K, R), and the rounds taken, (K,).
+def _tilted_half(members: Tensor, gram: Tensor, rounds: int) -> tuple[Tensor, Tensor]:
+    """How often each row is in the best list of a half, (K, N), and the rounds taken, (K,).
 
     Args:
         members: rows of the half, bool (K, N).
-        rows: V without the boundary vector, (N, R).
+        gram: H without the boundary vector, (N, N).
         rounds: at most.
     """
-    counts = members.to(rows)  # how often each row is in the list
-    normals = normalize(counts @ rows, dim=1)
-    best = normals
-    fewest = torch.full((len(counts),), float("inf"), dtype=rows.dtype, device=rows.device)
-    steps = torch.zeros(len(counts), dtype=torch.int64, device=rows.device)
+    counts = best = members.to(gram)
+    fewest = torch.full((len(counts),), float("inf"), device=gram.device)
+    steps = torch.zeros(len(counts), dtype=torch.int64, device=gram.device)
     for _ in range(rounds):
-        behind = counts * (normals @ rows.T < 0)  # entries of the list, with their repetitions
+        behind = counts * (counts @ gram < 0)  # entries of the list, with their repetitions
         number = behind.sum(1)
         better = number < fewest
         if not bool(better.any()):
             break
-        best = torch.where(better[:, None], normals, best)
+        best = torch.where(better[:, None], counts, best)
         # A half that has stopped falling keeps its list, and with it stays stopped.
-        fewest = torch.where(better, number, torch.full_like(fewest, -1.0))
+        fewest = torch.where(better, number, -1.0)
         tilting = better & (number > 0)
         counts = counts + behind * tilting[:, None]
-        normals = normalize(counts @ rows, dim=1)
         steps += tilting
     return best, steps

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -30,6 +31,12 @@ class HyperplaneSampler:
     def latent_size(self) -> int:
         """N."""
         return len(self.vectors) - 1
+
+    @cached_property
+    def gram(self) -> Tensor:
+        """V Vᵀ in single precision, (N+1, N+1): computed once, for inversions."""
+        single = self.vectors.float()
+        return single @ single.T
 
     def checked(self, latents: Tensor) -> Tensor:
         """Latents in the dtype and on the device of V.
