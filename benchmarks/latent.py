@@ -1,6 +1,6 @@
 """Time and memory of the latent mathematics, beside the authors' procedures in NumPy.
 
-    python benchmarks/latent.py [--bits 1500] [--latents 60000] [--samples 10000] [--pairs 20]
+    python benchmarks/latent.py [--bits 1500] [--latents 60000] [--samples 10000] [--pairs 200]
 
 The authors' procedures are written from a description of them, not from their code: moments as one
 product in double precision; H made positive semi-definite by its singular values (Higham 1988),
@@ -172,7 +172,7 @@ def _peak_kib() -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    for name, default in (("bits", 1500), ("latents", 60_000), ("samples", 10_000), ("pairs", 20),
+    for name, default in (("bits", 1500), ("latents", 60_000), ("samples", 10_000), ("pairs", 200),
                           ("repeat", 3)):  # fmt: skip
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--task", choices=TASKS)

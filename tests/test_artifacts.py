@@ -81,7 +81,7 @@ def test_a_plan_waits_for_what_a_notebook_needs(project):
     models = [model for artifact, model in needed if artifact is LATENTS]
     assert models == ["lbae", "vae", "lbae-3"]
     others = [artifact for artifact, _ in needed[3:]]
-    assert others == [EXTRACTOR, PRIOR, BOTTLENECKS, QUANTISERS, SEEDS]
+    assert others == [EXTRACTOR, PRIOR, BOTTLENECKS, QUANTISERS, SEEDS, SIZES]
     steps = make_plan("own", ["digits"])
     made = [f"digits/{model}/encode" for model in models]
     made += [f"digits/{step}" for step in ("extractor", "prior")]
