@@ -22,6 +22,7 @@ from companion.experiments.artifacts import (
     QUANTISERS,
     ROLES,
     SEEDS,
+    SIZES,
     needed_artifacts,
     offers,
 )
