@@ -16,6 +16,7 @@ _FRONT = (
     "book/explorer", "book/method", "book/verdicts", "book/reproducibility", "book/atlas",
     "book/paper_versus_code",
 )  # fmt: skip
+_USE = ("book/own_images", "book/commands", "book/library", "book/authors_weights")
 _BACK = ("book/performance", "book/scaling", "book/reliability", "book/cite")
 
 
@@ -31,9 +32,7 @@ def contents(sets: list[ResultSet], across: str | None) -> dict[str, object]:
     packages = [f"book/api/{package}" for package in PACKAGES]
     parts = [("The companion", _files(*_FRONT, *([across] if across else [])))]
     parts += [(result.title, _pages(result)) for result in sets]
-    parts += [
-        ("Use it", _files("book/own_images", "book/library", "book/authors_weights", *packages))
-    ]
+    parts += [("Use it", _files(*_USE, *packages))]
     parts += [("Appendix", _files(*_BACK))]
     listed = [{"caption": caption, "chapters": chapters} for caption, chapters in parts]
     return {"format": "jb-book", "root": "book/intro", "parts": listed}
