@@ -66,14 +66,26 @@ class PerturbedModel:
         images = decode(self.model, latents)
         kept = error = None
         if self.classifier is not None:
-            same = presence(self.classifier, images) == self._found
-            agrees = (same if self.classifier.several else same.all(1, keepdim=True)).double()
-            kept = float(agrees.mean())
-            error = float(agrees.mean(1).std(correction=0)) / math.sqrt(len(agrees))
+            agrees = self._agreement(presence(self.classifier, images))
+            kept, error = float(agrees.mean()), float(agrees.std(correction=0))
+            error /= math.sqrt(len(agrees))
         return Perturbed(
             strength, squared_error(images, self.reconstructions),
             squared_error(images, self.originals), kept, error, images[: self.shown],
         )  # fmt: skip
+
+    @property
+    def chance(self) -> float | None:
+        """What would be ``kept`` if each image became the reconstruction of another one."""
+        if self._found is None:
+            return None
+        return float(self._agreement(self._found.roll(1, 0)).mean())
+
+    def _agreement(self, found: Tensor) -> Tensor:
+        """Share of each reconstruction's attributes, or its class, that is ``found``, (K,)."""
+        same = found == self._found
+        several = self.classifier is not None and self.classifier.several
+        return same.double().mean(1) if several else same.all(1).double()
 
     def flipped(self, shares: Sequence[float], generator: torch.Generator) -> list[Perturbed]:
         """Each bit is flipped with the same probability, one of ``shares``.

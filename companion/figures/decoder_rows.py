@@ -26,7 +26,7 @@ def dictionary(found: DecoderRows) -> Figure:
     random = {"color": INK, "ls": ":", "lw": 1, "label": "random"}
     norms.axhline(DecoderRows.untrained_norm(bits, features), **random)
     norms.set(title="norms", xlabel="rows, by norm", ylabel="norm", ylim=(0, None))
-    most = min(1.0, 1.1 * float(found.cosines.abs().max()))
+    most = min(1.0, max(0.01, 1.1 * float(found.cosines.abs().max())))
     edges = np.linspace(-most, most, _BINS + 1)
     shown = {"color": COLOURS["lbae"], "alpha": 0.35, "fill": True}
     cosines.stairs(np.histogram(found.cosines, edges, density=True)[0], edges, **shown)

@@ -12,10 +12,13 @@ from companion.figures.style import COLOURS, GREY, new_figure, styled
 
 
 @styled
-def robustness(flips: Sequence[Perturbed], noise: Sequence[Perturbed], kept: str) -> Figure:
+def robustness(
+    flips: Sequence[Perturbed], noise: Sequence[Perturbed], kept: str, chance: float | None = None
+) -> Figure:
     """Squared errors by share of flipped bits; and what is ``kept``, of bits beside a VAE's noise.
 
-    The second panel is drawn where there is a classifier. Bars are two standard errors.
+    The second panel is drawn where there is a classifier. Bars are two standard errors, and dotted
+    lines are the error without flips, and what is kept by ``chance``.
     """
     panels = 1 + (flips[0].kept is not None)
     figure, axes = new_figure(panels, width=3.4 * panels, height=2.7)
@@ -39,6 +42,8 @@ def robustness(flips: Sequence[Perturbed], noise: Sequence[Perturbed], kept: str
                 look: Any = {"marker": "o", "ms": 3, "capsize": 2, "color": COLOURS[key]}
                 axis.errorbar(where, values, bars, label=label, **look)
         axis.axvline(flips[0].to_original, color=GREY, lw=0.7, ls=":")
+        if chance is not None:
+            axis.axhline(chance, color=GREY, lw=0.7, ls=":")
         axis.set(xlabel="squared error to the original", ylabel=kept, ylim=(0, 1.03))
         axis.legend()
     return figure
