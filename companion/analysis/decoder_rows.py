@@ -40,7 +40,7 @@ class DecoderRows:
     def cosines(self) -> Tensor:
         """Cosine of the angle of each pair of rows i < j, float64 (N(N-1)/2,) in [-1, 1]."""
         unit = normalize(self.rows, dim=1)
-        return upper_triangle(unit @ unit.T)
+        return upper_triangle(unit @ unit.T).clamp(-1, 1)  # rounding may exceed 1
 
     @property
     def singular_values(self) -> Tensor:

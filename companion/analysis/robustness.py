@@ -60,13 +60,14 @@ class PerturbedModel:
         self.classifier, self.shown = classifier, shown
         self.reconstructions = decode(model, latents)
         self._found = None if classifier is None else presence(classifier, self.reconstructions)
+        self._several = classifier is not None and classifier.several
 
     def measure(self, latents: Tensor, strength: float) -> Perturbed:
         """The images of perturbed latents (K, N)."""
         images = decode(self.model, latents)
         kept = error = None
-        if self.classifier is not None:
-            agrees = self._agreement(presence(self.classifier, images))
+        if self.classifier is not None and self._found is not None:
+            agrees = self._agreement(self._found, presence(self.classifier, images))
             kept, error = float(agrees.mean()), float(agrees.std(correction=0))
             error /= math.sqrt(len(agrees))
         return Perturbed(
@@ -79,13 +80,12 @@ class PerturbedModel:
         """What would be ``kept`` if each image became the reconstruction of another one."""
         if self._found is None:
             return None
-        return float(self._agreement(self._found.roll(1, 0)).mean())
+        return float(self._agreement(self._found, self._found.roll(1, 0)).mean())
 
-    def _agreement(self, found: Tensor) -> Tensor:
-        """Share of each reconstruction's attributes, or its class, that is ``found``, (K,)."""
-        same = found == self._found
-        several = self.classifier is not None and self.classifier.several
-        return same.double().mean(1) if several else same.all(1).double()
+    def _agreement(self, before: Tensor, after: Tensor) -> Tensor:
+        """Share of each image's attributes that are as before, or whether its class is, (K,)."""
+        same = before == after
+        return same.double().mean(1) if self._several else same.all(1).double()
 
     def flipped(self, shares: Sequence[float], generator: torch.Generator) -> list[Perturbed]:
         """Each bit is flipped with the same probability, one of ``shares``.

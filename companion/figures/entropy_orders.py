@@ -18,10 +18,10 @@ def entropy_orders(bits: Mapping[str, float], raw: int) -> Figure:
     """
     figure, (axis,) = new_figure(width=TWO_COLUMNS * 0.85, height=0.34 * (len(bits) + 1) + 0.6)
     before = float(raw)
-    for key, after in bits.items():
+    for row, (key, after) in enumerate(bits.items()):
         axis.barh(LABELS[key], before - after, left=after, height=0.62, color=COLOURS[key])
         text = f"{after - before:+.1f} ".replace("-", "\N{MINUS SIGN}")
-        axis.text(min(before, after), LABELS[key], text, ha="right", va="center", fontsize=7.5)
+        axis.text(min(before, after), row, text, ha="right", va="center", fontsize=7.5)
         before = after
     axis.bar_label(
         axis.barh("left", before, height=0.62, color=GREY), fmt="{:.1f}", padding=4, fontsize=7.5

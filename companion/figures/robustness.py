@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from companion.analysis.robustness import Perturbed
@@ -36,11 +37,9 @@ def robustness(
         for key, (found, label) in groups.items():
             if found:
                 where = [one.to_original for one in found]
-                values, bars = zip(
-                    *((one.kept, 2 * (one.error or 0)) for one in found), strict=True
-                )
+                share, error = np.array([(one.kept, one.error) for one in found], float).T
                 look: Any = {"marker": "o", "ms": 3, "capsize": 2, "color": COLOURS[key]}
-                axis.errorbar(where, values, bars, label=label, **look)
+                axis.errorbar(where, share, 2 * error, label=label, **look)
         axis.axvline(flips[0].to_original, color=GREY, lw=0.7, ls=":")
         if chance is not None:
             axis.axhline(chance, color=GREY, lw=0.7, ls=":")
