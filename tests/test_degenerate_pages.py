@@ -206,6 +206,7 @@ def equal_pictures(tmp_path_factory):
         ("03_sampling", ("-P", "samples=50")),
         ("04_interpolation", ()),
         ("07_attributes", ()),
+        ("14_bits", ()),
         ("09_compression", ("-P", "samples=50", "-P", "seeds=2", "-P", "clusterings=2")),
     ],
 )

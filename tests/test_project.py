@@ -187,6 +187,7 @@ def test_every_item_of_the_paper_has_a_page():
     numbered = {"Figure": 11, "Table": 5, "Equation": 17, "Algorithm": 1}
     numbered |= {"Supplement, Figure": 12, "Supplement, Table": 1}
     wanted = {f"{name} {n}" for name, last in numbered.items() for n in range(1, last + 1)}
+    wanted.add("Section 5")
     found = {item.name: item for item in coverage()}
     assert found.keys() == wanted
     notebooks = {path.stem for path in NOTEBOOKS}

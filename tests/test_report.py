@@ -45,7 +45,7 @@ def report(smoke_report):
 PAGES = (
     "01_training", "02_latent_distribution", "03_sampling", "04_interpolation", "05_metrics",
     "07_attributes", "08_sampler_laboratory", "09_compression", "11_gallery",
-    "12_bottlenecks", "13_quantisers", "15_sizes",
+    "12_bottlenecks", "13_quantisers", "14_bits", "15_sizes",
 )  # fmt: skip
 
 

@@ -76,7 +76,7 @@ def scope(sets: list[ResultSet]) -> str:
     own = {paper_dataset(result.place) for result in sets} - {None}
     return (
         f"The book lists {len(all_claims())} claims, and {len(coverage())} figures, tables, "
-        "algorithms and equations of the paper and its supplement. It has results of "
+        "algorithms, equations and passages of the paper and its supplement. It has results of "
         f"{', '.join(result.label for result in sets) or 'no data set yet'}. They cover "
         f"{len(own)} of the paper's {len(PAPER_DATASETS)} data sets.\n"
     )

@@ -1,0 +1,104 @@
+"""Linear probes: how well a linear classifier finds the class, or attributes, in numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor
+
+from companion.experiments.extractor import extractor_labels, extractor_task
+from companion.experiments.images import SPLITS
+from companion.experiments.trained import Trained
+
+# Inverse strengths of the ridge penalty; validation images choose.
+PENALTIES = (0.001, 0.03, 1.0, 30.0)
+_ITERATIONS, _TOLERANCE = 300, 1e-3  # of the gradient of the mean loss
+
+Arrays = Mapping[str, NDArray[Any]]  # by split
+
+
+@dataclass(frozen=True)
+class Probe:
+    """The test accuracy of a probe."""
+
+    accuracy: float  # share of test images, or of their attributes, that are right
+    error: float  # standard error of the accuracy over test images
+    inputs: int  # numbers per image
+    penalty: float | None = None  # inverse strength of the ridge penalty; None without one
+
+    @classmethod
+    def of(cls, model: Any, x: Arrays, y: Arrays, penalty: float | None = None) -> Probe:
+        """Of a fitted classifier."""
+        right = _right(model, x["test"], y["test"])
+        error = right.std() / math.sqrt(len(right))
+        return cls(float(right.mean()), float(error), x["test"].shape[1], penalty)
+
+
+def targets(trained: Trained) -> tuple[str, Arrays]:
+    """What a probe learns: ("classes", int64 (K,)) or else ("attributes", bool (K, A)), by split.
+
+    Attributes that all training images have, or none, are left out. Without classes and without
+    such attributes the arrays are missing: ("nothing", {}).
+    """
+    kind = extractor_labels(trained.images["train"])
+    if kind == "quarter turns":
+        return "nothing", {}
+    found = {s: extractor_task(trained.images[s], kind)[1].numpy() for s in SPLITS}
+    if kind == "attributes":
+        varies = found["train"].min(0) != found["train"].max(0)
+        if not varies.any():
+            return "nothing", {}
+        found = {split: table[:, varies].astype(bool) for split, table in found.items()}
+    return kind, found
+
+
+def probe(inputs: Mapping[str, Tensor], y: Arrays, rows: Tensor) -> Probe:
+    """Fit a logistic regression to standardised training inputs, and test it.
+
+    Classes have one multinomial model, attributes one model each.
+
+    Args:
+        inputs: (K, D) by split.
+        y: from :func:`targets`.
+        rows: of the training images that are used, int64.
+    """
+    x, y = _arrays(inputs, y, rows)
+    best, best_accuracy, best_penalty = None, -1.0, None
+    for penalty in PENALTIES:
+        model: Any = LogisticRegression(C=penalty, tol=_TOLERANCE, max_iter=_ITERATIONS)
+        if y["train"].ndim == 2:
+            model = OneVsRestClassifier(model)
+        model = make_pipeline(StandardScaler(), model).fit(x["train"], y["train"])
+        accuracy = float(_right(model, x["validation"], y["validation"]).mean())
+        if accuracy > best_accuracy:
+            best, best_accuracy, best_penalty = model, accuracy, penalty
+    return Probe.of(best, x, y, best_penalty)
+
+
+def majority(y: Arrays, rows: Tensor) -> Probe:
+    """The baseline without inputs: the most frequent class, or value of each attribute."""
+    x, y = _arrays({split: np.zeros((len(y[split]), 0)) for split in SPLITS}, y, rows)
+    return Probe.of(DummyClassifier(strategy="most_frequent").fit(x["train"], y["train"]), x, y)
+
+
+def _arrays(inputs: Mapping[str, Any], y: Arrays, rows: Tensor) -> tuple[Arrays, Arrays]:
+    """Inputs and targets as arrays, of the training images only ``rows``."""
+    x = {split: np.asarray(inputs[split]) for split in SPLITS}
+    chosen = rows.numpy()
+    return x | {"train": x["train"][chosen]}, dict(y) | {"train": y["train"][chosen]}
+
+
+def _right(model: Any, x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.float64]:
+    """Whether each image's class is found, or the share of its attributes that are, (K,)."""
+    right = (model.predict(x) == y).astype(np.float64)
+    return right if right.ndim == 1 else right.mean(1)
