@@ -127,8 +127,8 @@ def inputs(device, folder):
 
 
 def state_of(model):
-    state = model.begin(3)
-    state.probability(), state.append(torch.ones(3, device="cpu")), state.probability()
+    state = model.conditionals(3)
+    next(state), state.send(torch.ones(3, device="cpu"))
 
 
 def truncated(on):
@@ -204,7 +204,7 @@ CALLS = {
     "bit_models.Factorised.fit": lambda on: bit_models.Factorised.fit(on.truth),
     "bit_models.Factorised.order": lambda on: on.factorised.order,
     "bit_models.Factorised.probabilities": lambda on: on.factorised.probabilities(on.latents),
-    "bit_models.Factorised.begin": lambda on: state_of(on.factorised),
+    "bit_models.Factorised.conditionals": lambda on: state_of(on.factorised),
     "bit_models.Factorised.sample": drawn(lambda on: on.factorised),
     "bit_models.draw": lambda on: bit_models.draw(on.prior, 5, on.generator),
     "bit_models.code_lengths": lambda on: bit_models.code_lengths(on.factorised, on.latents),
@@ -289,7 +289,7 @@ CALLS = {
     ),
     "integer_network.Autoregressive.hidden": lambda on: on.prior.hidden,
     "integer_network.Autoregressive.probabilities": lambda on: on.prior.probabilities(on.latents),
-    "integer_network.Autoregressive.begin": lambda on: state_of(on.prior),
+    "integer_network.Autoregressive.conditionals": lambda on: state_of(on.prior),
     "integer_network.Autoregressive.sample": drawn(lambda on: on.prior),
     "interpolation.slerp": lambda on: interpolation.slerp(on.normals[:2], on.normals[2:], 3),
     "interpolation.interpolate_bits": lambda on: interpolation.interpolate_bits(

@@ -118,12 +118,11 @@ def _decoded(payload: bytes, count: int, model: BitModel) -> Iterator[Tensor]:
                 for column, shared in zip(bits.T, _shared(model), strict=True):
                     column.copy_(torch.from_numpy(coder.decode(shared, len(bits)))).mul_(2).sub_(1)
             else:
-                state = model.begin(len(bits))
+                conditionals, column = model.conditionals(len(bits)), None
                 for bit in order:
-                    probabilities = state.probability().contiguous().numpy() / ONE
-                    symbols = coder.decode(family, probabilities)
-                    bits[:, bit] = torch.from_numpy(symbols) * 2.0 - 1
-                    state.append(bits[:, bit])
+                    probabilities = conditionals.send(column).contiguous().numpy() / ONE
+                    column = torch.from_numpy(coder.decode(family, probabilities)) * 2.0 - 1
+                    bits[:, bit] = column
         except AssertionError as error:  # what constriction raises on impossible data
             raise FormatError(f"the payload cannot be decoded ({error})") from None
         yield pack_bits(bits)
