@@ -239,17 +239,17 @@ CALLS = {
     "dichotomized.DichotomizedGaussian.fit": lambda on: dichotomized.DichotomizedGaussian.fit(
         on.truth
     ),
-    "dichotomized.DichotomizedGaussian.sample": drawn(lambda on: on.dichotomized),
     "dichotomized.margins_of": lambda on: dichotomized.margins_of(on.truth.first),
     "dichotomized.pair_moments": lambda on: dichotomized.pair_moments(
-        on.dichotomized.margins, on.positive[:-1, :-1]
+        on.dichotomized.real.mean, on.positive[:-1, :-1]
     ),
     "dichotomized.latent_correlation": lambda on: dichotomized.latent_correlation(
-        on.dichotomized.margins, on.truth.second
+        on.dichotomized.real.mean, on.truth.second
     ),
     "draws.draw_normals": lambda on: draws.draw_normals((3, 2), on.generator, on.latents),
     "draws.draw_uniforms": lambda on: draws.draw_uniforms((3,), on.generator, on.latents),
     "draws.draw_integers": lambda on: draws.draw_integers(9, 4, on.generator, on.device),
+    "draws.draw_categories": lambda on: draws.draw_categories(on.has.double(), 4, on.generator),
     "draws.draw_permutation": lambda on: draws.draw_permutation(9, on.generator, on.device),
     "gaussians.Gaussian.standard": lambda on: gaussians.Gaussian.standard(6, on.device),
     "gaussians.Gaussian.with_covariance": lambda on: gaussians.Gaussian.with_covariance(

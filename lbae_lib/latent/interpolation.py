@@ -149,13 +149,9 @@ def hamming_path(path: Tensor, ends: tuple[Tensor, Tensor] | None = None) -> tup
 
 
 def deviation_from_linear(distances: Tensor) -> float | None:
-    """Largest difference between the mean path and a linear one.
+    """Largest difference between the mean path and a linear one; None if there is no path.
 
-    Args:
-        distances: from the first point, (K, T), as :func:`hamming_path` returns them.
-
-    Returns:
-        The difference relative to the distance of the ends, or None if there is no path.
+    ``distances`` are those from the first point, (K, T), as :func:`hamming_path` returns them.
     """
     if not len(distances):
         return None

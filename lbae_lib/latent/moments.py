@@ -50,10 +50,7 @@ class Moments:
 
 
 def moments(bits: Tensor) -> Moments:
-    """Moments of latents (Eq. 4), computed on their device.
-
-    Args:
-        bits: Y, (K, N) in {-1, +1}.
+    """Moments of latents Y, (K, N) in {-1, +1} (Eq. 4), computed on their device.
 
     Raises:
         ValueError: if there are no latents, or an entry is not -1 or +1.
@@ -68,10 +65,6 @@ def moments(bits: Tensor) -> Moments:
 
 def moments_of_packed(packed: Tensor, latent_size: int) -> Moments:
     """Moments of latents packed by :func:`lbae_lib.bits.pack_bits`, unpacked in chunks.
-
-    Args:
-        packed: uint8 (K, ceil(N / 8)).
-        latent_size: N.
 
     Raises:
         ValueError: if there are no latents, or rows do not have the bytes that N bits need.
@@ -139,10 +132,6 @@ def sampling_noise(truth: Moments, samples: int) -> MomentErrors:
     """The errors that independent samples of the true distribution have on average.
 
     A product of bits with mean m has the variance 1 - m², and its mean over K samples a K-th of it.
-
-    Args:
-        truth: moments of the distribution.
-        samples: K.
     """
     return MomentErrors(
         first=_root_mean(1 - truth.first.square(), samples),
@@ -159,9 +148,7 @@ def marginal_entropy(first: Tensor) -> Tensor:
     """Entropy in bits of each bit on its own: float64 (N,) in [0, 1].
 
     The sum over bits is an upper bound of the entropy of the latents, reached by independent bits.
-
-    Args:
-        first: E[b], (N,) in [-1, 1].
+    ``first`` is E[b], (N,) in [-1, 1].
     """
     p = (1 + first.double()) / 2
     return -(torch.xlogy(p, p) + torch.special.xlog1py(1 - p, -p)) / math.log(2)

@@ -7,12 +7,7 @@ from torch import Tensor
 
 
 def checked(features: Tensor, name: str, at_least: int = 2) -> Tensor:
-    """Features as float64, on their device.
-
-    Args:
-        features: (K, D).
-        name: of the set, for the error: "reference".
-        at_least: the smallest number of rows allowed.
+    """Features, (K, D), as float64 on their device; ``name`` is that of their set in errors.
 
     Raises:
         ValueError: if the shape is wrong, a value is not finite, or there are too few rows.

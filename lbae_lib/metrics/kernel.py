@@ -37,12 +37,10 @@ def kernel_distance(
         b: features (L, D).
         subsets: random pairs of subsets, each drawn without replacement.
         subset_size: rows of each.
-        seed: of the subsets; they come from NumPy's ``RandomState``, so that they are those of
-            other implementations of KID.
+        seed: of NumPy's ``RandomState``, as in other implementations of KID.
 
     Raises:
-        ValueError: if a set is smaller than a subset; see also
-            :func:`lbae_lib.metrics.checks.checked`.
+        ValueError: if a set is smaller than a subset, or as :func:`.checks.checked`.
 
     Reference:
         Bińkowski et al. (2018), *Demystifying MMD GANs*.

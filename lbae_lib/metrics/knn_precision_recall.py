@@ -21,12 +21,7 @@ from lbae_lib.metrics.checks import check_same_width, checked
 
 @dataclass(frozen=True)
 class ManifoldPrecisionRecall:
-    """Shares of images that lie in the other set's balls.
-
-    Attributes:
-        precision: share of the generated images that lie in a ball of the reference.
-        recall: share of the reference images that lie in a ball of the generated images.
-    """
+    """Shares of images: generated in the reference's balls (precision), and vice versa (recall)."""
 
     precision: float
     recall: float
@@ -49,7 +44,7 @@ def manifold_precision_recall(
         reference_radii: float64 (K,) if known, from :func:`neighbour_radii` with the same k.
 
     Raises:
-        ValueError: see :func:`lbae_lib.metrics.checks.checked`.
+        ValueError: as :func:`.checks.checked`.
     """
     reference = checked(reference, "reference", neighbours + 1)
     generated = checked(generated, "generated", neighbours + 1)
@@ -70,25 +65,20 @@ def manifold_precision_recall(
 
 
 def neighbour_radii(features: Tensor, neighbours: int = 3, chunk: int = 1000) -> Tensor:
-    """Distance of each image from its k-th nearest neighbour in the same set.
+    """Distance of each image from its k-th nearest neighbour in the same set, float64 (K,).
 
     Args:
         features: (K, D).
         neighbours: k.
         chunk: rows at a time; memory is chunk × K numbers.
 
-    Returns:
-        float64 (K,).
-
     Raises:
-        ValueError: see :func:`lbae_lib.metrics.checks.checked`.
+        ValueError: as :func:`.checks.checked`.
     """
     centres = checked(features, "given", neighbours + 1)
-    return torch.cat(
-        [
-            # The nearest row is the image itself. topk is many times as fast as kthvalue, which
-            # partitions a whole row.
-            torch.cdist(rows, centres).topk(neighbours + 1, dim=1, largest=False).values[:, -1]
-            for rows in centres.split(chunk)
-        ]
-    )
+    # The nearest row is the image itself. topk is much faster than kthvalue.
+    nearest = [
+        torch.cdist(rows, centres).topk(neighbours + 1, dim=1, largest=False).values[:, -1]
+        for rows in centres.split(chunk)
+    ]
+    return torch.cat(nearest)
