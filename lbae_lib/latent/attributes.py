@@ -35,8 +35,8 @@ def expected_bits(latents: Tensor, has: Tensor) -> Tensor:
 def contrast(latents: Tensor, has: Tensor) -> Tensor:
     """E[Y^a] - E[Y^¬a], what distinguishes images with the attribute: float64 (N,) in [-2, 2].
 
-    A bit that is +1 in nearly all images is +1 in images with the attribute as well, so Eq. 17
-    sets it in every image. The difference leaves it unchanged.
+    Eq. 17 sets a bit that is +1 in nearly all images, with the attribute or not; the difference
+    leaves it unchanged.
 
     Raises:
         ValueError: as :func:`expected_bits`, or if all images have the attribute.

@@ -59,20 +59,15 @@ class BitModel(Protocol):
 
 @dataclass(frozen=True)
 class Factorised:
-    """Independent bits.
-
-    Attributes:
-        numerators: probability of +1 in units of 2^-16, int64 (N,) in [1, 2^16), on the processor.
-    """
+    """Independent bits with P(+1) = ``numerators`` / 2^16: int64 (N,) in [1, 2^16), on the CPU."""
 
     numerators: Tensor
 
     @classmethod
     def fit(cls, truth: Moments) -> Factorised:
-        """Fit to the first moments of training latents, by Laplace's rule.
+        """Fit to training latents, by Laplace's rule: a bit constant in training may still change.
 
-        P(+1) = (number of +1, plus 1) / (number of latents, plus 2), so that a bit which is
-        constant in training may still change.
+        P(+1) = (number of +1, plus 1) / (number of latents, plus 2).
         """
         ones = ((1 + truth.first.cpu()) / 2 * truth.count).round() + 1
         numerators = (ones * ONE / (truth.count + 2)).round().clamp(1, ONE - 1)

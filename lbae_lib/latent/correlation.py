@@ -53,10 +53,7 @@ class Repair:
 
 
 def gram_matrix(moment_matrix: Tensor) -> Tensor:
-    """H = cos(π/2 (1 - M)) = sin(π/2 M) (Eq. 8, Eq. 9), float64 (N+1, N+1) in [-1, 1].
-
-    Args:
-        moment_matrix: M of Eq. 4, (N+1, N+1) in [-1, 1].
+    """H = cos(π/2 (1 - M)) = sin(π/2 M) (Eq. 8, Eq. 9), float64 (N+1, N+1), of M of Eq. 4.
 
     Raises:
         ValueError: if M is not square, or an entry is outside [-1, 1].
@@ -111,12 +108,7 @@ def clip(gram: Tensor, eigen: Eigen | None = None) -> tuple[Tensor, int]:
     1988), which clips the eigenvalues, and does not restore the unit diagonal. Signs do not depend
     on the length of a row of V, so the distribution of the bits is the same.
 
-    Args:
-        gram: H, (N+1, N+1), symmetric, unit diagonal.
-        eigen: of H, if known.
-
-    Returns:
-        The matrix, and 1 for one iteration.
+    Returns the matrix, and 1 for one iteration; ``eigen`` is that of H, if known.
     """
     return _unit_diagonal(_projected(gram, eigen)), 1
 
@@ -178,13 +170,11 @@ def alternating_projections(
 ) -> tuple[Tensor, int]:
     """The nearest correlation matrix by alternating projections, slower than :func:`nearest`.
 
-    Args:
-        gram: H, (N+1, N+1), symmetric, unit diagonal.
-        tolerance: stop when a sweep changes the matrix by less than this, relatively.
-        max_iterations: maximum number of sweeps, after which ``RuntimeError`` is raised.
+    Returns the matrix and the number of sweeps, once a sweep changes the matrix by less than the
+    tolerance, relatively.
 
-    Returns:
-        The matrix, and the number of sweeps.
+    Raises:
+        RuntimeError: if that takes more than ``max_iterations``.
 
     Reference:
         N. J. Higham (2002), *Computing the nearest correlation matrix: a problem from finance*,
@@ -217,10 +207,10 @@ def factor(correlation: Tensor, rank: int | None = None) -> Tensor:
 
     Args:
         correlation: H, (N+1, N+1), positive semi-definite with unit diagonal.
-        rank: number of largest eigenvalues to keep, all by default; rows are then normalised.
+        rank: R, the number of largest eigenvalues to keep; all by default.
 
     Returns:
-        V, float64 (N+1, R), where R is the rank.
+        V, float64 (N+1, R), with normalised rows.
 
     Raises:
         ValueError: if H has negative eigenvalues, or the rank is below 1.

@@ -126,10 +126,8 @@ class GaussianMixture:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # the field `converged` says it
             mixture.fit(used.numpy())
-        weights, means, spread = (
-            torch.from_numpy(found).to(latents.device)
-            for found in (mixture.weights_, mixture.means_, mixture.covariances_)
-        )
+        found = (mixture.weights_, mixture.means_, mixture.covariances_)
+        weights, means, spread = (torch.from_numpy(x).to(latents.device) for x in found)
         roots = torch.linalg.cholesky(spread) if enough else torch.diag_embed(spread.sqrt())
         return cls(weights, means, roots, covariance, count, bool(mixture.converged_))
 

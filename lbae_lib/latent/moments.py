@@ -20,8 +20,7 @@ class Moments:
     """The matrix M of Eq. 4, exact for the latents that were counted.
 
     Attributes:
-        matrix: M, float64 (N+1, N+1) in [-1, 1]. The last row and column hold the first moments
-            E[Y]; the corner is 1.
+        matrix: M, float64 (N+1, N+1) in [-1, 1]; E[Y] in the last row and column, corner 1.
         count: K, the number of latents.
     """
 
@@ -109,12 +108,7 @@ def upper_triangle(matrix: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class MomentErrors:
-    """Root-mean-square differences between two moment matrices.
-
-    Attributes:
-        first: over the N first moments, in [0, 2].
-        pairs: over the N(N-1)/2 pair moments, in [0, 2].
-    """
+    """Root-mean-square differences of N first moments and of N(N-1)/2 pair moments, in [0, 2]."""
 
     first: float
     pairs: float
@@ -122,10 +116,8 @@ class MomentErrors:
 
 def moment_errors(found: Moments, target: Moments) -> MomentErrors:
     """Root-mean-square errors of first and pair moments."""
-    return MomentErrors(
-        first=_root_mean((found.first - target.first).square()),
-        pairs=_root_mean((found.pairs - target.pairs).square()),
-    )
+    first, pairs = found.first - target.first, found.pairs - target.pairs
+    return MomentErrors(_root_mean(first.square()), _root_mean(pairs.square()))
 
 
 def sampling_noise(truth: Moments, samples: int) -> MomentErrors:
@@ -133,10 +125,8 @@ def sampling_noise(truth: Moments, samples: int) -> MomentErrors:
 
     A product of bits with mean m has the variance 1 - m², and its mean over K samples a K-th of it.
     """
-    return MomentErrors(
-        first=_root_mean(1 - truth.first.square(), samples),
-        pairs=_root_mean(1 - truth.pairs.square(), samples),
-    )
+    first, pairs = 1 - truth.first.square(), 1 - truth.pairs.square()
+    return MomentErrors(_root_mean(first, samples), _root_mean(pairs, samples))
 
 
 def _root_mean(squares: Tensor, samples: int = 1) -> float:

@@ -65,12 +65,9 @@ class FeatureClassifier(nn.Module):
 
 
 class ClassifierFeatures:
-    """The 128 features of an in-domain classifier.
+    """The 128 features of an in-domain classifier, moved to a device if one is given.
 
-    Args:
-        model: from :func:`lbae_lib.metrics.classifier_training.train_classifier`.
-        dataset: the classifier's training data, a part of the name.
-        device: where the model is moved to; it stays where it is unless given.
+    The data set that it was trained on is a part of the name.
     """
 
     def __init__(
@@ -96,16 +93,10 @@ def logits_of(model: FeatureClassifier, images: Tensor) -> Tensor:
 
 
 def presence(model: FeatureClassifier, images: Tensor, thresholds: Tensor | None = None) -> Tensor:
-    """Which labels the classifier finds in images, uint8 (K, C, S, S).
+    """Which labels the classifier finds in images: bool (K, A), on the processor.
 
-    Args:
-        model: trained.
-        images: to look at.
-        thresholds: logits above which an attribute counts as present, (A,); 0 unless given.
-            Labels that exclude each other have none.
-
-    Returns:
-        bool (K, A) on the processor; one true value per row if labels exclude each other.
+    An attribute is present if its logit is above its threshold, (A,); 0 unless given. Of labels
+    that exclude each other, the largest logit wins.
     """
     logits = logits_of(model, images)
     if model.several:
@@ -122,11 +113,8 @@ def accuracy(model: FeatureClassifier, images: Tensor, labels: Tensor) -> float:
 
 def save_classifier(path: Path | str, model: FeatureClassifier, about: Mapping[str, Any]) -> None:
     """Write a classifier and a description of it, in JSON values, as one file."""
-    shape = {
-        "channels": model.body[0].in_channels,
-        "classes": model.head.out_features,
-        "several": model.several,
-    }
+    channels, classes = model.body[0].in_channels, model.head.out_features
+    shape = {"channels": channels, "classes": classes, "several": model.several}
     header = {"format": VERSION, "shape": shape, "about": dict(about)}
     write_tensors(path, model.state_dict(), header)
 

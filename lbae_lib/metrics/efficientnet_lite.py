@@ -108,11 +108,8 @@ class EfficientNetFeatures:
     """The 1280 pooled features of EfficientNet-Lite0, trained on ImageNet.
 
     Images are resized to 128 × 128 pixels (bilinear, antialiased), and grey levels x become
-    (x - 127) / 128. Grey images are replicated to three channels.
-
-    Args:
-        device: where to compute.
-        weights: the file; the package's unless given.
+    (x - 127) / 128. Grey images are replicated to three channels. The weights are the package's
+    unless a file is given.
 
     Raises:
         DataError: if the package is not installed, or the file is missing or a different one.

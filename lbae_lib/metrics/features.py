@@ -15,14 +15,9 @@ from lbae_lib.files import read_tensors, sha256_file, sha256_tensor, write_tenso
 
 
 class FeatureExtractor(Protocol):
-    """A network that computes features of images.
+    """A network that computes features of images."""
 
-    Attributes:
-        name: shown beside every number, e.g. "inception-v3-compat".
-        weights_sha256: identifies the network.
-    """
-
-    name: str
+    name: str  # shown beside every number, e.g. "inception-v3-compat"
     weights_sha256: str
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -66,13 +61,9 @@ def extract(
 
 
 def published_weights(path: Path, network: str, sha256: str, source: str) -> dict[str, Tensor]:
-    """A published network's state dict, from a file whose content is known beforehand.
+    """A published network's state dict, from a PyTorch file with this hash; only tensors are read.
 
-    Args:
-        path: the file, as PyTorch saves it; only tensors are read from it.
-        network: for the error: "EfficientNet-Lite0".
-        sha256: of the file.
-        source: how to get the file, as the end of the error's sentence: "fetch https://…".
+    ``network`` and ``source``, how to get the file ("fetch https://…"), are for errors.
 
     Raises:
         DataError: if the file is missing, or is a different one.

@@ -67,13 +67,8 @@ def manifold_precision_recall(
 def neighbour_radii(features: Tensor, neighbours: int = 3, chunk: int = 1000) -> Tensor:
     """Distance of each image from its k-th nearest neighbour in the same set, float64 (K,).
 
-    Args:
-        features: (K, D).
-        neighbours: k.
-        chunk: rows at a time; memory is chunk × K numbers.
-
-    Raises:
-        ValueError: as :func:`.checks.checked`.
+    ``features`` are (K, D); memory is chunk × K numbers. Raises ``ValueError`` as
+    :func:`.checks.checked`.
     """
     centres = checked(features, "given", neighbours + 1)
     # The nearest row is the image itself. topk is much faster than kthvalue.

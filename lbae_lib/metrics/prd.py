@@ -1,8 +1,8 @@
 """Precision and recall of distributions (PRD): histograms of two sets over common clusters.
 
 Precision says how much of the generated images looks like the reference, recall how much of the
-reference the generated images cover. The trade-off between them is a curve, of which the paper's
-Table 4 has two numbers: F1/8, close to the largest precision, and F8, close to the largest recall.
+reference they cover. The paper's Table 4 has two numbers of the curve of both: F1/8, close to the
+largest precision, and F8, close to the largest recall.
 
 Reference:
     Sajjadi et al. (2018), *Assessing generative models via precision and recall*.
