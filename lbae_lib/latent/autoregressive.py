@@ -27,9 +27,8 @@ class FittedPrior:
 
     Attributes:
         model: of the epoch with the lowest validation cross-entropy.
-        train: cross-entropy of the training latents in each epoch, averaged over its steps, in
-            bits per latent.
-        validation: that of the validation latents before the first epoch and after each.
+        train: cross-entropy of training latents in each epoch, in bits per latent.
+        validation: that of validation latents before the first epoch and after each.
     """
 
     model: Autoregressive

@@ -16,8 +16,8 @@ from lbae_lib.latent.moments import Moments
 class DirectRounding(SignedSampler):
     """b = f_b(L z + E[Y]) with L Lᵀ = Σ and z ~ N(0, I) (Eq. 2, Eq. 3).
 
-    The paper shows that this baseline does not reproduce the moments of the latents (Figure 2).
-    Any root L of Σ gives the same distribution.
+    It does not reproduce the moments of the latents (Figure 2). Any root L of Σ gives the same
+    distribution.
     """
 
     @classmethod

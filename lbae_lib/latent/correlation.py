@@ -98,7 +98,10 @@ def repair(gram: Tensor, method: Method = "nearest", boundary_weight: float = 1.
         matrix, iterations = clip(gram, eigen)
     else:
         matrix, iterations = nearest(gram, boundary_weight, eigen=eigen)
-    return Repair(matrix, method, values, basis, iterations, _rms_off_diagonal(matrix - gram))
+    change = (matrix - gram).fill_diagonal_(0.0)
+    pairs = max(1, len(gram) * (len(gram) - 1))
+    rms = float(change.square().sum().div(pairs).sqrt())
+    return Repair(matrix, method, values, basis, iterations, rms)
 
 
 def clip(gram: Tensor, eigen: Eigen | None = None) -> tuple[Tensor, int]:
@@ -114,10 +117,7 @@ def clip(gram: Tensor, eigen: Eigen | None = None) -> tuple[Tensor, int]:
 
 
 def nearest(
-    gram: Tensor,
-    boundary_weight: float = 1.0,
-    tolerance: float = 1e-9,
-    eigen: Eigen | None = None,
+    gram: Tensor, boundary_weight: float = 1.0, tolerance: float = 1e-9, eigen: Eigen | None = None
 ) -> tuple[Tensor, int]:
     """The nearest correlation matrix in a weighted Frobenius norm, by Newton's method.
 
@@ -245,11 +245,6 @@ def _symmetric(matrix: Tensor) -> Tensor:
 def _unit_diagonal(matrix: Tensor) -> Tensor:
     scale = matrix.diagonal().rsqrt()
     return (matrix * torch.outer(scale, scale)).fill_diagonal_(1.0)
-
-
-def _rms_off_diagonal(matrix: Tensor) -> float:
-    off = matrix - matrix.diagonal().diag()
-    return float(off.square().sum().div(max(1, len(off) * (len(off) - 1))).sqrt())
 
 
 def _tolerance(values: Tensor) -> float:

@@ -38,11 +38,7 @@ def slerp(source: Tensor, target: Tensor, steps: int) -> Tensor:
 
 
 def interpolate_bits(
-    sampler: HyperplaneSampler,
-    source: Tensor,
-    target: Tensor,
-    steps: int,
-    boundary: bool = True,
+    sampler: HyperplaneSampler, source: Tensor, target: Tensor, steps: int, boundary: bool = True
 ) -> Tensor:
     """The bits along great circles (Eq. 12): ``sampler.bits(slerp(source, target, steps))``.
 

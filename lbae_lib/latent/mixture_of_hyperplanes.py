@@ -21,12 +21,7 @@ from lbae_lib.latent.moments import moments
 
 @dataclass(frozen=True)
 class MixtureOfHyperplanes:
-    """Chooses a component, then rounds with a random hyperplane of it (Eq. 11).
-
-    Attributes:
-        weights: float64 (C,), with sum 1, on the processor.
-        components: the sampler of each class or cluster.
-    """
+    """Chooses a component by its weight, (C,), then rounds with a hyperplane of it (Eq. 11)."""
 
     weights: Tensor
     components: tuple[HyperplaneSampler, ...]
@@ -37,10 +32,8 @@ class MixtureOfHyperplanes:
     ) -> MixtureOfHyperplanes:
         """One component for each label, weighted by its share of the latents.
 
-        Args:
-            latents: (K, N) in {-1, +1}.
-            labels: int64 (K,) in [0, C); see :func:`clusters` for latents without classes.
-            method: see :func:`lbae_lib.latent.hyperplane.hyperplane_sampler`.
+        Labels are int64 (K,) in [0, C); :func:`clusters` makes them for latents without classes.
+        ``method`` is that of :func:`lbae_lib.latent.hyperplane.hyperplane_sampler`.
 
         Raises:
             ValueError: if the numbers of latents and labels differ, or a label has no latents.

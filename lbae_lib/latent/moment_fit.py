@@ -31,17 +31,11 @@ def one_thread() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class MomentFit:
-    """Vectors whose hyperplane rounding has moments near the target's.
-
-    Attributes:
-        vectors: V, unit rows, float64 (N+1, R).
-        iterations: number of iterations of L-BFGS.
-        settled: whether the fit ended by its tolerance rather than its limit of iterations.
-    """
+    """Unit rows V, float64 (N+1, R), whose hyperplane rounding has about the target's moments."""
 
     vectors: Tensor
     iterations: int
-    settled: bool
+    settled: bool  # whether the fit ended by its tolerance, not its limit of iterations
 
 
 def fit_vectors(

@@ -22,6 +22,15 @@ def checked(features: Tensor, name: str, at_least: int = 2) -> Tensor:
     return features.to(torch.float64)
 
 
+def checked_pair(
+    a: Tensor, b: Tensor, names: tuple[str, str] = ("reference", "generated"), at_least: int = 2
+) -> tuple[Tensor, Tensor]:
+    """Both sets by :func:`checked`, with features of the same length."""
+    a, b = checked(a, names[0], at_least), checked(b, names[1], at_least)
+    check_same_width(a, b)
+    return a, b
+
+
 def check_same_width(a: Tensor, b: Tensor) -> None:
     """Raise ``ValueError`` unless both sets have features of the same length."""
     if a.shape[1] != b.shape[1]:

@@ -117,29 +117,16 @@ def evaluate(
             f"{kept} generated and {kept_reference} reference images are too few to compare: "
             f"at least {_FEWEST} of each are needed"
         )
-    equal = min(len(generated), len(reference.features))
-    equal_generated, equal_reference = generated[:equal], reference.features[:equal]
+    size = min(len(generated), len(reference.features))
+    equal = reference.features[:size], generated[:size]
+    own, other = generated[:kept], reference.features[:kept_reference]
+    subset_size = min(protocol.kernel_subset_size, kept // 2, kept_reference // 2)
     return Scores(
-        frechet=frechet_distance(
-            feature_statistics(generated[:kept], "generated"), reference.gaussian(kept_reference)
+        frechet_distance(feature_statistics(own, "generated"), reference.gaussian(kept_reference)),
+        kernel_distance(own, other, protocol.kernel_subsets, subset_size, seed),
+        precision_recall_curve(
+            *equal, clusters=protocol.clusters, angles=protocol.angles, runs=protocol.runs,
+            batch_size=protocol.prd_batch_size, seed=seed,
         ),
-        kernel=kernel_distance(
-            generated[:kept],
-            reference.features[:kept_reference],
-            protocol.kernel_subsets,
-            min(protocol.kernel_subset_size, kept // 2, kept_reference // 2),
-            seed,
-        ),
-        curve=precision_recall_curve(
-            equal_reference,
-            equal_generated,
-            clusters=protocol.clusters,
-            angles=protocol.angles,
-            runs=protocol.runs,
-            batch_size=protocol.prd_batch_size,
-            seed=seed,
-        ),
-        manifold=manifold_precision_recall(
-            equal_reference, equal_generated, reference_radii=reference.radii(equal)
-        ),
-    )
+        manifold_precision_recall(*equal, reference_radii=reference.radii(size)),
+    )  # fmt: skip

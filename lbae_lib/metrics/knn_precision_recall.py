@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lbae_lib.metrics.checks import check_same_width, checked
+from lbae_lib.metrics.checks import checked, checked_pair
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,7 @@ def manifold_precision_recall(
     Raises:
         ValueError: as :func:`.checks.checked`.
     """
-    reference = checked(reference, "reference", neighbours + 1)
-    generated = checked(generated, "generated", neighbours + 1)
-    check_same_width(reference, generated)
+    reference, generated = checked_pair(reference, generated, at_least=neighbours + 1)
     if reference_radii is None:
         reference_radii = neighbour_radii(reference, neighbours, chunk)
     generated_radii = neighbour_radii(generated, neighbours, chunk)

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lbae_lib.metrics.checks import check_same_width, checked
+from lbae_lib.metrics.checks import checked_pair
 from lbae_lib.metrics.mini_batch_k_means import mini_batch_k_means
 
 
@@ -74,9 +74,7 @@ def precision_recall_curve(
     Raises:
         ValueError: if the sets differ in size, or are smaller than the number of clusters.
     """
-    reference = checked(reference, "reference", clusters)
-    generated = checked(generated, "generated", clusters)
-    check_same_width(reference, generated)
+    reference, generated = checked_pair(reference, generated, at_least=clusters)
     if len(reference) != len(generated):
         raise ValueError(
             f"{len(reference)} reference and {len(generated)} generated images: PRD compares "
