@@ -46,11 +46,7 @@ def decode_quantised(
 
 
 def quantise(latents: Tensor, step: float) -> Tensor:
-    """The grid cells of latents (K, N): float64 (K, N), integers in [-4096, 4096].
-
-    Raises:
-        ValueError: as :func:`encode_quantised`.
-    """
+    """The grid cells of latents (K, N), or ``ValueError``: float64 integers in [-4096, 4096]."""
     if not step > 0:
         raise ValueError(f"the step is {step}, but must be above 0")
     cells = (latents.double() / step).round()

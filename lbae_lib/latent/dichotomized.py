@@ -53,12 +53,7 @@ def margins_of(first: Tensor) -> Tensor:
 
 
 def pair_moments(margins: Tensor, correlation: Tensor) -> Tensor:
-    """E[b_i b_j] of thresholded Gaussians: float64 (N, N) in [-1, 1], ones on the diagonal.
-
-    Args:
-        margins: γ, (N,).
-        correlation: of the Gaussians, (N, N) in [-1, 1].
-    """
+    """E[b_i b_j] of thresholded Gaussians with this correlation: float64 (N, N) in [-1, 1]."""
     rows, columns = _pairs(margins)
     angles = torch.asin(correlation[rows, columns].double().clamp(-1, 1))
     return _symmetric(_moments(margins[rows], margins[columns], angles), margins)
@@ -67,14 +62,9 @@ def pair_moments(margins: Tensor, correlation: Tensor) -> Tensor:
 def latent_correlation(margins: Tensor, second: Tensor) -> Tensor:
     """Correlations of Gaussians whose thresholded pairs have given moments, pair by pair.
 
-    Args:
-        margins: γ, (N,).
-        second: E[b bᵀ], (N, N) in [-1, 1].
-
-    Returns:
-        float64 (N, N), unit diagonal; in general not positive semi-definite. The moments of rare
-        bits may be counted such that no correlation has them: the pair then gets the nearest
-        possible one.
+    Returns float64 (N, N) for E[b bᵀ], (N, N); in general it is not positive semi-definite. The
+    counted moments of rare bits may be such that no correlation has them: the pair then gets the
+    nearest possible one.
     """
     rows, columns = _pairs(margins)
     found = [

@@ -25,12 +25,9 @@ def truncated_gaussian(
 
     Args:
         start: (K, D), float64; no entry is zero.
-        precision: Q, the inverse of the covariance, (D, D).
+        precision: Q, the inverse of the covariance, (D, D), else ``ValueError`` is raised.
         sweeps: number of passes over all D coordinates.
         generator: of the draws.
-
-    Raises:
-        ValueError: if the precision is not (D, D).
     """
     if precision.shape != (start.shape[-1],) * 2:
         raise ValueError(
