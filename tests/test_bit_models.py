@@ -65,10 +65,10 @@ def test_bit_by_bit_the_probabilities_are_the_same_to_the_last_unit(hidden, gene
     _, model = random_model(30, hidden, generator)
     bits = signs(torch.randn(50, 30, generator=generator))
     expected = model.probabilities(bits)
-    state = model.begin(50)
+    state, before = model.conditionals(50), None
     for bit in model.order.tolist():
-        assert torch.equal(state.probability(), expected[:, bit])
-        state.append(bits[:, bit])
+        assert torch.equal(state.send(before), expected[:, bit])
+        before = bits[:, bit]
 
 
 @settings(deadline=None, max_examples=30)
@@ -89,10 +89,10 @@ def test_probabilities_are_never_certain_and_one_at_a_time_the_same(width, hidde
         expected = model.probabilities(bits)
         assert expected.dtype == torch.int64
         assert 1 <= int(expected.min()) <= int(expected.max()) < ONE
-        state = model.begin(7)
+        state, before = model.conditionals(7), None
         for bit in model.order.tolist():
-            assert torch.equal(state.probability(), expected[:, bit])
-            state.append(bits[:, bit])
+            assert torch.equal(state.send(before), expected[:, bit])
+            before = bits[:, bit]
 
 
 def test_probabilities_do_not_depend_on_threads_or_batch(generator):
@@ -152,7 +152,7 @@ def test_factorised_bits(generator):
     assert math.isfinite(entropy(model, -bits))
     drawn = draw(model, 20_000, generator)
     assert torch.allclose(drawn.double().mean(0), truth.first, atol=0.03)
-    assert model.begin(3).probability().tolist() == [int(model.numerators[0])] * 3
+    assert next(model.conditionals(3)).tolist() == [int(model.numerators[0])] * 3
 
 
 def test_the_tree_of_a_chain_is_the_chain(generator):

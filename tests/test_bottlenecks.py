@@ -2,10 +2,11 @@
 
 import pytest
 import torch
+from implicit_devices import ExplicitDevices
 
+from companion.experiments.bottlenecks import KINDS, SLOPES, BinaryBottleneck
 from lbae_lib.bits import check_bits
 from lbae_lib.models.binarization import bernoulli_bottleneck
-from lbae_lib.models.bottlenecks import KINDS, SLOPES, BinaryBottleneck
 
 
 def gradient(kind, z, progress=0.0):
@@ -61,3 +62,12 @@ def test_noise_depends_on_the_generator_alone(generator):
     z = torch.randn(20, 8, generator=generator)
     for kind in ("stochastic", "concrete", "noisy"):
         assert torch.equal(gradient(kind, z)[1], gradient(kind, z)[1])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_tensor_is_created_with_its_device(kind):
+    logits, noise = torch.zeros(4, 8), torch.Generator().manual_seed(0)
+    with ExplicitDevices():
+        bottleneck = BinaryBottleneck(kind, 8)
+        values, _ = bottleneck(logits, 0.5, noise)
+        bottleneck.nearest(bottleneck.values(bottleneck.code(values)))

@@ -62,7 +62,7 @@ def test_first_moments_are_exact_and_pairs_better_than_by_hyperplanes(latents, g
     assert errors.first < 1.5 * noise
     by_hyperplanes = moments(hyperplane_sampler(truth)[0].sample(100_000, generator))
     assert moment_errors(by_hyperplanes, truth).first > 3 * noise
-    expected = pair_moments(sampler.margins, sampler.vectors @ sampler.vectors.T)
+    expected = pair_moments(sampler.real.mean, sampler.real.root @ sampler.real.root.T)
     drawn = Moments(truth.matrix.clone(), 1)
     drawn.matrix[:-1, :-1] = expected
     assert moment_errors(found, drawn).pairs < 1.5 * noise

@@ -127,8 +127,8 @@ def inputs(device, folder):
 
 
 def state_of(model):
-    state = model.begin(3)
-    state.probability(), state.append(torch.ones(3, device="cpu")), state.probability()
+    state = model.conditionals(3)
+    next(state), state.send(torch.ones(3, device="cpu"))
 
 
 def truncated(on):
@@ -204,7 +204,7 @@ CALLS = {
     "bit_models.Factorised.fit": lambda on: bit_models.Factorised.fit(on.truth),
     "bit_models.Factorised.order": lambda on: on.factorised.order,
     "bit_models.Factorised.probabilities": lambda on: on.factorised.probabilities(on.latents),
-    "bit_models.Factorised.begin": lambda on: state_of(on.factorised),
+    "bit_models.Factorised.conditionals": lambda on: state_of(on.factorised),
     "bit_models.Factorised.sample": drawn(lambda on: on.factorised),
     "bit_models.draw": lambda on: bit_models.draw(on.prior, 5, on.generator),
     "bit_models.code_lengths": lambda on: bit_models.code_lengths(on.factorised, on.latents),
@@ -239,17 +239,17 @@ CALLS = {
     "dichotomized.DichotomizedGaussian.fit": lambda on: dichotomized.DichotomizedGaussian.fit(
         on.truth
     ),
-    "dichotomized.DichotomizedGaussian.sample": drawn(lambda on: on.dichotomized),
     "dichotomized.margins_of": lambda on: dichotomized.margins_of(on.truth.first),
     "dichotomized.pair_moments": lambda on: dichotomized.pair_moments(
-        on.dichotomized.margins, on.positive[:-1, :-1]
+        on.dichotomized.real.mean, on.positive[:-1, :-1]
     ),
     "dichotomized.latent_correlation": lambda on: dichotomized.latent_correlation(
-        on.dichotomized.margins, on.truth.second
+        on.dichotomized.real.mean, on.truth.second
     ),
     "draws.draw_normals": lambda on: draws.draw_normals((3, 2), on.generator, on.latents),
     "draws.draw_uniforms": lambda on: draws.draw_uniforms((3,), on.generator, on.latents),
     "draws.draw_integers": lambda on: draws.draw_integers(9, 4, on.generator, on.device),
+    "draws.draw_categories": lambda on: draws.draw_categories(on.has.double(), 4, on.generator),
     "draws.draw_permutation": lambda on: draws.draw_permutation(9, on.generator, on.device),
     "gaussians.Gaussian.standard": lambda on: gaussians.Gaussian.standard(6, on.device),
     "gaussians.Gaussian.with_covariance": lambda on: gaussians.Gaussian.with_covariance(
@@ -289,7 +289,7 @@ CALLS = {
     ),
     "integer_network.Autoregressive.hidden": lambda on: on.prior.hidden,
     "integer_network.Autoregressive.probabilities": lambda on: on.prior.probabilities(on.latents),
-    "integer_network.Autoregressive.begin": lambda on: state_of(on.prior),
+    "integer_network.Autoregressive.conditionals": lambda on: state_of(on.prior),
     "integer_network.Autoregressive.sample": drawn(lambda on: on.prior),
     "interpolation.slerp": lambda on: interpolation.slerp(on.normals[:2], on.normals[2:], 3),
     "interpolation.interpolate_bits": lambda on: interpolation.interpolate_bits(

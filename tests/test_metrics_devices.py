@@ -47,6 +47,7 @@ def with_package(call):
 # One call for each public function and class with methods; those of several share a call.
 CALLS = {
     checks.checked: lambda _: checks.checked(A, "a"),
+    checks.checked_pair: lambda _: checks.checked_pair(A, B),
     checks.check_same_width: lambda _: checks.check_same_width(A, B),
     corruptions.blurred: lambda _: corruptions.blurred(IMAGES, 1.0),
     corruptions.noisy: lambda _: corruptions.noisy(IMAGES, 0.1, seeded()),

@@ -34,7 +34,6 @@ from lbae_lib.models import (
     authors_weights,
     autoencoders,
     binarization,
-    bottlenecks,
     config,
     encoding,
     hardware,
@@ -101,14 +100,6 @@ def pretrained(place):
 def hub(place):
     sharing.HubModel(model()).save_pretrained(place)
     return sharing.HubModel.from_pretrained(place)
-
-
-def every_bottleneck(_):
-    logits, noise = BLOBS.float().flatten(1), torch.Generator().manual_seed(0)
-    for kind in bottlenecks.KINDS:
-        bottleneck = bottlenecks.BinaryBottleneck(kind, logits.shape[1])
-        values, _ = bottleneck(logits, 0.5, noise)
-        bottleneck.nearest(bottleneck.values(bottleneck.code(values)))
 
 
 def published(place):
@@ -195,8 +186,6 @@ CALLS = {
     binarization.bernoulli_bottleneck: lambda _: binarization.bernoulli_bottleneck(BLOBS.float()),
     binarization.replaced: lambda _: binarization.replaced(BLOBS.float(), BLOBS.float()),
     binarization.straight_through_sign: lambda _: binarization.straight_through_sign(BLOBS.float()),
-    bottlenecks.Kind: every_bottleneck,
-    bottlenecks.BinaryBottleneck: every_bottleneck,
     config.NetworkConfig: lambda _: config.NetworkConfig(32, 1, 6),
     config.TrainingConfig: lambda _: config.TrainingConfig("bce", 1),
     encoding.cycle_loss: lambda _: encoding.cycle_loss(model(), BLOBS[:, 0, :6, 0].float().sign()),

@@ -88,7 +88,7 @@ def promised(fitted, key):
         "independent": lambda: with_first(independent, truth.first.cpu()),
         "direct": lambda: gaussian_signs(truth.first, truth.covariance),
         "dichotomized": lambda: gaussian_signs(
-            sampler.margins, sampler.vectors @ sampler.vectors.T
+            sampler.real.mean, sampler.real.root @ sampler.real.root.T
         ),
         "mixture": lambda: sum(
             weight.cpu() * gaussian_signs(mean, root @ root.T)

@@ -13,6 +13,7 @@ from PIL import Image
 from companion.analysis import size_study, studies
 from companion.analysis.paired import Interval
 from companion.experiments.bottleneck_study import LABELS
+from companion.experiments.bottlenecks import BinaryBottleneck
 from companion.experiments.profiles import Study
 from companion.experiments.quantiser_study import _MAKE, _code_use
 from companion.experiments.quantisers import bits_of_indices, indices_of_bits
@@ -20,7 +21,6 @@ from companion.experiments.study_training import Task, train_study
 from companion.png import png_of_rows
 from lbae_lib.bits import check_bits
 from lbae_lib.errors import ConfigError
-from lbae_lib.models.bottlenecks import BinaryBottleneck
 from lbae_lib.models.config import NetworkConfig
 
 SIZE, TOKEN = 16, 4

@@ -12,11 +12,11 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from companion.analysis.hyperplane_fits import by_repair
+from companion.experiments.bottlenecks import BinaryBottleneck
 from companion.experiments.images import Images
 from companion.experiments.profiles import Experiment
 from companion.experiments.study_training import Task, train_study
 from lbae_lib.latent.moments import marginal_entropy, moments
-from lbae_lib.models.bottlenecks import BinaryBottleneck
 
 TRACE = 0.97  # of H, which 16 eigenvalues of the published MNIST model hold
 SHOWN = 64  # eigenvalues in the record

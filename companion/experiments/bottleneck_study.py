@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from companion.experiments.bottlenecks import KINDS, BinaryBottleneck
 from companion.experiments.images import Images
 from companion.experiments.profiles import Experiment
 from companion.experiments.study_training import Task, train_study
-from lbae_lib.models.bottlenecks import KINDS, BinaryBottleneck
 
 SLOW = 0.25  # factor of the learning rate of the variant "slow"
 # The paper's remedies against rounding noise: a lower rate, and tanh.

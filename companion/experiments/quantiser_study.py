@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from companion.experiments.bottlenecks import BinaryBottleneck
 from companion.experiments.extractor import load_extractor
 from companion.experiments.images import Images
 from companion.experiments.profiles import Experiment
@@ -32,7 +33,6 @@ from lbae_lib.latent.inversion import exact, full_rank
 from lbae_lib.latent.moments import moments
 from lbae_lib.metrics.features import FeatureExtractor, extract
 from lbae_lib.metrics.frechet import Statistics, feature_statistics, frechet_distance
-from lbae_lib.models.bottlenecks import BinaryBottleneck
 
 STEPS = 10  # of an interpolation, as in the paper's Figure 10
 HIDDEN = (256, 256)  # units of the prior

@@ -2,7 +2,7 @@
 
 They are those of the package vector-quantize-pytorch. Each reads a latent of N bits as T tokens of
 k bits, and an index in [0, 2^k) is written as k bits, the most significant first. The interface is
-that of :class:`lbae_lib.models.bottlenecks.BinaryBottleneck`.
+that of :class:`companion.experiments.bottlenecks.BinaryBottleneck`.
 """
 
 from __future__ import annotations

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from companion.experiments.bottlenecks import BinaryBottleneck
 from companion.experiments.profiles import Study
 from lbae_lib.latent.moments import marginal_entropy
 from lbae_lib.models.autoencoders import reconstruction_loss
-from lbae_lib.models.bottlenecks import BinaryBottleneck
 from lbae_lib.models.config import Loss, NetworkConfig
 from lbae_lib.models.encoding import to_uint8, to_unit_range
 from lbae_lib.models.networks import Decoder, EncoderTrunk

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from torch import Tensor
 
 from companion.figures.axes import legend_below, plain_numbers
 from companion.figures.style import GREY, INK, new_figure, styled
-from lbae_lib.models.bottlenecks import KINDS
 
 # Of the variants in their order; the first is the paper's.
 PALETTE = (
@@ -57,16 +57,22 @@ def study_curves(
 
 
 @styled
-def surrogate_gradients(generator: torch.Generator) -> Figure:
-    """The derivative that each bottleneck passes to a logit, averaged over its noise."""
+def surrogate_gradients(
+    bottlenecks: Mapping[str, Callable[[Tensor, float, torch.Generator], Tensor]],
+    generator: torch.Generator,
+) -> Figure:
+    """The derivative that each bottleneck passes to a logit, averaged over its noise.
+
+    ``bottlenecks`` maps a label to a function, see :class:`companion.experiments.bottlenecks.Kind`.
+    """
     figure, axes = new_figure(2, height=2.6, sharey=True)
     logits = torch.linspace(-3, 3, 241)
     for axis, progress in zip(axes, (0.0, 1.0), strict=True):
-        for (_, kind), colour in zip(KINDS.items(), PALETTE, strict=False):
+        for (label, bits), colour in zip(bottlenecks.items(), PALETTE, strict=False):
             z = logits.expand(_DRAWS, -1).clone().requires_grad_()
-            kind.bits(z, progress, generator).sum().backward()
+            bits(z, progress, generator).sum().backward()
             assert z.grad is not None
-            axis.plot(logits, z.grad.mean(0), color=colour, label=kind.label)
+            axis.plot(logits, z.grad.mean(0), color=colour, label=label)
         axis.axvline(0, color=INK, lw=0.5, ls=":")
         axis.set(title=f"{'end' if progress else 'start'} of the training", xlabel="logit z")
     axes[0].set_ylabel("gradient, dL/dz : dL/db")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lbae_lib.bits import check_latents
 from lbae_lib.coding.coders import decode_bits, encode_bits
-from lbae_lib.coding.container import HASH_BYTES, Coder, Container
+from lbae_lib.coding.container import CODERS, HASH_BYTES, Coder, Container
 from lbae_lib.errors import CheckpointError, FormatError, unknown
 from lbae_lib.files import read_tensors, sha256_file, write_tensors
 from lbae_lib.latent.bit_models import BitModel, Factorised
@@ -47,14 +47,9 @@ class Codec:
 
     def bit_model(self, coder: Coder) -> BitModel | None:
         """The prior that a coder uses; None for the packed one."""
-        models: dict[str, BitModel | None] = {
-            "packed": None,
-            "factorised": self.factorised,
-            "autoregressive": self.autoregressive,
-        }
-        if coder not in models:
-            raise ValueError(unknown("coder", coder, models))
-        return models[coder]
+        if coder not in CODERS:
+            raise ValueError(unknown("coder", coder, CODERS))
+        return None if coder == "packed" else getattr(self, coder)
 
     def compress(self, bits: Tensor, coder: Coder = "autoregressive") -> bytes:
         """Latents, (K, N) in {-1, +1}, as the content of a file.
@@ -102,34 +97,22 @@ class Codec:
 def save_priors(
     path: Path | str, factorised: Factorised, autoregressive: Autoregressive, about: dict[str, Any]
 ) -> None:
-    """Write both priors of a model, whole or not at all.
-
-    Args:
-        path: safetensors file.
-        factorised: the prior of independent bits.
-        autoregressive: the learned prior.
-        about: description, e.g. with the hash of the model whose latents the priors are of.
-    """
+    """Write both priors of a model, and a description of them, as one safetensors file."""
+    own = autoregressive
     integers = {
-        **{f"weight.{layer}": weight for layer, weight in enumerate(autoregressive.weights)},
-        **{f"bias.{layer}": bias for layer, bias in enumerate(autoregressive.biases)},
-        "output": autoregressive.output,
-        "direct": autoregressive.skip,
-        "offsets": autoregressive.output_bias,
+        **{f"weight.{layer}": weight for layer, weight in enumerate(own.weights)},
+        **{f"bias.{layer}": bias for layer, bias in enumerate(own.biases)},
+        "output": own.output,
+        "direct": own.skip,
+        "offsets": own.output_bias,
     }
-    tensors = {
-        "shares": factorised.numerators.to(torch.int32),
-        "order": autoregressive.order,
-        **{name: _narrowed(tensor) for name, tensor in integers.items()},
-    }
+    tensors = {"shares": factorised.numerators.to(torch.int32), "order": own.order}
+    tensors |= {name: _narrowed(tensor) for name, tensor in integers.items()}
     write_tensors(path, tensors, about | {"version": VERSION})
 
 
 def load_priors(path: Path | str) -> tuple[Factorised, Autoregressive, dict[str, Any], str]:
-    """Read a file that :func:`save_priors` wrote.
-
-    Returns:
-        Both priors, the description, and the SHA-256 of the file.
+    """Both priors, the description, and the SHA-256 of a file that :func:`save_priors` wrote.
 
     Raises:
         CheckpointError: if the file is missing, damaged or of another version.

@@ -32,11 +32,7 @@ _LEAST_COST = -math.log2(1 - 1 / ONE)
 
 
 def encode_bits(bits: Tensor, model: BitModel | None) -> bytes:
-    """Latents as a payload.
-
-    Args:
-        bits: (K, N) in {-1, +1}, on any device.
-        model: the prior; None packs 8 bits into each byte.
+    """Latents, (K, N) in {-1, +1}, as a payload; without a prior, 8 bits are packed into each byte.
 
     Raises:
         ValueError: if an entry is not -1 or +1, or the prior has a different number of bits.
@@ -61,13 +57,7 @@ def encode_bits(bits: Tensor, model: BitModel | None) -> bytes:
 
 
 def decode_bits(payload: bytes, count: int, latent_size: int, model: BitModel | None) -> Tensor:
-    """Undo :func:`encode_bits`.
-
-    Args:
-        payload: what :func:`encode_bits` returned.
-        count: K.
-        latent_size: N.
-        model: the prior used in encoding.
+    """Undo :func:`encode_bits` of K latents of N bits with the same prior.
 
     Returns:
         Packed latents, uint8 (K, ceil(N / 8)), on the processor; see
@@ -78,9 +68,8 @@ def decode_bits(payload: bytes, count: int, latent_size: int, model: BitModel | 
     """
     if model is None:
         return _unpacked(payload, count, latent_size)
-    groups = list(_decoded(payload, count, model))
     empty = torch.empty(0, -(-latent_size // 8), dtype=torch.uint8, device="cpu")
-    return torch.cat([empty, *groups])
+    return torch.cat([empty, *_decoded(payload, count, model)])
 
 
 def _unpacked(payload: bytes, count: int, latent_size: int) -> Tensor:
@@ -118,12 +107,11 @@ def _decoded(payload: bytes, count: int, model: BitModel) -> Iterator[Tensor]:
                 for column, shared in zip(bits.T, _shared(model), strict=True):
                     column.copy_(torch.from_numpy(coder.decode(shared, len(bits)))).mul_(2).sub_(1)
             else:
-                state = model.begin(len(bits))
+                conditionals, column = model.conditionals(len(bits)), None
                 for bit in order:
-                    probabilities = state.probability().contiguous().numpy() / ONE
-                    symbols = coder.decode(family, probabilities)
-                    bits[:, bit] = torch.from_numpy(symbols) * 2.0 - 1
-                    state.append(bits[:, bit])
+                    probabilities = conditionals.send(column).contiguous().numpy() / ONE
+                    column = torch.from_numpy(coder.decode(family, probabilities)) * 2.0 - 1
+                    bits[:, bit] = column
         except AssertionError as error:  # what constriction raises on impossible data
             raise FormatError(f"the payload cannot be decoded ({error})") from None
         yield pack_bits(bits)

@@ -52,18 +52,7 @@ OVERHEAD = _HEADER.size + HASH_BYTES  # bytes besides the payload
 
 @dataclass(frozen=True)
 class Container:
-    """The content of a file.
-
-    Attributes:
-        coder: of the payload.
-        channels: of the images, 1 or 3.
-        image_size: height and width, 32 or 64.
-        latent_size: N.
-        count: K.
-        model: first 8 bytes of the SHA-256 of the autoencoder's file.
-        priors: the same of the file of priors; zeros if the coder needs none.
-        payload: coded latents.
-    """
+    """The content of a file; the table above says what each field is."""
 
     coder: Coder
     channels: int
@@ -88,12 +77,9 @@ class Container:
     def from_bytes(cls, content: bytes, largest: int = LARGEST) -> Container:
         """Read a file of any version; the header is used only after the checksum is verified.
 
-        Args:
-            content: the file.
-            largest: maximum number of bits, K × N.
-
         Raises:
-            FormatError: if this is not such a file, or it is damaged, too new or too large.
+            FormatError: if this is not such a file, or it is damaged or too new, or K × N is above
+                ``largest``.
         """
         if content[: len(MAGIC)] != MAGIC:
             raise FormatError("not an .lbae file: it does not begin with «LBAE»")
@@ -107,10 +93,8 @@ class Container:
         body, checksum = content[:-HASH_BYTES], content[-HASH_BYTES:]
         if _checksum(body) != checksum:
             raise FormatError("the file is damaged or cut off: checksum mismatch")
-        _, version, coder, channels, coder_version, image_size, latent_size, count, *rest = (
-            _HEADER.unpack_from(body)
-        )
-        model, priors, length = rest
+        _, version, coder, channels, coder_version, image_size, *rest = _HEADER.unpack_from(body)
+        latent_size, count, model, priors, length = rest
         payload = body[_HEADER.size :]
         _check_version("coder", coder_version, CODER_VERSION)
         for name, value, valid in (

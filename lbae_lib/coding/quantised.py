@@ -39,26 +39,14 @@ def encode_quantised(latents: Tensor, step: float, mean: Tensor, deviation: Tens
 def decode_quantised(
     payload: bytes, count: int, step: float, mean: Tensor, deviation: Tensor
 ) -> Tensor:
-    """Undo :func:`encode_quantised`, up to the rounding: float32 (K, N), on the processor.
-
-    Args:
-        payload: what :func:`encode_quantised` returned.
-        count: K.
-        step: as in encoding, as are the following.
-        mean: (N,).
-        deviation: (N,).
-    """
+    """Undo :func:`encode_quantised`, up to the rounding: float32 (K, N), on the processor."""
     coder = stream.queue.RangeDecoder(np.frombuffer(payload, dtype=WORD).astype(np.uint32))
     cells = torch.from_numpy(coder.decode(*_model(count, step, mean, deviation)))
     return (cells.reshape(count, -1).double() * step).float()
 
 
 def quantise(latents: Tensor, step: float) -> Tensor:
-    """The grid cells of latents (K, N): float64 (K, N), integers in [-4096, 4096].
-
-    Raises:
-        ValueError: as :func:`encode_quantised`.
-    """
+    """The grid cells of latents (K, N), or ``ValueError``: float64 integers in [-4096, 4096]."""
     if not step > 0:
         raise ValueError(f"the step is {step}, but must be above 0")
     cells = (latents.double() / step).round()

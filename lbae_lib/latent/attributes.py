@@ -35,15 +35,11 @@ def expected_bits(latents: Tensor, has: Tensor) -> Tensor:
 def contrast(latents: Tensor, has: Tensor) -> Tensor:
     """E[Y^a] - E[Y^¬a], what distinguishes images with the attribute: float64 (N,) in [-2, 2].
 
-    A bit that is +1 in nearly all images is +1 in images with the attribute as well, so Eq. 17
-    sets it in every image. The difference leaves it unchanged.
-
-    Args:
-        latents: (K, N) in {-1, +1}, of training images.
-        has: which images have the attribute, bool (K,).
+    Eq. 17 sets a bit that is +1 in nearly all images, with the attribute or not; the difference
+    leaves it unchanged.
 
     Raises:
-        ValueError: if all images have the attribute, or none has it.
+        ValueError: as :func:`expected_bits`, or if all images have the attribute.
     """
     if bool(has.bool().all()) and len(has):
         raise ValueError(
@@ -88,24 +84,16 @@ def bits_set(direction: Tensor, threshold: float) -> int:
 def threshold_for(direction: Tensor, bits: int) -> float:
     """The threshold D >= 0 that sets this number of bits, those with the largest ``|p_i|``.
 
-    Args:
-        direction: p, (N,).
-        bits: 0 to N. The next largest ``|p_i|`` is the threshold; bits equal to it
-            are not set.
+    The next largest ``|p_i|`` is the threshold; bits equal to it are not set.
     """
     ordered = direction.abs().sort(descending=True).values
-    if bits >= len(ordered):
-        return 0.0
-    return float(ordered[bits])
+    return float(ordered[bits]) if bits < len(ordered) else 0.0
 
 
 def threshold_changing(latents: Tensor, direction: Tensor, share: float) -> float:
     """The lowest threshold D at which Eq. 17 changes at most a share of these latents' bits.
 
-    Args:
-        latents: b, (K, N) in {-1, +1}.
-        direction: p, (N,).
-        share: of all bits, on average over the latents, in [0, 1].
+    The share, in [0, 1], is of all bits, on average over the latents.
     """
     changes = (latents != torch.sign(direction).to(latents)).double().mean(0)  # of each bit
     largest_first = direction.to(latents.device).abs().argsort(descending=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.optim.lr_scheduler import LambdaLR
 
 from lbae_lib.bits import check_bits
 from lbae_lib.latent.bit_models import ONE, Factorised, entropy
@@ -26,9 +27,8 @@ class FittedPrior:
 
     Attributes:
         model: of the epoch with the lowest validation cross-entropy.
-        train: cross-entropy of the training latents in each epoch, averaged over its steps, in
-            bits per latent.
-        validation: cross-entropy of the validation latents before the first epoch and after each.
+        train: cross-entropy of training latents in each epoch, in bits per latent.
+        validation: that of validation latents before the first epoch and after each.
     """
 
     model: Autoregressive
@@ -68,7 +68,7 @@ def fit_autoregressive(
         batch_size: number of latents in a step.
         learning_rate: of Adam, at the start.
         seed: of the hidden weights and the order of the latents.
-        show_progress: draw a progress bar.
+        show_progress: whether to draw a progress bar.
 
     Raises:
         ValueError: if a set is empty, has other values than -1 and +1, or the widths differ.
@@ -86,23 +86,23 @@ def fit_autoregressive(
     probabilities = Factorised.fit(truth).numerators / ONE
     network = MaskedNetwork(order, hidden, probabilities, generator).to(train.device)
     optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate)
+    steps = epochs * -(-len(train) // batch_size)
+    schedule = LambdaLR(optimizer, lambda step: 1 - step / max(1, steps))
     start = Autoregressive.rounded(network)
     fitted = FittedPrior(start, [], [entropy(start, validation)])
     rows = train.float()[:, network.order]  # (K, N), by position
-    steps = -(-len(rows) // batch_size)
-    with progress_bar(epochs * steps, "autoregressive prior", "step", enabled=show_progress) as bar:
+    with progress_bar(steps, "autoregressive prior", "step", enabled=show_progress) as bar:
         for epoch in range(epochs):
             total = torch.zeros((), dtype=torch.float64, device=rows.device)
             shuffled = draw_permutation(len(rows), generator, rows.device)
-            for step, chosen in enumerate(shuffled.split(batch_size), start=epoch * steps):
-                for group in optimizer.param_groups:
-                    group["lr"] = learning_rate * (1 - step / (epochs * steps))
+            for chosen in shuffled.split(batch_size):
                 part = rows[chosen]
                 # -log σ(±logit) of each bit, in nats
                 loss = functional.softplus(-part * network(part)).sum(1).mean()
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
+                schedule.step()
                 total += loss.detach() * len(part)
                 bar.update()
             model = Autoregressive.rounded(network)

@@ -16,8 +16,8 @@ from lbae_lib.latent.moments import Moments
 class DirectRounding(SignedSampler):
     """b = f_b(L z + E[Y]) with L Lᵀ = Σ and z ~ N(0, I) (Eq. 2, Eq. 3).
 
-    The paper shows that this baseline does not reproduce the moments of the latents (Figure 2).
-    Any root L of Σ gives the same distribution.
+    It does not reproduce the moments of the latents (Figure 2). Any root L of Σ gives the same
+    distribution.
     """
 
     @classmethod
@@ -28,11 +28,7 @@ class DirectRounding(SignedSampler):
 
 @dataclass(frozen=True)
 class IndependentBits:
-    """Bits with the right first moments and no correlation.
-
-    Attributes:
-        mean: E[Y], (N,) in [-1, 1].
-    """
+    """Bits with the first moments ``mean``, (N,) in [-1, 1], and no correlation."""
 
     mean: Tensor
 
@@ -44,12 +40,7 @@ class IndependentBits:
 
 @dataclass(frozen=True)
 class UniformBits:
-    """Fair coins b = f_b(z) with z ~ N(0, I): the columns "N(0,1)" of Tables 1, 2 and 4.
-
-    Attributes:
-        latent_size: N.
-        device: of the latents drawn.
-    """
+    """Fair coins b = f_b(z) with z ~ N(0, I): the columns "N(0,1)" of Tables 1, 2 and 4."""
 
     latent_size: int
     device: torch.device | str = "cpu"
@@ -62,11 +53,7 @@ class UniformBits:
 
 @dataclass(frozen=True)
 class Resampling:
-    """Training latents drawn with replacement: the Monte-Carlo floor of every sampling error.
-
-    Attributes:
-        latents: (K, N) in {-1, +1}.
-    """
+    """Training latents, (K, N), drawn with replacement: the floor of every sampling error."""
 
     latents: Tensor
 

@@ -8,8 +8,9 @@ every machine, with any number of threads, in any batch. They are therefore inte
 from __future__ import annotations
 
 import math
+from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -24,16 +25,9 @@ ONE = 1 << PRECISION  # probabilities are k / ONE with 1 <= k < ONE
 _CHUNK = 1024  # latents at a time, so that the activities of a network stay in cache
 
 
-class SequentialState(Protocol):
-    """Latents that are drawn or decoded bit by bit, in the model's order."""
-
-    def probability(self) -> Tensor:
-        """Probability of +1 of the next bit, in units of 2^-16: int64 (K,) in [1, 2^16)."""
-        ...
-
-    def append(self, bits: Tensor) -> None:
-        """Set the next bit of each latent, (K,) in {-1, +1}."""
-        ...
+# Bit by bit, in the model's order: yields the probability of +1 of the next bit in units of 2^-16,
+# int64 (K,); is sent that bit of each latent, (K,) in {-1, +1}. ``send(None)`` starts it.
+Conditionals = Generator[Tensor, Any, None]
 
 
 class BitModel(Protocol):
@@ -52,30 +46,28 @@ class BitModel(Protocol):
 
         Returns:
             int64 (K, N) in [1, 2^16), on the processor; columns as in ``bits``.
+
+        Raises:
+            ValueError: if an entry is not -1 or +1.
         """
         ...
 
-    def begin(self, count: int) -> SequentialState:
-        """The state before the first bit of ``count`` latents, on the processor."""
+    def conditionals(self, count: int) -> Conditionals:
+        """The same for ``count`` latents that are drawn or decoded bit by bit."""
         ...
 
 
 @dataclass(frozen=True)
 class Factorised:
-    """Independent bits.
-
-    Attributes:
-        numerators: probability of +1 in units of 2^-16, int64 (N,) in [1, 2^16), on the processor.
-    """
+    """Independent bits with P(+1) = ``numerators`` / 2^16: int64 (N,) in [1, 2^16), on the CPU."""
 
     numerators: Tensor
 
     @classmethod
     def fit(cls, truth: Moments) -> Factorised:
-        """Fit to the first moments of training latents, by Laplace's rule.
+        """Fit to training latents, by Laplace's rule: a bit constant in training may still change.
 
-        P(+1) = (number of +1, plus 1) / (number of latents, plus 2), so that a bit which is
-        constant in training may still change.
+        P(+1) = (number of +1, plus 1) / (number of latents, plus 2).
         """
         ones = ((1 + truth.first.cpu()) / 2 * truth.count).round() + 1
         numerators = (ones * ONE / (truth.count + 2)).round().clamp(1, ONE - 1)
@@ -90,25 +82,14 @@ class Factorised:
         """See :meth:`BitModel.probabilities`."""
         return self.numerators.expand(len(bits), -1)
 
-    def begin(self, count: int) -> SequentialState:
-        """See :meth:`BitModel.begin`."""
-        return _FactorisedState(self.numerators, count)
+    def conditionals(self, count: int) -> Conditionals:
+        """See :meth:`BitModel.conditionals`."""
+        for numerator in self.numerators:
+            yield numerator.expand(count)
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """Random latents, float32 (count, N) in {-1, +1}, on the processor."""
         return draw(self, count, generator)
-
-
-class _FactorisedState:
-    def __init__(self, numerators: Tensor, count: int) -> None:
-        self._columns = numerators[:, None].expand(-1, count)  # (N, K)
-        self._position = 0
-
-    def probability(self) -> Tensor:
-        return self._columns[self._position]
-
-    def append(self, bits: Tensor) -> None:
-        self._position += 1
 
 
 def draw(model: BitModel, count: int, generator: torch.Generator) -> Tensor:
@@ -116,20 +97,19 @@ def draw(model: BitModel, count: int, generator: torch.Generator) -> Tensor:
     order = model.order.tolist()
     result = torch.empty(count, len(order), device="cpu")
     for rows in result.split(_CHUNK):
-        state = model.begin(len(rows))
+        conditionals, drawn = model.conditionals(len(rows)), None
         for bit in order:
-            drawn = draw_integers(ONE, len(rows), generator, "cpu")
-            rows[:, bit] = torch.where(drawn < state.probability(), 1.0, -1.0)
-            state.append(rows[:, bit])
+            probability = conditionals.send(drawn)
+            chance = draw_integers(ONE, len(rows), generator, "cpu")
+            drawn = torch.where(chance < probability, 1.0, -1.0)
+            rows[:, bit] = drawn
     return result
 
 
 def code_lengths(model: BitModel, bits: Tensor) -> Tensor:
     """-log2 p of each latent, the length in bits of its ideal code: float64 (K,), on the processor.
 
-    Args:
-        model: p.
-        bits: (K, N) in {-1, +1}, on any device.
+    ``bits`` are (K, N) in {-1, +1}, on any device.
     """
     lengths = []
     for part in bits.cpu().split(_CHUNK):
@@ -142,12 +122,8 @@ def code_lengths(model: BitModel, bits: Tensor) -> Tensor:
 def entropy(model: BitModel, bits: Tensor) -> float:
     """Cross-entropy of latents under a model: the mean of :func:`code_lengths`, bits per latent.
 
-    Args:
-        model: a prior.
-        bits: (K, N) in {-1, +1}, with K >= 1.
-
     Raises:
-        ValueError: if these are no such latents.
+        ValueError: unless ``bits`` are (K, N) in {-1, +1} with K >= 1.
     """
     check_latents(bits)
     return math.fsum(code_lengths(model, bits).tolist()) / len(bits)

@@ -20,9 +20,6 @@ def mutual_information(truth: Moments) -> Tensor:
 
     The pair (i, j) takes the values (s, t) with the probability
     (1 + s E[b_i] + t E[b_j] + s t E[b_i b_j]) / 4.
-
-    Args:
-        truth: moments of the latents.
     """
     first, second = truth.first, truth.second
     joint_entropy = torch.zeros_like(second)
@@ -39,9 +36,6 @@ def chow_liu_tree(truth: Moments) -> tuple[Tensor, Tensor]:
 
     The root is the bit with the largest total mutual information. The tree is grown on the
     processor, so that it is the same on every device.
-
-    Args:
-        truth: moments of the latents.
 
     Returns:
         The bits in the order in which they join, int64 (N,); and each bit's parent, int64 (N,),
@@ -70,15 +64,12 @@ def chow_liu_tree(truth: Moments) -> tuple[Tensor, Tensor]:
 def tree_code_length(truth: Moments, bits: Tensor) -> float:
     """Mean length of the ideal codes of latents under the Chow-Liu tree, in bits per latent.
 
-    Each count of a pair of values gets half an observation more (Krichevsky and Trofimov), so
-    that values which never occurred have a positive probability.
-
-    Args:
-        truth: moments of the latents that the tree is fitted to.
-        bits: latents to code, (K, N) in {-1, +1}, with K >= 1.
+    The tree is fitted to latents with the moments ``truth``. Each count of a pair of values gets
+    half an observation more (Krichevsky and Trofimov), so that values which never occurred have a
+    positive probability.
 
     Raises:
-        ValueError: if these are no such latents.
+        ValueError: unless ``bits`` are (K, N) in {-1, +1} with K >= 1.
     """
     check_latents(bits)
     order, parents = chow_liu_tree(truth)

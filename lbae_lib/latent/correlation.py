@@ -1,8 +1,7 @@
 """From moments to unit vectors: the Gram matrix H (Eq. 9), its repair, its factor (Eq. 10).
 
-Hyperplane rounding needs unit vectors at angles that H = cos(π/2 (1 - M)) = sin(π/2 M) gives entry
-by entry. Nothing makes this H positive semi-definite. Where it is not, no such vectors exist, and
-H must be replaced by a correlation matrix for which they do: this repair the paper leaves open.
+Nothing makes H positive semi-definite. Where it is not, no unit vectors have its angles, and H
+must be replaced by a correlation matrix for which they exist: the paper leaves this repair open.
 """
 
 from __future__ import annotations
@@ -46,26 +45,20 @@ class Repair:
         return int((self.eigenvalues < -_tolerance(self.eigenvalues)).sum())
 
     def vectors(self, rank: int | None = None) -> Tensor:
-        """Unit rows V with V Vᵀ = ``matrix``, float64 (N+1, R): see :func:`factor`.
-
-        Clipping keeps the eigenvectors of H, and V is made of them: no matrix is decomposed again.
-        """
+        """Unit rows V with V Vᵀ = ``matrix``, float64 (N+1, R): see :func:`factor`."""
         if self.method == "nearest":
             return factor(self.matrix, rank)
+        # Clipping keeps the eigenvectors of H: no matrix is decomposed again.
         return _rows(self.eigenvalues, self.eigenvectors, rank)
 
 
 def gram_matrix(moment_matrix: Tensor) -> Tensor:
-    """H = cos(π/2 (1 - M)) = sin(π/2 M) (Eq. 8, Eq. 9), float64 (N+1, N+1) in [-1, 1].
-
-    Args:
-        moment_matrix: M of Eq. 4, (N+1, N+1) in [-1, 1].
+    """H = cos(π/2 (1 - M)) = sin(π/2 M) (Eq. 8, Eq. 9), float64 (N+1, N+1), of M of Eq. 4.
 
     Raises:
         ValueError: if M is not square, or an entry is outside [-1, 1].
     """
-    if moment_matrix.ndim != 2 or moment_matrix.shape[0] != moment_matrix.shape[1]:
-        raise ValueError(f"M has shape {tuple(moment_matrix.shape)}, but must be square")
+    _check_square(moment_matrix, "M")
     largest = float(moment_matrix.abs().max())
     if not largest <= 1.0:
         raise ValueError(
@@ -79,9 +72,7 @@ def rounding_moments(vectors: Tensor) -> Tensor:
 
     This inverts Eq. 9. Two unit vectors at angle α fall on the same side of a random hyperplane
     with the probability 1 - α/π (Eq. 6, Eq. 7), and that is (M + 1) / 2 (Eq. 5).
-
-    Args:
-        vectors: V, unit rows, (N+1, R).
+    ``vectors`` are V, unit rows, (N+1, R).
     """
     moment_matrix = torch.asin((vectors @ vectors.T).clamp(-1, 1)) * (2 / math.pi)
     return moment_matrix.fill_diagonal_(1.0)
@@ -90,10 +81,7 @@ def rounding_moments(vectors: Tensor) -> Tensor:
 def repair(gram: Tensor, method: Method = "nearest", boundary_weight: float = 1.0) -> Repair:
     """H itself if it is positive semi-definite (Eq. 10), else :func:`clip` or :func:`nearest`.
 
-    Args:
-        gram: H, (N+1, N+1).
-        method: "clip" (the authors') or "nearest".
-        boundary_weight: see :func:`nearest`; "clip" has none.
+    ``boundary_weight`` is that of :func:`nearest`; "clip" has none.
 
     Raises:
         ValueError: if H is not square, symmetric and finite with a unit diagonal, or the method is
@@ -110,7 +98,10 @@ def repair(gram: Tensor, method: Method = "nearest", boundary_weight: float = 1.
         matrix, iterations = clip(gram, eigen)
     else:
         matrix, iterations = nearest(gram, boundary_weight, eigen=eigen)
-    return Repair(matrix, method, values, basis, iterations, _rms_off_diagonal(matrix - gram))
+    change = (matrix - gram).fill_diagonal_(0.0)
+    pairs = max(1, len(gram) * (len(gram) - 1))
+    rms = float(change.square().sum().div(pairs).sqrt())
+    return Repair(matrix, method, values, basis, iterations, rms)
 
 
 def clip(gram: Tensor, eigen: Eigen | None = None) -> tuple[Tensor, int]:
@@ -120,21 +111,13 @@ def clip(gram: Tensor, eigen: Eigen | None = None) -> tuple[Tensor, int]:
     1988), which clips the eigenvalues, and does not restore the unit diagonal. Signs do not depend
     on the length of a row of V, so the distribution of the bits is the same.
 
-    Args:
-        gram: H, (N+1, N+1), symmetric, unit diagonal.
-        eigen: eigenvalues and eigenvectors of H, if known.
-
-    Returns:
-        The matrix, and 1 for one iteration.
+    Returns the matrix, and 1 for one iteration; ``eigen`` is that of H, if known.
     """
-    return _unit_diagonal(_symmetric(positive_part(*(eigen or torch.linalg.eigh(gram))))), 1
+    return _unit_diagonal(_projected(gram, eigen)), 1
 
 
 def nearest(
-    gram: Tensor,
-    boundary_weight: float = 1.0,
-    tolerance: float = 1e-9,
-    eigen: Eigen | None = None,
+    gram: Tensor, boundary_weight: float = 1.0, tolerance: float = 1e-9, eigen: Eigen | None = None
 ) -> tuple[Tensor, int]:
     """The nearest correlation matrix in a weighted Frobenius norm, by Newton's method.
 
@@ -145,10 +128,9 @@ def nearest(
 
     Args:
         gram: H, (N+1, N+1), symmetric, unit diagonal.
-        boundary_weight: of squared errors in the last row, above 0.
+        boundary_weight: above 0.
         tolerance: see :func:`lbae_lib.latent.nearest_correlation.nearest_psd`.
-        eigen: eigenvalues and eigenvectors of H, if known; they spare the first decomposition
-            where the weight is 1.
+        eigen: of H, if known; spares the first decomposition where the weight is 1.
 
     Returns:
         The matrix, and the number of Newton steps.
@@ -188,33 +170,27 @@ def alternating_projections(
 ) -> tuple[Tensor, int]:
     """The nearest correlation matrix by alternating projections, slower than :func:`nearest`.
 
-    Args:
-        gram: H, (N+1, N+1), symmetric, unit diagonal.
-        tolerance: stop when a sweep changes the matrix by less than this, relatively.
-        max_iterations: maximum number of sweeps.
-
-    Returns:
-        The matrix, and the number of sweeps.
+    Returns the matrix and the number of sweeps, once a sweep changes the matrix by less than the
+    tolerance, relatively.
 
     Raises:
-        RuntimeError: if the tolerance is not reached within these sweeps.
+        RuntimeError: if that takes more than ``max_iterations``.
 
     Reference:
         N. J. Higham (2002), *Computing the nearest correlation matrix: a problem from finance*,
         IMA Journal of Numerical Analysis 22, 329-343, Algorithm 3.3.
     """
     current, correction = gram.clone(), torch.zeros_like(gram)
-    change = math.inf
     for iteration in range(1, max_iterations + 1):
         shifted = current - correction  # Dykstra's correction
-        projected = _project_psd(shifted)
+        projected = _projected(shifted)
         correction = projected - shifted
         following = projected.clone().fill_diagonal_(1.0)
         change = float((following - current).norm() / following.norm())
         current = following
         if change < tolerance:
             # The last step set the diagonal; one more projection makes the eigenvalues >= 0.
-            return _unit_diagonal(_project_psd(current)), iteration
+            return _unit_diagonal(_projected(current)), iteration
     raise RuntimeError(
         f"the nearest correlation matrix was not reached in {max_iterations} sweeps (last change "
         f"{change:.1e}, tolerance {tolerance:.1e}): raise max_iterations or tolerance, or use the "
@@ -231,10 +207,10 @@ def factor(correlation: Tensor, rank: int | None = None) -> Tensor:
 
     Args:
         correlation: H, (N+1, N+1), positive semi-definite with unit diagonal.
-        rank: number of largest eigenvalues to keep, all by default; rows are then normalised.
+        rank: R, the number of largest eigenvalues to keep; all by default.
 
     Returns:
-        V, float64 (N+1, R), where R is the rank.
+        V, float64 (N+1, R), with normalised rows.
 
     Raises:
         ValueError: if H has negative eigenvalues, or the rank is below 1.
@@ -257,8 +233,9 @@ def _rows(values: Tensor, basis: Tensor, rank: int | None) -> Tensor:
     return normalize(basis[:, -kept:] * values[-kept:].sqrt(), dim=1)
 
 
-def _project_psd(matrix: Tensor) -> Tensor:
-    return _symmetric(positive_part(*torch.linalg.eigh(matrix)))
+def _projected(matrix: Tensor, eigen: Eigen | None = None) -> Tensor:
+    """The nearest positive semi-definite matrix."""
+    return _symmetric(positive_part(*(eigen or torch.linalg.eigh(matrix))))
 
 
 def _symmetric(matrix: Tensor) -> Tensor:
@@ -270,20 +247,18 @@ def _unit_diagonal(matrix: Tensor) -> Tensor:
     return (matrix * torch.outer(scale, scale)).fill_diagonal_(1.0)
 
 
-def _rms_off_diagonal(matrix: Tensor) -> float:
-    size = len(matrix)
-    off = matrix - torch.diag(matrix.diagonal())
-    return float(off.square().sum().div(max(1, size * (size - 1))).sqrt())
-
-
 def _tolerance(values: Tensor) -> float:
     """The size below which an eigenvalue counts as rounding."""
     return float(values.abs().max()) * len(values) * 1e-13
 
 
+def _check_square(matrix: Tensor, name: str) -> None:
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(f"{name} has shape {tuple(matrix.shape)}, but must be square")
+
+
 def _check_gram(gram: Tensor) -> None:
-    if gram.ndim != 2 or gram.shape[0] != gram.shape[1]:
-        raise ValueError(f"H has shape {tuple(gram.shape)}, but must be square")
+    _check_square(gram, "H")
     if not bool(gram.isfinite().all()):
         raise ValueError("H holds values that are not finite: check the latents it comes from")
     asymmetry = float((gram - gram.T).abs().max())

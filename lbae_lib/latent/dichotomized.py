@@ -8,7 +8,6 @@ spike trains with specified correlation coefficients*, Neural Computation 21, 39
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -25,59 +24,36 @@ _LARGEST_MARGIN = 8.0  # of a constant bit
 _TOLERANCE = 1e-12  # of angles
 
 
-@dataclass(frozen=True)
-class DichotomizedGaussian:
+class DichotomizedGaussian(SignedSampler):
     """b = f_b(γ + L z) with z ~ N(0, I): one threshold for each bit, and no boundary vector.
 
     The margins γ determine the first moments, whatever the repair does to the correlations.
     Hyperplane rounding has the first moments in a row of its Gram matrix, which a repair changes.
-
-    Attributes:
-        margins: γ, float64 (N,).
-        vectors: L, unit rows, float64 (N, R).
+    γ, float64 (N,), and L, unit rows, float64 (N, R), are ``real.mean`` and ``real.root``.
     """
-
-    margins: Tensor
-    vectors: Tensor
 
     @classmethod
     def fit(
         cls, target: Moments, method: Method = "nearest"
     ) -> tuple[DichotomizedGaussian, Repair]:
-        """The sampler for given moments, and the repair that its correlation matrix needed.
+        """The sampler for given moments (Eq. 4), and the repair of its correlation matrix.
 
-        Args:
-            target: moments to reproduce (Eq. 4).
-            method: see :func:`lbae_lib.latent.correlation.repair`.
+        ``method`` is that of :func:`lbae_lib.latent.correlation.repair`.
         """
         margins = margins_of(target.first)
         repaired = repair(latent_correlation(margins, target.second), method)
-        return cls(margins, factor(repaired.matrix)), repaired
-
-    def sample(self, count: int, generator: torch.Generator) -> Tensor:
-        """Random latents, (count, N) in {-1, +1}."""
-        return SignedSampler(Gaussian(self.margins, self.vectors)).sample(count, generator)
+        return cls(Gaussian(margins, factor(repaired.matrix))), repaired
 
 
 def margins_of(first: Tensor) -> Tensor:
-    """γ with P(z > -γ) = (1 + E[b]) / 2 for z ~ N(0, 1): float64 (N,) in [-8, 8].
-
-    Args:
-        first: E[b], (N,) in [-1, 1].
-    """
+    """γ with P(z > -γ) = (1 + E[b]) / 2 for z ~ N(0, 1): float64 (N,) in [-8, 8]."""
     # ndtri of the smaller tail keeps its precision near ±1.
-    tail = (1 - first.double().abs()) / 2
-    size = -torch.special.ndtri(tail)
+    size = -torch.special.ndtri((1 - first.double().abs()) / 2)
     return torch.sign(first.double()) * size.clamp(max=_LARGEST_MARGIN)
 
 
 def pair_moments(margins: Tensor, correlation: Tensor) -> Tensor:
-    """E[b_i b_j] of thresholded Gaussians: float64 (N, N) in [-1, 1], ones on the diagonal.
-
-    Args:
-        margins: γ, (N,).
-        correlation: of the Gaussians, (N, N) in [-1, 1].
-    """
+    """E[b_i b_j] of thresholded Gaussians with this correlation: float64 (N, N) in [-1, 1]."""
     rows, columns = _pairs(margins)
     angles = torch.asin(correlation[rows, columns].double().clamp(-1, 1))
     return _symmetric(_moments(margins[rows], margins[columns], angles), margins)
@@ -86,17 +62,9 @@ def pair_moments(margins: Tensor, correlation: Tensor) -> Tensor:
 def latent_correlation(margins: Tensor, second: Tensor) -> Tensor:
     """Correlations of Gaussians whose thresholded pairs have given moments, pair by pair.
 
-    All pairs are solved at once by Newton's method within brackets. The derivative is the
-    integrand of the bivariate normal probability.
-
-    Args:
-        margins: γ, (N,).
-        second: E[b bᵀ], (N, N) in [-1, 1].
-
-    Returns:
-        float64 (N, N), unit diagonal; in general not positive semi-definite. The moments of rare
-        bits may be counted such that no correlation has them: the pair then gets the nearest
-        possible one.
+    Returns float64 (N, N) for E[b bᵀ], (N, N); in general it is not positive semi-definite. The
+    counted moments of rare bits may be such that no correlation has them: the pair then gets the
+    nearest possible one.
     """
     rows, columns = _pairs(margins)
     found = [
@@ -107,7 +75,7 @@ def latent_correlation(margins: Tensor, second: Tensor) -> Tensor:
 
 
 def _solve(a: Tensor, b: Tensor, target: Tensor) -> Tensor:
-    """Angles with given moments, for margins a and b: all (P,)."""
+    """Angles with given moments for margins a and b, all (P,): Newton's method within brackets."""
     low = torch.full_like(target, -_LARGEST_ANGLE)
     high = torch.full_like(target, _LARGEST_ANGLE)
     angle = torch.zeros_like(target)

@@ -1,7 +1,6 @@
 """Random draws that mean the same on every device.
 
-Numbers are drawn on the generator's device, by convention the processor, and then moved to the
-device of the data. A seed therefore gives the same numbers whichever device computes.
+Numbers are drawn on the generator's device, by convention the processor, and then moved.
 """
 
 from __future__ import annotations
@@ -34,3 +33,9 @@ def draw_integers(
 def draw_permutation(count: int, generator: torch.Generator, device: torch.device | str) -> Tensor:
     """The integers below ``count`` in random order, int64 (count,), on ``device``."""
     return torch.randperm(count, generator=generator, device=generator.device).to(device)
+
+
+def draw_categories(weights: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Random indices with the probabilities ``weights``, (C,): int64 (count,), on their device."""
+    drawn = torch.multinomial(weights.to(generator.device), count, True, generator=generator)
+    return drawn.to(weights.device)

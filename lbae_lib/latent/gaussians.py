@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lbae_lib.bits import signs
 from lbae_lib.errors import extra
-from lbae_lib.latent.draws import draw_normals, draw_permutation
+from lbae_lib.latent.draws import draw_categories, draw_normals, draw_permutation
 from lbae_lib.latent.sampler import Sampler
 
 Covariance = Literal["full", "diag"]
@@ -25,12 +25,7 @@ _LATENTS_PER_DIMENSION = 2
 
 @dataclass(frozen=True)
 class Gaussian:
-    """N(μ, Σ).
-
-    Attributes:
-        mean: μ, (N,).
-        root: L with L Lᵀ = Σ, (N, R).
-    """
+    """N(μ, Σ), where ``mean`` is μ, (N,), and ``root`` is L with L Lᵀ = Σ, (N, R)."""
 
     mean: Tensor
     root: Tensor
@@ -38,10 +33,8 @@ class Gaussian:
     @classmethod
     def standard(cls, latent_size: int, device: torch.device | str = "cpu") -> Gaussian:
         """N(0, I), the prior that a VAE is trained with."""
-        return cls(
-            torch.zeros(latent_size, dtype=torch.float64, device=device),
-            torch.eye(latent_size, dtype=torch.float64, device=device),
-        )
+        identity = torch.eye(latent_size, dtype=torch.float64, device=device)
+        return cls(torch.zeros_like(identity[0]), identity)
 
     @classmethod
     def with_covariance(cls, mean: Tensor, covariance: Tensor) -> Gaussian:
@@ -54,10 +47,7 @@ class Gaussian:
         """The Gaussian with the moments of a VAE's posteriors, averaged over images.
 
         Its covariance is the covariance of the posterior means plus the mean posterior variance.
-
-        Args:
-            mean: posterior means, (K, N).
-            log_variance: posterior log-variances, (K, N).
+        Means and log-variances are (K, N).
         """
         covariance = torch.cov(mean.double().T, correction=0)
         covariance = covariance + log_variance.double().exp().mean(0).diag()
@@ -107,7 +97,7 @@ class GaussianMixture:
         Args:
             latents: (K, N).
             components: number of Gaussians.
-            at_most: maximum number of latents used, chosen at random; they set the fit's time.
+            at_most: maximum number of latents used, chosen at random.
             floor: added to every variance, because a bit may be constant within a component.
             iterations: maximum number of steps of expectation-maximisation.
             seed: of the choice of latents and of the starting clusters.
@@ -136,18 +126,14 @@ class GaussianMixture:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # the field `converged` says it
             mixture.fit(used.numpy())
-        weights, means, spread = (
-            torch.from_numpy(found).to(latents.device)
-            for found in (mixture.weights_, mixture.means_, mixture.covariances_)
-        )
+        found = (mixture.weights_, mixture.means_, mixture.covariances_)
+        weights, means, spread = (torch.from_numpy(x).to(latents.device) for x in found)
         roots = torch.linalg.cholesky(spread) if enough else torch.diag_embed(spread.sqrt())
         return cls(weights, means, roots, covariance, count, bool(mixture.converged_))
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """Random latents, float64 (count, N)."""
-        weights = self.weights.to(generator.device)
-        chosen = torch.multinomial(weights, count, replacement=True, generator=generator)
-        chosen = chosen.to(self.means.device)  # (count,)
+        chosen = draw_categories(self.weights, count, generator)
         noise = draw_normals((count, self.means.shape[1]), generator, self.means)
         result = torch.empty_like(noise)
         for component, (mean, root) in enumerate(zip(self.means, self.roots, strict=True)):
@@ -158,11 +144,7 @@ class GaussianMixture:
 
 @dataclass(frozen=True)
 class SignedSampler:
-    """Rounds real latents to bits (Eq. 1).
-
-    Attributes:
-        real: draws the real latents.
-    """
+    """Rounds the latents that another sampler, ``real``, draws (Eq. 1)."""
 
     real: Sampler
 

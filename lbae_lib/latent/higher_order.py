@@ -14,10 +14,7 @@ _LATENTS, _TRIPLES = 1 << 14, 1 << 11  # at a time
 def random_triples(width: int, count: int, generator: torch.Generator) -> Tensor:
     """Random ordered triples of different bits, with replacement: int64 (count, 3) in [0, N).
 
-    Args:
-        width: N, at least 3.
-        count: number of triples.
-        generator: of the choice; the triples are on its device.
+    They are on the generator's device; ``width`` is N.
 
     Raises:
         ValueError: if there are fewer than three bits.
@@ -36,12 +33,7 @@ def random_triples(width: int, count: int, generator: torch.Generator) -> Tensor
 
 
 def third_moments(bits: Tensor, triples: Tensor) -> Tensor:
-    """E[b_i b_j b_k] for each triple: float64 (T,) in [-1, 1].
-
-    Args:
-        bits: (K, N) in {-1, +1}.
-        triples: int64 (T, 3) in [0, N).
-    """
+    """E[b_i b_j b_k] for each triple, int64 (T, 3) in [0, N): float64 (T,) in [-1, 1]."""
     check_latents(bits)
     total = torch.zeros(len(triples), dtype=torch.float64, device=bits.device)
     parts = triples.to(bits.device).split(_TRIPLES)
@@ -54,11 +46,7 @@ def third_moments(bits: Tensor, triples: Tensor) -> Tensor:
 
 
 def weight_distribution(bits: Tensor) -> Tensor:
-    """Fractions of latents that have 0, 1, …, N positive bits: float64 (N+1,), with sum 1.
-
-    Args:
-        bits: (K, N) in {-1, +1}.
-    """
+    """Fractions of latents that have 0, 1, …, N positive bits: float64 (N+1,), with sum 1."""
     check_latents(bits)
     weights = (bits > 0).sum(1)
     return torch.bincount(weights, minlength=bits.shape[1] + 1).double() / len(bits)

@@ -1,8 +1,7 @@
-"""The autoregressive prior: a masked network in integers.
+"""The autoregressive prior: a masked network in integers, on the processor.
 
 Its arithmetic is exact, so that a probability is the same on every machine, with any number of
-threads, in any batch. It stays on the processor. Integers are kept in float64, in which products
-and sums are exact below 2^53.
+threads, in any batch. Integers are kept in float64, where products and sums are exact below 2^53.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor
 
 from lbae_lib.bits import check_bits
-from lbae_lib.latent.bit_models import ONE, SequentialState, draw
+from lbae_lib.latent.bit_models import ONE, Conditionals, draw
 from lbae_lib.latent.masked_network import MaskedNetwork, adjacency, units_below
 
 _WEIGHT_STEPS = 1 << 12  # weights and biases are multiples of 2^-12
@@ -24,7 +23,6 @@ _LARGEST_ACTIVITY = 1 << 16  # … activities in [0, 2^16] of them …
 _LARGEST_LOGIT = 12 * _STEPS  # … logits limited to where a probability is one unit from certain
 _EXACT = 2**53
 _BLOCK = 32  # positions at a time whose sums over all that is known are one product
-_CHUNK = 1024  # latents at a time, so that their activities stay in cache
 
 
 @dataclass(frozen=True)
@@ -32,11 +30,11 @@ class Autoregressive:
     """A masked network over the bits (MADE), in integers; see :mod:`.masked_network`.
 
     The logits are those of a logistic regression on all earlier bits (the skip connections), plus
-    what the last hidden layer adds. All tensors are on the processor.
+    what the last hidden layer adds. Weights and biases are in units of 2^-12.
 
     Attributes:
         order: the bit at each position, int64 (N,).
-        weights: of each hidden layer, in units of 2^-12, as are all below.
+        weights: of each hidden layer.
         biases: of each hidden layer.
         output: weights of the outputs, (N, H); (N, 0) if there is no hidden layer.
         skip: weights of the skip connections, (N, N), strictly lower triangular.
@@ -95,97 +93,63 @@ class Autoregressive:
         return [len(bias) for bias in self.biases]
 
     def probabilities(self, bits: Tensor) -> Tensor:
-        """See :meth:`.bit_models.BitModel.probabilities`; all positions are computed at once.
-
-        Raises:
-            ValueError: if an entry is not -1 or +1.
-        """
+        """See :meth:`.bit_models.BitModel.probabilities`; all positions are computed at once."""
         check_bits(bits, "latents")
-        result = torch.empty(bits.shape, dtype=torch.int64, device="cpu")
-        for rows, part in zip(result.split(_CHUNK), bits.cpu().split(_CHUNK), strict=True):
-            ordered = part.double()[:, self.order]  # (K, N), by position
-            activity = ordered
-            for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-                activity = _activity(activity @ weight.T, bias, layer)
-            above = activity[:, : self.output.shape[1]] @ self.output.T
-            logits = _logits(above, ordered @ self.skip.T + self.output_bias)
-            rows[:, self.order] = _logistic(logits)
-        return result
+        ordered = bits.cpu().double()[:, self.order]  # (K, N), by position
+        activity = ordered
+        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            activity = _activity(activity @ weight.T, bias, layer)
+        above = activity[:, : self.output.shape[1]] @ self.output.T
+        logits = _logits(above, ordered @ self.skip.T + self.output_bias)
+        return _logistic(logits)[:, self.order.argsort()]
 
-    def begin(self, count: int) -> SequentialState:
-        """See :meth:`.bit_models.BitModel.begin`."""
-        return _AutoregressiveState(self, count)
+    def conditionals(self, count: int) -> Conditionals:
+        """See :meth:`.bit_models.BitModel.conditionals`.
+
+        Each unit is computed once, as soon as all bits within its degree are set. At the first of
+        every 32 positions, one product adds up what all bits and units before it give to these
+        positions; then only the few since then are added for each.
+        """
+        size = len(self.order)
+        # Bits and units are rows, by position, so that those already computed are one block.
+        bits, *layers = (
+            torch.zeros(units, count, dtype=torch.float64, device="cpu")
+            for units in (size, *self.hidden)
+        )
+        # Rows of the bits and of each layer that are computed, by position.
+        known = [[*range(size)], *(units_below(size, units) for units in self.hidden)]
+        last, last_known = (layers[-1], known[-1]) if layers else (bits[:0], [0] * size)
+        for start in range(0, size, _BLOCK):
+            end = min(start + _BLOCK, size)
+            skip_before = self.skip[start:end, :start] @ bits[:start]
+            skip_before += self.output_bias[start:end, None]
+            above_known = last_known[start]
+            above_before = self.output[start:end, :above_known] @ last[:above_known]
+            sums_before = [
+                weight[own[start] : own[min(end, size - 1)], : lower[start]] @ below[: lower[start]]
+                for weight, own, lower, below in zip(
+                    self.weights, known[1:], known, [bits, *layers], strict=False
+                )
+            ]
+            for i in range(start, end):
+                skip = skip_before[i - start] + self.skip[i, start:i] @ bits[start:i]
+                new = slice(above_known, last_known[i])
+                above = above_before[i - start] + self.output[i, new] @ last[new]
+                bits[i] = yield _logistic(_logits(above, skip))
+                if i + 1 == size:
+                    return
+                below = bits
+                for layer, activity in enumerate(layers):
+                    own, lower = known[layer + 1], known[layer]
+                    new, since = slice(own[i], own[i + 1]), slice(lower[start], lower[i + 1])
+                    sums = sums_before[layer][own[i] - own[start] : own[i + 1] - own[start]]
+                    sums = sums + self.weights[layer][new, since] @ below[since]
+                    activity[new] = _activity(sums, self.biases[layer][new, None], layer)
+                    below = activity
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """Random latents, float32 (count, N) in {-1, +1}, on the processor."""
         return draw(self, count, generator)
-
-
-class _AutoregressiveState:
-    """Computes each unit once, as soon as all bits within its degree are set: one pass in all.
-
-    At the first of every 32 positions, one product adds up what all bits and units before it give
-    to these positions; then only the few since then are added for each. Sums are exact, so their
-    order does not matter.
-    """
-
-    def __init__(self, model: Autoregressive, count: int) -> None:
-        self._model = model
-        self._position = 0
-        size = len(model.order)
-        # Units are rows, so that those already computed are one block.
-        self._bits, *self._layers = (
-            torch.zeros(units, count, dtype=torch.float64, device="cpu")
-            for units in (size, *model.hidden)
-        )
-        # Rows of bits and of each layer that are computed, by position.
-        hidden = [units_below(size, units) for units in model.hidden]
-        self._known = [[*range(size)], *hidden]
-        self._begin_block()
-
-    def _begin_block(self) -> None:
-        """Sums over everything that is known, for the next positions and their units."""
-        model, start = self._model, self._position
-        self._start, end = start, min(start + _BLOCK, len(model.order))
-        self._logits_before = model.skip[start:end, :start] @ self._bits[:start]
-        self._logits_before += model.output_bias[start:end, None]
-        last = self._known[-1][start] if self._layers else 0
-        above = model.output[start:end, :last]
-        self._above_before = above @ self._layers[-1][:last] if last else above.sum(1, True) * 0
-        self._sums_before = []
-        for layer, weight in enumerate(model.weights):
-            own = self._known[layer + 1]
-            rows = slice(own[start], own[min(end, len(own) - 1)])
-            known = self._known[layer][start]
-            below = self._layers[layer - 1] if layer else self._bits
-            self._sums_before.append(weight[rows, :known] @ below[:known])
-
-    def probability(self) -> Tensor:
-        model, i, start = self._model, self._position, self._start
-        skip = self._logits_before[i - start] + model.skip[i, start:i] @ self._bits[start:i]
-        if not self._layers:
-            return _logistic(_logits(torch.zeros_like(skip), skip))
-        new = slice(self._known[-1][start], self._known[-1][i])
-        above = self._above_before[i - start] + model.output[i, new] @ self._layers[-1][new]
-        return _logistic(_logits(above, skip))
-
-    def append(self, bits: Tensor) -> None:
-        model, i, start = self._model, self._position, self._start
-        self._bits[i] = bits
-        self._position = i + 1
-        if self._position == len(model.order):
-            return
-        below = self._bits
-        for layer, activity in enumerate(self._layers):
-            own = self._known[layer + 1]
-            new = slice(own[i], own[i + 1])
-            since = slice(self._known[layer][start], self._known[layer][i + 1])
-            before = self._sums_before[layer][own[i] - own[start] : own[i + 1] - own[start]]
-            sums = before + model.weights[layer][new, since] @ below[since]
-            activity[new] = _activity(sums, model.biases[layer][new, None], layer)
-            below = activity
-        if self._position == start + _BLOCK:
-            self._begin_block()
 
 
 def _activity(sums: Tensor, bias: Tensor, layer: int) -> Tensor:

@@ -18,7 +18,7 @@ def slerp(source: Tensor, target: Tensor, steps: int) -> Tensor:
     """Spherical linear interpolation: points at equal angles on the great circle.
 
     Args:
-        source: (K, R), of any length but zero; only the directions count.
+        source: (K, R), of any length but zero.
         target: (K, R), likewise.
         steps: T >= 2, the number of points, both ends included.
 
@@ -27,7 +27,7 @@ def slerp(source: Tensor, target: Tensor, steps: int) -> Tensor:
 
     Raises:
         ValueError: if steps is below 2, R is 1, or a source and its target point in opposite
-            directions, between which there are infinitely many shortest paths.
+            directions.
 
     Reference:
         K. Shoemake (1985), *Animating rotation with quaternion curves*, SIGGRAPH.
@@ -38,22 +38,11 @@ def slerp(source: Tensor, target: Tensor, steps: int) -> Tensor:
 
 
 def interpolate_bits(
-    sampler: HyperplaneSampler,
-    source: Tensor,
-    target: Tensor,
-    steps: int,
-    boundary: bool = True,
+    sampler: HyperplaneSampler, source: Tensor, target: Tensor, steps: int, boundary: bool = True
 ) -> Tensor:
     """The bits along great circles (Eq. 12): ``sampler.bits(slerp(source, target, steps))``.
 
-    Each point is a weighted sum of the ends, so only the products of the ends with V are computed.
-
-    Args:
-        sampler: holds V.
-        source: normals, (K, R).
-        target: normals, (K, R).
-        steps: T >= 2, the number of points.
-        boundary: see :meth:`lbae_lib.latent.hyperplane.HyperplaneSampler.bits`.
+    ``boundary`` is that of :meth:`lbae_lib.latent.hyperplane.HyperplaneSampler.bits`.
 
     Returns:
         float32 (K, T, N) in {-1, +1}.
@@ -61,6 +50,7 @@ def interpolate_bits(
     Raises:
         ValueError: as :func:`slerp`.
     """
+    # A point is a weighted sum of the ends: only the products of the ends with V are computed.
     a, b = normalize(source.double(), dim=-1), normalize(target.double(), dim=-1)
     weight_a, weight_b = _weights(a, b, steps)
     vectors = sampler.vectors.double().T
@@ -109,14 +99,11 @@ def flip_path(source: Tensor, target: Tensor, steps: int, order: Tensor) -> Tens
     Args:
         source: (K, N) in {-1, +1}.
         target: (K, N) in {-1, +1}.
-        steps: T >= 2, the number of points, both ends included.
-        order: (K, N); bits with lower values flip first. Values of equal bits play no part.
+        steps: T >= 2, the number of points, both ends included; else ``ValueError`` is raised.
+        order: (K, N); of the differing bits, those with lower values flip first.
 
     Returns:
         float32 (K, T, N) in {-1, +1}.
-
-    Raises:
-        ValueError: if steps is below 2.
     """
     _check_steps(steps)
     differs = source != target
@@ -132,9 +119,9 @@ def hamming_path(path: Tensor, ends: tuple[Tensor, Tensor] | None = None) -> tup
 
     Args:
         path: bits, (K, T, N) in {-1, +1}; paths whose ends are equal are left out.
-        ends: source and target from which distances are measured, (K, N) each: the true latents,
-            as the paper's text says. By default the path's own first and last points, as in the
-            authors' code, where the bits that an inversion gets wrong do not show.
+        ends: source and target, (K, N) each, from which distances are measured: the true latents,
+            as the paper's text says. By default the path's own ends, as in the authors' code,
+            where the bits that an inversion gets wrong do not show.
 
     Returns:
         The distances of each point from the source and from the target, float64 (K', T) each.
@@ -149,13 +136,9 @@ def hamming_path(path: Tensor, ends: tuple[Tensor, Tensor] | None = None) -> tup
 
 
 def deviation_from_linear(distances: Tensor) -> float | None:
-    """Largest difference between the mean path and a linear one.
+    """Largest difference between the mean path and a linear one; None if there is no path.
 
-    Args:
-        distances: from the first point, (K, T), as :func:`hamming_path` returns them.
-
-    Returns:
-        The difference relative to the distance of the ends, or None if there is no path.
+    ``distances`` are those from the first point, (K, T), as :func:`hamming_path` returns them.
     """
     if not len(distances):
         return None

@@ -8,9 +8,8 @@ are positive, or all negative (Eq. 12). The products are Gaussian with the covar
 The probability is estimated by sequential Monte Carlo. With H = L Lᵀ the products are x = L y for
 y ~ N(0, I). One coordinate of y after another is drawn from its truncated normal distribution,
 and a particle weighs the probability of the half-line it was drawn from. Where few particles
-carry the weight they are resampled, and a sweep of Gibbs sampling moves each within its orthant.
-The estimate of p(s) is unbiased; its logarithm is too low by about half the variance of the
-relative error.
+carry the weight they are resampled, and a sweep of Gibbs sampling moves each. The estimate of p(s)
+is unbiased; its logarithm is too low by about half the variance of the relative error.
 
 References:
     J. Geweke (1991) and V. Hajivassiliou and D. McFadden (1998) for drawing and weighing (the GHK
@@ -39,7 +38,7 @@ class Likelihood:
 
     Attributes:
         bits: -log₂ p(s), float64 (K,): the length of each latent's ideal code.
-        standard_error: of each, in bits, from independent repetitions.
+        standard_error: of each, in bits, from the spread of the repetitions.
     """
 
     bits: Tensor
@@ -66,9 +65,8 @@ def likelihood(
         sampler: V of full rank N+1; see :func:`lbae_lib.latent.inversion.full_rank`. A sampler of
             lower rank gives most latents no probability at all.
         generator: on the processor.
-        particles: in each repetition; time and memory grow with them.
-        repetitions: independent estimates, at least 2; their mean is the estimate of p(s), their
-            spread gives its standard error.
+        particles: in each repetition, at least 2; time and memory grow with them.
+        repetitions: independent estimates, at least 2, of which the mean is taken.
 
     Raises:
         ValueError: if latents are not bits or do not fit the sampler, V is not square or not of
@@ -101,14 +99,7 @@ def likelihood(
 def _log_orthant(
     target: Tensor, root: Tensor, particles: int, generator: torch.Generator
 ) -> Tensor:
-    """Estimate of log P(x in an orthant), x ~ N(0, L Lᵀ), as a scalar.
-
-    Args:
-        target: signs of the orthant, (D,).
-        root: L, lower triangular, (D, D).
-        particles: M.
-        generator: on the processor.
-    """
+    """Estimate of log P(x in the orthant of ``target``, (D,)), x ~ N(0, L Lᵀ), as a scalar."""
     # In the coordinates y ∘ target the orthant is the positive one.
     root = target[:, None] * root * target
     size = len(root)
@@ -130,13 +121,7 @@ def _log_orthant(
 
 
 def _move(y: Tensor, root: Tensor, generator: torch.Generator) -> None:
-    """One sweep of Gibbs sampling: y ~ N(0, I) given that L y > 0, in place.
-
-    Args:
-        y: (I, M), in the positive orthant.
-        root: L, (I, I).
-        generator: on the processor.
-    """
+    """One sweep of Gibbs sampling: y, (I, M) ~ N(0, I) given that L y > 0, in place."""
     products = root @ y  # (I, M), kept up to date
     for j in range(len(y)):
         column = root[j:, j, None]

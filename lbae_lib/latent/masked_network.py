@@ -30,16 +30,10 @@ def units_below(latent_size: int, units: int) -> list[int]:
 
 
 def adjacency(latent_size: int, hidden: Sequence[int]) -> list[Tensor]:
-    """Which connections a masked network has.
+    """Which connections a masked network has: boolean matrices, (outputs, inputs) of a layer.
 
-    Args:
-        latent_size: N.
-        hidden: number of units of each hidden layer.
-
-    Returns:
-        Boolean matrices, rows for the outputs of a layer and columns for its inputs: of each
-        hidden layer, of the output layer (N, H), and of the skip connections from bits to outputs
-        (N, N). Without hidden layers H is 0.
+    They are those of each hidden layer, of the output layer (N, H), and of the skip connections
+    from bits to outputs (N, N). Without hidden layers H is 0.
     """
     positions = torch.arange(latent_size, device="cpu")
     below = positions + 1  # degrees of the layer below, at first of the bits
@@ -105,14 +99,7 @@ class MaskedNetwork(nn.Module):
         return [matrix * getattr(self, f"mask{i}") for i, matrix in enumerate(plain)]
 
     def forward(self, bits: Tensor) -> Tensor:
-        """Logits of the bits at each position given those before it.
-
-        Args:
-            bits: by position, (..., N) in {-1, +1}.
-
-        Returns:
-            (..., N).
-        """
+        """Logits of the bits at each position given those before it, both (..., N)."""
         *hidden, output, skip = self.matrices()
         activity = bits
         for weight, bias in zip(hidden, self.biases, strict=True):

@@ -1,8 +1,8 @@
 """A mixture of hyperplane samplers: moments of each class or cluster of latents by themselves.
 
-One sampler has the moments of all latents, and its samples mix the classes within an image. In a
-mixture, a sample has the second moments of one component. A component is in closed form, as in
-Section 3.2; sampling from one alone conditions on its class, without training.
+One sampler has the moments of all latents, and its samples mix the classes within an image. A
+sample of a mixture has those of one component, in closed form as in Section 3.2. Sampling from one
+component alone conditions on its class, without training.
 """
 
 from __future__ import annotations
@@ -14,18 +14,14 @@ from torch import Tensor
 
 from lbae_lib.errors import extra
 from lbae_lib.latent.correlation import Method
+from lbae_lib.latent.draws import draw_categories
 from lbae_lib.latent.hyperplane import HyperplaneSampler, hyperplane_sampler
 from lbae_lib.latent.moments import moments
 
 
 @dataclass(frozen=True)
 class MixtureOfHyperplanes:
-    """Chooses a component, then rounds with a random hyperplane of it (Eq. 11).
-
-    Attributes:
-        weights: float64 (C,), with sum 1, on the processor.
-        components: the sampler of each class or cluster.
-    """
+    """Chooses a component by its weight, (C,), then rounds with a hyperplane of it (Eq. 11)."""
 
     weights: Tensor
     components: tuple[HyperplaneSampler, ...]
@@ -36,10 +32,8 @@ class MixtureOfHyperplanes:
     ) -> MixtureOfHyperplanes:
         """One component for each label, weighted by its share of the latents.
 
-        Args:
-            latents: (K, N) in {-1, +1}.
-            labels: int64 (K,) in [0, C); see :func:`clusters` for latents without classes.
-            method: see :func:`lbae_lib.latent.hyperplane.hyperplane_sampler`.
+        Labels are int64 (K,) in [0, C); :func:`clusters` makes them for latents without classes.
+        ``method`` is that of :func:`lbae_lib.latent.hyperplane.hyperplane_sampler`.
 
         Raises:
             ValueError: if the numbers of latents and labels differ, or a label has no latents.
@@ -65,10 +59,8 @@ class MixtureOfHyperplanes:
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """Random latents, float32 (count, N) in {-1, +1}, in random order of the components."""
-        weights = self.weights.to(generator.device)
-        chosen = torch.multinomial(weights, count, replacement=True, generator=generator)
         vectors = self.components[0].vectors
-        chosen = chosen.to(vectors.device)
+        chosen = draw_categories(self.weights, count, generator).to(vectors.device)
         result = torch.empty(count, len(vectors) - 1, device=vectors.device)
         for label, component in enumerate(self.components):
             rows = torch.nonzero(chosen == label)[:, 0]
@@ -79,14 +71,8 @@ class MixtureOfHyperplanes:
 def clusters(latents: Tensor, count: int, seed: int = 0) -> Tensor:
     """Labels of latents without classes, by k-means (scikit-learn): int64 (K,) in [0, C).
 
-    Args:
-        latents: (K, N) in {-1, +1}.
-        count: clusters, at most.
-        seed: of the starting clusters.
-
-    Returns:
-        Labels without gaps; there are fewer than ``count`` clusters if there are fewer different
-        latents.
+    Labels have no gaps. There are fewer than ``count`` clusters if fewer latents differ. The seed
+    is that of the starting clusters.
 
     Raises:
         LbaeError: if scikit-learn is not installed.

@@ -20,7 +20,7 @@ _SCALE = 1e4  # squared errors of moments are about 1e-5: scaled to the optimize
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let PyTorch compute in one thread within the block, so that sums have a fixed order."""
+    """PyTorch computes in one thread within the block, so that sums have a fixed order."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -31,17 +31,11 @@ def one_thread() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class MomentFit:
-    """Vectors whose hyperplane rounding has moments near the target's.
-
-    Attributes:
-        vectors: V, unit rows, float64 (N+1, R).
-        iterations: number of iterations of L-BFGS.
-        settled: whether the fit ended by its tolerance rather than its limit of iterations.
-    """
+    """Unit rows V, float64 (N+1, R), whose hyperplane rounding has about the target's moments."""
 
     vectors: Tensor
     iterations: int
-    settled: bool
+    settled: bool  # whether the fit ended by its tolerance, not its limit of iterations
 
 
 def fit_vectors(
@@ -53,18 +47,16 @@ def fit_vectors(
 ) -> MomentFit:
     """Unit rows V that minimise the squared error between 2/π·asin(V Vᵀ) and M (Eq. 4).
 
-    A repair minimises errors of H, which are errors of cosines, but a sampler needs moments. The
-    problem is not convex; starting from the nearest correlation matrix, L-BFGS reaches errors
-    that other starts do not improve.
+    A repair minimises errors of cosines instead. The problem is not convex; from the nearest
+    correlation matrix, L-BFGS reaches errors that other starts do not improve.
 
-    A difference in the last bit sends L-BFGS along a different path, to vectors that are as good
-    but not equal. The start is therefore rounded and one thread used, so that the result does not
-    depend on the number of threads. It may depend on the device.
+    A difference in the last bit sends L-BFGS to vectors that are as good but not equal. The start
+    is therefore rounded and one thread used, so that the result does not depend on the number of
+    threads. It may depend on the device.
 
     Args:
         target: moments to reproduce.
-        start: initial V, (N+1, R): :func:`lbae_lib.latent.correlation.factor` of a repaired Gram
-            matrix. Its width is the rank of the fit.
+        start: initial V, (N+1, R), e.g. of a repaired Gram matrix; its width is the fit's rank.
         boundary_weight: of the squared errors of first moments, above 0 and finite.
         iterations: maximum number of iterations.
         tolerance: stop when the weighted mean squared error changes by less than this times 1e-7.

@@ -20,8 +20,7 @@ class Moments:
     """The matrix M of Eq. 4, exact for the latents that were counted.
 
     Attributes:
-        matrix: M, float64 (N+1, N+1) in [-1, 1]. The last row and column hold the first moments
-            E[Y]; the corner is 1.
+        matrix: M, float64 (N+1, N+1) in [-1, 1]; E[Y] in the last row and column, corner 1.
         count: K, the number of latents.
     """
 
@@ -50,10 +49,7 @@ class Moments:
 
 
 def moments(bits: Tensor) -> Moments:
-    """Moments of latents (Eq. 4), computed on their device.
-
-    Args:
-        bits: Y, (K, N) in {-1, +1}.
+    """Moments of latents Y, (K, N) in {-1, +1} (Eq. 4), computed on their device.
 
     Raises:
         ValueError: if there are no latents, or an entry is not -1 or +1.
@@ -68,10 +64,6 @@ def moments(bits: Tensor) -> Moments:
 
 def moments_of_packed(packed: Tensor, latent_size: int) -> Moments:
     """Moments of latents packed by :func:`lbae_lib.bits.pack_bits`, unpacked in chunks.
-
-    Args:
-        packed: uint8 (K, ceil(N / 8)).
-        latent_size: N.
 
     Raises:
         ValueError: if there are no latents, or rows do not have the bytes that N bits need.
@@ -116,12 +108,7 @@ def upper_triangle(matrix: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class MomentErrors:
-    """Root-mean-square differences between two moment matrices.
-
-    Attributes:
-        first: over the N first moments, in [0, 2].
-        pairs: over the N(N-1)/2 pair moments, in [0, 2].
-    """
+    """Root-mean-square differences of N first moments and of N(N-1)/2 pair moments, in [0, 2]."""
 
     first: float
     pairs: float
@@ -129,25 +116,17 @@ class MomentErrors:
 
 def moment_errors(found: Moments, target: Moments) -> MomentErrors:
     """Root-mean-square errors of first and pair moments."""
-    return MomentErrors(
-        first=_root_mean((found.first - target.first).square()),
-        pairs=_root_mean((found.pairs - target.pairs).square()),
-    )
+    first, pairs = found.first - target.first, found.pairs - target.pairs
+    return MomentErrors(_root_mean(first.square()), _root_mean(pairs.square()))
 
 
 def sampling_noise(truth: Moments, samples: int) -> MomentErrors:
     """The errors that independent samples of the true distribution have on average.
 
     A product of bits with mean m has the variance 1 - m², and its mean over K samples a K-th of it.
-
-    Args:
-        truth: moments of the distribution.
-        samples: K.
     """
-    return MomentErrors(
-        first=_root_mean(1 - truth.first.square(), samples),
-        pairs=_root_mean(1 - truth.pairs.square(), samples),
-    )
+    first, pairs = 1 - truth.first.square(), 1 - truth.pairs.square()
+    return MomentErrors(_root_mean(first, samples), _root_mean(pairs, samples))
 
 
 def _root_mean(squares: Tensor, samples: int = 1) -> float:
@@ -159,9 +138,7 @@ def marginal_entropy(first: Tensor) -> Tensor:
     """Entropy in bits of each bit on its own: float64 (N,) in [0, 1].
 
     The sum over bits is an upper bound of the entropy of the latents, reached by independent bits.
-
-    Args:
-        first: E[b], (N,) in [-1, 1].
+    ``first`` is E[b], (N,) in [-1, 1].
     """
     p = (1 + first.double()) / 2
     return -(torch.xlogy(p, p) + torch.special.xlog1py(1 - p, -p)) / math.log(2)

@@ -34,7 +34,7 @@ def nearest_psd(
         matrix: G, symmetric, float64 (N, N).
         diagonal: b > 0, (N,).
         tolerance: of ‖∇θ‖, relative to 1 + ‖b‖.
-        max_iterations: maximum number of Newton steps.
+        max_iterations: maximum number of Newton steps, after which ``RuntimeError`` is raised.
         eigen: of G, if known and b is its diagonal.
 
     Returns:
@@ -42,7 +42,6 @@ def nearest_psd(
 
     Raises:
         ValueError: if an entry of the diagonal is not positive.
-        RuntimeError: if the tolerance is not reached within these steps.
 
     Reference:
         H. Qi and D. Sun (2006), *A quadratically convergent Newton method for computing the
@@ -84,12 +83,7 @@ def _dual(values: Tensor, basis: Tensor, diagonal: Tensor, y: Tensor) -> tuple[f
 
 
 def positive_part(values: Tensor, basis: Tensor) -> Tensor:
-    """A₊, the matrix of the positive eigenvalues of A, from A's eigenvalues and eigenvectors.
-
-    Args:
-        values: (N,).
-        basis: eigenvectors as columns, (N, N).
-    """
+    """A₊ of A's positive eigenvalues alone, from its eigenvalues and eigenvectors (as columns)."""
     kept = values > 0
     half = basis[:, kept] * values[kept].sqrt()
     return half @ half.T

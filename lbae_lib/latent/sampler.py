@@ -9,12 +9,8 @@ from torch import Tensor
 
 
 class Sampler(Protocol):
-    """Draws latents: bits, unless the class says that it draws real numbers.
-
-    Random numbers come from the generator's device (see :mod:`lbae_lib.latent.draws`), so that a
-    seed means the same on every device.
-    """
+    """Draws latents: bits, unless the class says that it draws real numbers."""
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
-        """Random latents, (count, N), on the sampler's own device."""
+        """Random latents, (count, N), on the sampler's own device; see :mod:`.draws`."""
         ...

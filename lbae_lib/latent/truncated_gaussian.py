@@ -21,19 +21,13 @@ _SMALLEST = 1e-12  # smallest size of a coordinate, because zero would have no s
 def truncated_gaussian(
     start: Tensor, precision: Tensor, sweeps: int, generator: torch.Generator
 ) -> Tensor:
-    """Draw y ~ N(0, Q⁻¹) under the condition that y has the signs of its start.
+    """Draw y ~ N(0, Q⁻¹), (K, D), under the condition that y has the signs of its start.
 
     Args:
         start: (K, D), float64; no entry is zero.
-        precision: Q, the inverse of the covariance, (D, D).
+        precision: Q, the inverse of the covariance, (D, D), else ``ValueError`` is raised.
         sweeps: number of passes over all D coordinates.
         generator: of the draws.
-
-    Returns:
-        (K, D).
-
-    Raises:
-        ValueError: if the precision is not (D, D).
     """
     if precision.shape != (start.shape[-1],) * 2:
         raise ValueError(

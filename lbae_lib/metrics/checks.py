@@ -7,12 +7,7 @@ from torch import Tensor
 
 
 def checked(features: Tensor, name: str, at_least: int = 2) -> Tensor:
-    """Features as float64, on their device.
-
-    Args:
-        features: (K, D).
-        name: of the set, for the error: "reference".
-        at_least: the smallest number of rows allowed.
+    """Features, (K, D), as float64 on their device; ``name`` is that of their set in errors.
 
     Raises:
         ValueError: if the shape is wrong, a value is not finite, or there are too few rows.
@@ -25,6 +20,15 @@ def checked(features: Tensor, name: str, at_least: int = 2) -> Tensor:
         rows = int((~features.isfinite().all(1)).sum())
         raise ValueError(f"{rows} of {len(features)} {name} features are not finite")
     return features.to(torch.float64)
+
+
+def checked_pair(
+    a: Tensor, b: Tensor, names: tuple[str, str] = ("reference", "generated"), at_least: int = 2
+) -> tuple[Tensor, Tensor]:
+    """Both sets by :func:`checked`, with features of the same length."""
+    a, b = checked(a, names[0], at_least), checked(b, names[1], at_least)
+    check_same_width(a, b)
+    return a, b
 
 
 def check_same_width(a: Tensor, b: Tensor) -> None:

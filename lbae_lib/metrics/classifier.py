@@ -1,8 +1,8 @@
 """The in-domain classifier, whose features stand in for Inception's.
 
-It is trained on the data set that is scored. Its scores are named after it, ``FD[digits-cnn-v1]``
-and the like, and never FID or KID. They order images of one data set, and cannot be compared with
-the scores of another network.
+It is trained on the data set that is scored. Its scores are named after it, as in
+``FD[digits-cnn-v1]``, and never FID or KID. They order images of one data set, and cannot be
+compared with the scores of another network.
 """
 
 from __future__ import annotations
@@ -27,12 +27,8 @@ class FeatureClassifier(nn.Module):
     """Three strided convolutions and a penultimate layer with BatchNorm before its ReLU.
 
     The BatchNorm keeps every feature active and all features on one scale, so that no small
-    subset dominates the covariance.
-
-    Args:
-        channels: of the images, 1 or 3.
-        classes: number of labels.
-        several: whether an image may have any number of the labels, as with attributes.
+    subset dominates the covariance. With ``several``, an image may have any number of the labels,
+    as with attributes.
     """
 
     scale: Tensor
@@ -69,12 +65,9 @@ class FeatureClassifier(nn.Module):
 
 
 class ClassifierFeatures:
-    """The 128 features of an in-domain classifier.
+    """The 128 features of an in-domain classifier, moved to a device if one is given.
 
-    Args:
-        model: from :func:`lbae_lib.metrics.classifier_training.train_classifier`.
-        dataset: the classifier's training data, a part of the name.
-        device: where to compute: the model is moved there. It stays where it is unless given.
+    The data set that it was trained on is a part of the name.
     """
 
     def __init__(
@@ -100,16 +93,10 @@ def logits_of(model: FeatureClassifier, images: Tensor) -> Tensor:
 
 
 def presence(model: FeatureClassifier, images: Tensor, thresholds: Tensor | None = None) -> Tensor:
-    """Which labels the classifier finds in images.
+    """Which labels the classifier finds in images: bool (K, A), on the processor.
 
-    Args:
-        model: trained.
-        images: uint8 (K, C, S, S).
-        thresholds: logits above which an attribute counts as present, (A,); 0 unless given.
-            Labels that exclude each other have none.
-
-    Returns:
-        bool (K, A) on the processor; one true value per row if labels exclude each other.
+    An attribute is present if its logit is above its threshold, (A,); 0 unless given. Of labels
+    that exclude each other, the largest logit wins.
     """
     logits = logits_of(model, images)
     if model.several:
@@ -125,27 +112,15 @@ def accuracy(model: FeatureClassifier, images: Tensor, labels: Tensor) -> float:
 
 
 def save_classifier(path: Path | str, model: FeatureClassifier, about: Mapping[str, Any]) -> None:
-    """Write a classifier as one file, whole or not at all.
-
-    Args:
-        path: the file to write.
-        model: from :func:`lbae_lib.metrics.classifier_training.train_classifier`.
-        about: a description to store in the file; JSON values only.
-    """
-    shape = {
-        "channels": model.body[0].in_channels,
-        "classes": model.head.out_features,
-        "several": model.several,
-    }
+    """Write a classifier and a description of it, in JSON values, as one file."""
+    channels, classes = model.body[0].in_channels, model.head.out_features
+    shape = {"channels": channels, "classes": classes, "several": model.several}
     header = {"format": VERSION, "shape": shape, "about": dict(about)}
     write_tensors(path, model.state_dict(), header)
 
 
 def load_classifier(path: Path | str) -> tuple[FeatureClassifier, dict[str, Any]]:
-    """Read a classifier, in evaluation mode and without gradients.
-
-    Returns:
-        The network, and the description that :func:`save_classifier` stored.
+    """A classifier, in evaluation mode and without gradients, and its stored description.
 
     Raises:
         CheckpointError: if the file is missing, damaged or of another version.

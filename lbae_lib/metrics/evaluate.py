@@ -26,14 +26,9 @@ class EvaluationProtocol:
         name: for captions.
         kernel_subsets: number of subsets of the kernel distance.
         kernel_subset_size: images of each set in a subset; half of the smaller set where that is
-            less, so that subsets differ and their spread means something.
-        clusters: of PRD.
-        angles: of PRD.
-        runs: clusterings of PRD.
-        prd_batch_size: of PRD's mini-batch k-means.
-        feature_batch: images in a batch, for ``drop_last``.
-        drop_last: leave the images of an incomplete last batch out of the Fréchet and kernel
-            distances.
+            less, so that subsets differ.
+        clusters, angles, runs, prd_batch_size: of PRD.
+        feature_batch: the Fréchet and kernel distances use a multiple of so many images.
         jpeg: save both sets as JPEG and read them back first.
     """
 
@@ -44,13 +39,12 @@ class EvaluationProtocol:
     angles: int = 1001
     runs: int = 10
     prd_batch_size: int = 1024
-    feature_batch: int = 100
-    drop_last: bool = False
+    feature_batch: int = 1
     jpeg: bool = False
 
     def kept(self, images: int) -> int:
         """How many of a set's images the Fréchet and kernel distances use."""
-        return images - images % self.feature_batch if self.drop_last else images
+        return images - images % self.feature_batch
 
 
 _FEWEST = 4  # images of a set: two subsets of two differ
@@ -60,7 +54,7 @@ PAPER_PROTOCOL = EvaluationProtocol(
     name="LBAE protocol, re-implemented",
     kernel_subsets=100,  # their function's default is 50, but its caller passes 100
     prd_batch_size=100,
-    drop_last=True,
+    feature_batch=100,  # images of an incomplete batch are left out
     jpeg=True,
 )
 
@@ -80,7 +74,7 @@ class ReferenceStatistics:
         radii: number of rows -> distances to the third neighbour among the first rows.
 
     Raises:
-        ValueError: see :func:`lbae_lib.metrics.checks.checked`.
+        ValueError: as :func:`.checks.checked`.
     """
 
     def __init__(self, features: Tensor) -> None:
@@ -93,11 +87,7 @@ class ReferenceStatistics:
 class Scores:
     """One set of images against a reference.
 
-    Attributes:
-        frechet: Fréchet distance.
-        kernel: kernel distance.
-        curve: PRD, on as many images of each as the smaller set has.
-        manifold: k-NN precision and recall, on the same images.
+    ``curve`` (PRD) and ``manifold`` (k-NN) are of as many images of each as the smaller set has.
     """
 
     frechet: float
@@ -112,16 +102,13 @@ def evaluate(
     protocol: EvaluationProtocol = DEFAULT_PROTOCOL,
     seed: int = 0,
 ) -> Scores:
-    """Score a set of images by its features.
+    """Score a set of images by its features, (K, D), in random order.
 
-    Args:
-        generated: features (K, D), in random order.
-        reference: features of the reference, from the same network.
-        protocol: the parameters.
-        seed: of the kernel distance's subsets and of PRD's clusterings.
+    The reference's features are from the same network. The seed is that of the kernel distance's
+    subsets and of PRD's clusterings.
 
     Raises:
-        ValueError: see the metrics.
+        ValueError: if there are fewer than 4 images of a set, or as the metrics.
     """
     generated = checked(generated, "generated")
     kept, kept_reference = (protocol.kept(len(rows)) for rows in (generated, reference.features))
@@ -130,29 +117,16 @@ def evaluate(
             f"{kept} generated and {kept_reference} reference images are too few to compare: "
             f"at least {_FEWEST} of each are needed"
         )
-    equal = min(len(generated), len(reference.features))
-    equal_generated, equal_reference = generated[:equal], reference.features[:equal]
+    size = min(len(generated), len(reference.features))
+    equal = reference.features[:size], generated[:size]
+    own, other = generated[:kept], reference.features[:kept_reference]
+    subset_size = min(protocol.kernel_subset_size, kept // 2, kept_reference // 2)
     return Scores(
-        frechet=frechet_distance(
-            feature_statistics(generated[:kept], "generated"), reference.gaussian(kept_reference)
+        frechet_distance(feature_statistics(own, "generated"), reference.gaussian(kept_reference)),
+        kernel_distance(own, other, protocol.kernel_subsets, subset_size, seed),
+        precision_recall_curve(
+            *equal, clusters=protocol.clusters, angles=protocol.angles, runs=protocol.runs,
+            batch_size=protocol.prd_batch_size, seed=seed,
         ),
-        kernel=kernel_distance(
-            generated[:kept],
-            reference.features[:kept_reference],
-            protocol.kernel_subsets,
-            min(protocol.kernel_subset_size, kept // 2, kept_reference // 2),
-            seed,
-        ),
-        curve=precision_recall_curve(
-            equal_reference,
-            equal_generated,
-            clusters=protocol.clusters,
-            angles=protocol.angles,
-            runs=protocol.runs,
-            batch_size=protocol.prd_batch_size,
-            seed=seed,
-        ),
-        manifold=manifold_precision_recall(
-            equal_reference, equal_generated, reference_radii=reference.radii(equal)
-        ),
-    )
+        manifold_precision_recall(*equal, reference_radii=reference.radii(size)),
+    )  # fmt: skip

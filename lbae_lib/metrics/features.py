@@ -15,14 +15,9 @@ from lbae_lib.files import read_tensors, sha256_file, sha256_tensor, write_tenso
 
 
 class FeatureExtractor(Protocol):
-    """A network that computes features of images.
+    """A network that computes features of images."""
 
-    Attributes:
-        name: shown beside every number, e.g. "inception-v3-compat".
-        weights_sha256: identifies the network.
-    """
-
-    name: str
+    name: str  # shown beside every number, e.g. "inception-v3-compat"
     weights_sha256: str
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -38,7 +33,7 @@ def extract(
     cache: Path | None = None,
     batch_size: int = 100,
 ) -> Tensor:
-    """Features of images, from the cache if it has them.
+    """Features of images, float32 (K, D) on the processor, from the cache if it has them.
 
     Args:
         extractor: the network.
@@ -47,9 +42,6 @@ def extract(
         cache: a folder; the keys of its entries are hashes of weights, images and preprocessing,
             so that an entry is never out of date.
         batch_size: images at a time.
-
-    Returns:
-        float32 (K, D) on the processor.
 
     Raises:
         ValueError: if the images have another type or shape.
@@ -69,13 +61,9 @@ def extract(
 
 
 def published_weights(path: Path, network: str, sha256: str, source: str) -> dict[str, Tensor]:
-    """A published network's state dict, from a file whose content is known beforehand.
+    """A published network's state dict, from a PyTorch file with this hash; only tensors are read.
 
-    Args:
-        path: the file, as PyTorch saves it; only tensors are read from it.
-        network: for the error: "EfficientNet-Lite0".
-        sha256: of the file.
-        source: how to get the file, as the end of the error's sentence: "fetch https://…".
+    ``network`` and ``source``, how to get the file ("fetch https://…"), are for errors.
 
     Raises:
         DataError: if the file is missing, or is a different one.

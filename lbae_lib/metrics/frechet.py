@@ -12,12 +12,7 @@ from lbae_lib.metrics.checks import check_same_width, checked
 
 @dataclass(frozen=True)
 class Statistics:
-    """Mean and covariance of features.
-
-    Attributes:
-        mean: float64 (D,).
-        covariance: float64 (D, D), unbiased.
-    """
+    """Mean, float64 (D,), and unbiased covariance, float64 (D, D), of features."""
 
     mean: Tensor
     covariance: Tensor
@@ -37,10 +32,9 @@ def feature_statistics(features: Tensor, name: str = "given") -> Statistics:
 def frechet_distance(a: Statistics, b: Statistics) -> float:
     """d² = ‖μ_a - μ_b‖² + tr(Σ_a + Σ_b - 2 (Σ_a Σ_b)^½).
 
-    The trace of the root comes from symmetric eigenproblems: with Σ_a = R Rᵀ, the product has the
-    eigenvalues of Rᵀ Σ_b R, which is symmetric and positive semi-definite. Complex numbers do not
-    appear, and singular covariances need no jitter. The distance is symmetric but for its last
-    digits, so published numbers depend on the order of the arguments.
+    With Σ_a = R Rᵀ, the product has the eigenvalues of Rᵀ Σ_b R, which is symmetric and positive
+    semi-definite: complex numbers do not appear, and singular covariances need no jitter. The last
+    digits of the distance depend on the order of the arguments.
 
     Reference:
         Heusel et al. (2017), *GANs trained by a two time-scale update rule*, Eq. 6.

@@ -16,15 +16,12 @@ from lbae_lib.checks import check_images
 def file_round_trip(
     pixels: NDArray[np.uint8], kind: str, **options: object
 ) -> tuple[int, NDArray[np.uint8]]:
-    """An image saved as a file and read back.
+    """The size in bytes of an image saved as a file, and its pixels when read back.
 
     Args:
         pixels: (S, S), or (S, S, 3).
         kind: Pillow's name of the format.
         **options: of Pillow's encoder.
-
-    Returns:
-        The file's size in bytes, and the decoded pixels, shaped like ``pixels``.
     """
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format=kind, **options)
@@ -32,19 +29,15 @@ def file_round_trip(
     return buffer.tell(), np.array(Image.open(buffer).convert(mode))
 
 
-def jpeg_round_trip(images: Tensor, quality: int = 75) -> Tensor:
-    """Images saved as JPEG and read back, which is part of the authors' protocol.
+def jpeg_round_trip(images: Tensor) -> Tensor:
+    """Images saved as JPEG and read back, uint8 (K, 3, S, S) on the processor.
 
-    Args:
-        images: uint8 (K, 1 or 3, S, S); grey is replicated to three channels first.
-        quality: of Pillow's encoder; the authors' code leaves it at Pillow's default, 75.
-
-    Returns:
-        uint8 (K, 3, S, S) on the processor.
+    This is part of the authors' protocol, with Pillow's default quality. Grey images, (K, 1, S, S),
+    are replicated to three channels first.
     """
     check_images(images)
     colour = images.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).cpu().numpy()
     result = np.empty_like(colour)
     for index, pixels in enumerate(colour):
-        _, result[index] = file_round_trip(pixels, "JPEG", quality=quality)
+        _, result[index] = file_round_trip(pixels, "JPEG", quality=75)
     return torch.from_numpy(result).permute(0, 3, 1, 2).contiguous()

@@ -25,12 +25,8 @@ class InceptionFeatures:
     """The 2048 pooled features of the TensorFlow Inception network, as in FID and KID.
 
     The network and its resizing, that of TensorFlow 1, are torch-fidelity's. Grey images are
-    replicated to three channels.
-
-    Args:
-        weights: the file, from :func:`find_inception_weights`.
-        device: where to compute.
-        sha256: of the file; only tests pass another than the published one.
+    replicated to three channels. The weights are a file from :func:`find_inception_weights`; only
+    tests pass another hash than the published one.
 
     Raises:
         DataError: if the file is missing, or is a different one.
@@ -42,10 +38,7 @@ class InceptionFeatures:
     name = "inception-v3-compat"
 
     def __init__(
-        self,
-        weights: Path,
-        device: torch.device | str = "cpu",
-        sha256: str = INCEPTION_SHA256,
+        self, weights: Path, device: torch.device | str = "cpu", sha256: str = INCEPTION_SHA256
     ) -> None:
         state = published_weights(weights, "Inception", sha256, f"fetch {INCEPTION_URL}")
         with extra("metrics", "torch-fidelity", "Inception's features"):
@@ -72,13 +65,10 @@ class InceptionFeatures:
 
 
 def find_inception_weights(download: bool = False) -> Path:
-    """The file of the Inception weights.
+    """The file of the Inception weights, downloaded if it is not there and ``download`` is set.
 
     The environment variable ``LBAE_INCEPTION_WEIGHTS`` names it; unless it is set, the file is
     the one in PyTorch's cache.
-
-    Args:
-        download: download the weights to the cache if they are not there.
 
     Raises:
         DataError: if there is no such file, or it cannot be downloaded.

@@ -9,22 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lbae_lib.metrics.checks import check_same_width, checked
+from lbae_lib.metrics.checks import checked_pair
 
 
 @dataclass(frozen=True)
 class KernelDistance:
-    """Mean of the unbiased estimate over random subsets; it may be slightly negative.
-
-    Attributes:
-        mean: over the subsets; tables show it times 1000.
-        standard_error: of that mean, from the spread over the subsets.
-        subset_size: images of each set in a subset.
-    """
+    """Mean of the unbiased estimate over random subsets; it may be slightly negative."""
 
     mean: float
-    standard_error: float
-    subset_size: int
+    standard_error: float  # of that mean, from the spread over the subsets
+    subset_size: int  # images of each set
 
 
 def kernel_distance(
@@ -37,20 +31,17 @@ def kernel_distance(
         b: features (L, D).
         subsets: random pairs of subsets, each drawn without replacement.
         subset_size: rows of each.
-        seed: of the subsets; they come from NumPy's ``RandomState``, so that they are those of
-            other implementations of KID.
+        seed: of NumPy's ``RandomState``, as in other implementations of KID.
 
     Raises:
-        ValueError: if a set is smaller than a subset; see also
-            :func:`lbae_lib.metrics.checks.checked`.
+        ValueError: if a set is smaller than a subset, or as :func:`.checks.checked`.
 
     Reference:
         Bińkowski et al. (2018), *Demystifying MMD GANs*.
     """
     if subset_size < 2 or subsets < 2:
         raise ValueError(f"{subsets} subsets of {subset_size}: at least 2 of 2 are needed")
-    a, b = checked(a, "first", subset_size), checked(b, "second", subset_size)
-    check_same_width(a, b)
+    a, b = checked_pair(a, b, ("first", "second"), subset_size)
     random = np.random.RandomState(seed)
     found = []
     for _ in range(subsets):

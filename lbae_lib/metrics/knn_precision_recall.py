@@ -16,17 +16,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lbae_lib.metrics.checks import check_same_width, checked
+from lbae_lib.metrics.checks import checked, checked_pair
 
 
 @dataclass(frozen=True)
 class ManifoldPrecisionRecall:
-    """Shares of images that lie in the other set's balls.
-
-    Attributes:
-        precision: share of the generated images that lie in a ball of the reference.
-        recall: share of the reference images that lie in a ball of the generated images.
-    """
+    """Shares of images: generated in the reference's balls (precision), and vice versa (recall)."""
 
     precision: float
     recall: float
@@ -49,11 +44,9 @@ def manifold_precision_recall(
         reference_radii: float64 (K,) if known, from :func:`neighbour_radii` with the same k.
 
     Raises:
-        ValueError: see :func:`lbae_lib.metrics.checks.checked`.
+        ValueError: as :func:`.checks.checked`.
     """
-    reference = checked(reference, "reference", neighbours + 1)
-    generated = checked(generated, "generated", neighbours + 1)
-    check_same_width(reference, generated)
+    reference, generated = checked_pair(reference, generated, at_least=neighbours + 1)
     if reference_radii is None:
         reference_radii = neighbour_radii(reference, neighbours, chunk)
     generated_radii = neighbour_radii(generated, neighbours, chunk)
@@ -70,25 +63,15 @@ def manifold_precision_recall(
 
 
 def neighbour_radii(features: Tensor, neighbours: int = 3, chunk: int = 1000) -> Tensor:
-    """Distance of each image from its k-th nearest neighbour in the same set.
+    """Distance of each image from its k-th nearest neighbour in the same set, float64 (K,).
 
-    Args:
-        features: (K, D).
-        neighbours: k.
-        chunk: rows at a time; memory is chunk × K numbers.
-
-    Returns:
-        float64 (K,).
-
-    Raises:
-        ValueError: see :func:`lbae_lib.metrics.checks.checked`.
+    ``features`` are (K, D); memory is chunk × K numbers. Raises ``ValueError`` as
+    :func:`.checks.checked`.
     """
     centres = checked(features, "given", neighbours + 1)
-    return torch.cat(
-        [
-            # The nearest row is the image itself. topk is many times as fast as kthvalue, which
-            # partitions a whole row.
-            torch.cdist(rows, centres).topk(neighbours + 1, dim=1, largest=False).values[:, -1]
-            for rows in centres.split(chunk)
-        ]
-    )
+    # The nearest row is the image itself. topk is much faster than kthvalue.
+    nearest = [
+        torch.cdist(rows, centres).topk(neighbours + 1, dim=1, largest=False).values[:, -1]
+        for rows in centres.split(chunk)
+    ]
+    return torch.cat(nearest)

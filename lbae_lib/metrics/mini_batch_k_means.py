@@ -1,8 +1,7 @@
 """Mini-batch k-means in PyTorch, with the random numbers of scikit-learn's.
 
 A seed gives the clusters of ``sklearn.cluster.MiniBatchKMeans(clusters, n_init=10)``, but for rows
-that rounding puts on the other side of a boundary. Reading the rows takes most of the time, which
-single precision halves.
+that rounding puts on the other side of a boundary.
 
 References:
     D. Sculley (2010), *Web-scale k-means clustering*, WWW; D. Arthur and S. Vassilvitskii (2007),

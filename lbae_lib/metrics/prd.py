@@ -1,8 +1,8 @@
 """Precision and recall of distributions (PRD): histograms of two sets over common clusters.
 
 Precision says how much of the generated images looks like the reference, recall how much of the
-reference the generated images cover. The trade-off between them is a curve, of which the paper's
-Table 4 has two numbers: F1/8, close to the largest precision, and F8, close to the largest recall.
+reference they cover. The paper's Table 4 has two numbers of the curve of both: F1/8, close to the
+largest precision, and F8, close to the largest recall.
 
 Reference:
     Sajjadi et al. (2018), *Assessing generative models via precision and recall*.
@@ -18,22 +18,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lbae_lib.metrics.checks import check_same_width, checked
+from lbae_lib.metrics.checks import checked_pair
 from lbae_lib.metrics.mini_batch_k_means import mini_batch_k_means
-
-# Numbers of both sets up to which clusters are computed in double precision, as scikit-learn's are.
-# Beyond, single precision takes half the time, and moves few rows to another cluster.
-_SMALL = 1 << 23
 
 
 @dataclass(frozen=True)
 class PrecisionRecallCurve:
-    """The PRD curve, averaged over several clusterings.
-
-    Attributes:
-        precision: float64 (angles,), in [0, 1].
-        recall: float64 (angles,), in [0, 1].
-    """
+    """The PRD curve: precision and recall, float64 (angles,) in [0, 1], means over clusterings."""
 
     precision: NDArray[np.float64]
     recall: NDArray[np.float64]
@@ -83,18 +74,14 @@ def precision_recall_curve(
     Raises:
         ValueError: if the sets differ in size, or are smaller than the number of clusters.
     """
-    reference = checked(reference, "reference", clusters)
-    generated = checked(generated, "generated", clusters)
-    check_same_width(reference, generated)
+    reference, generated = checked_pair(reference, generated, at_least=clusters)
     if len(reference) != len(generated):
         raise ValueError(
             f"{len(reference)} reference and {len(generated)} generated images: PRD compares "
             "histograms and needs as many of both; take the same number from each"
         )
     slopes = np.tan(np.linspace(1e-10, math.pi / 2 - 1e-10, angles))
-    union = torch.cat([generated, reference])
-    if union.numel() > _SMALL:
-        union = union.float()
+    union = torch.cat([generated, reference]).float()  # half the time of double precision
     precision, recall = np.zeros(angles), np.zeros(angles)
     for labels in mini_batch_k_means(union, clusters, batch_size, range(seed, seed + runs)):
         halves = labels.cpu().numpy().reshape(2, -1)
