@@ -62,15 +62,12 @@ PAPER_PROTOCOL = EvaluationProtocol(
 class ReferenceStatistics:
     """What the metrics compute from a reference alone, once for all sets scored against it.
 
-    The root of the covariance is not kept: the Fréchet distance takes that of the generated
-    images, and the other order gives other last digits.
-
     Args:
         features: (K, D), in random order.
 
     Attributes:
         features: float64 (K, D).
-        gaussian: number of rows -> mean and covariance of the first rows.
+        gaussian: number of rows -> statistics of the first rows.
         radii: number of rows -> distances to the third neighbour among the first rows.
 
     Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -12,38 +13,44 @@ from lbae_lib.metrics.checks import check_same_width, checked
 
 @dataclass(frozen=True)
 class Statistics:
-    """Mean, float64 (D,), and unbiased covariance, float64 (D, D), of features."""
+    """Mean, float64 (D,), and a root R of the unbiased covariance R Rᵀ, float64 (D, any)."""
 
     mean: Tensor
-    covariance: Tensor
+    root: Tensor
 
 
 def feature_statistics(features: Tensor, name: str = "given") -> Statistics:
-    """Mean and covariance of features (K, D), in float64.
+    """Mean and root of the covariance of features (K, D), in float64.
+
+    Few features are a root themselves; that of many comes from an eigendecomposition.
 
     Raises:
         ValueError: see :func:`lbae_lib.metrics.checks.checked`, which gets ``name``.
     """
     rows = checked(features, name)
-    size = rows.shape[1]
-    return Statistics(rows.mean(0), torch.cov(rows.T).reshape(size, size))  # of one feature: 0-D
+    mean = rows.mean(0)
+    root = (rows - mean).T / math.sqrt(len(rows) - 1)  # (D, K)
+    if root.shape[0] < root.shape[1]:
+        values, basis = torch.linalg.eigh(root @ root.T)
+        root = basis * values.clamp(min=0).sqrt()  # (D, D)
+    return Statistics(mean, root)
 
 
 def frechet_distance(a: Statistics, b: Statistics) -> float:
     """d² = ‖μ_a - μ_b‖² + tr(Σ_a + Σ_b - 2 (Σ_a Σ_b)^½).
 
-    With Σ_a = R Rᵀ, the product has the eigenvalues of Rᵀ Σ_b R, which is symmetric and positive
-    semi-definite: complex numbers do not appear, and singular covariances need no jitter. The last
-    digits of the distance depend on the order of the arguments.
+    With Σ = R Rᵀ, the eigenvalues of the product are those of G Gᵀ and zeros, where G = R_aᵀ R_b:
+    complex numbers do not appear, and singular covariances need no jitter. The last digits of the
+    distance depend on the order of the arguments.
 
     Reference:
         Heusel et al. (2017), *GANs trained by a two time-scale update rule*, Eq. 6.
     """
-    check_same_width(a.covariance, b.covariance)
-    values, basis = torch.linalg.eigh(a.covariance)
-    root = basis * values.clamp(min=0).sqrt()
-    product = root.T @ b.covariance @ root
-    trace_of_root = torch.linalg.eigvalsh((product + product.T) / 2).clamp(min=0).sqrt().sum()
-    traces = a.covariance.trace() + b.covariance.trace()
+    check_same_width(a.root.T, b.root.T)
+    cross = a.root.T @ b.root
+    if cross.shape[0] > cross.shape[1]:
+        cross = cross.T
+    trace_of_root = torch.linalg.eigvalsh(cross @ cross.T).clamp(min=0).sqrt().sum()
+    traces = a.root.square().sum() + b.root.square().sum()
     distance = (a.mean - b.mean).square().sum() + traces - 2 * trace_of_root
     return max(0.0, float(distance))
