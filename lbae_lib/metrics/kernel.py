@@ -12,6 +12,9 @@ from torch import Tensor
 from lbae_lib.metrics.checks import checked_pair
 
 
+_CHUNK = 1000  # rows of the kernel's matrix at a time
+
+
 @dataclass(frozen=True)
 class KernelDistance:
     """Mean of the unbiased estimate over random subsets; it may be slightly negative."""
@@ -43,27 +46,34 @@ def kernel_distance(
         raise ValueError(f"{subsets} subsets of {subset_size}: at least 2 of 2 are needed")
     a, b = checked_pair(a, b, ("first", "second"), subset_size)
     random = np.random.RandomState(seed)
-    found = []
-    for _ in range(subsets):
-        x, y = (
-            rows[torch.from_numpy(random.choice(len(rows), subset_size, replace=False))]
-            for rows in (a, b)
+    chosen = [
+        [random.choice(len(rows), subset_size, replace=False) for rows in (a, b)]
+        for _ in range(subsets)
+    ]
+    in_a, in_b = (
+        torch.zeros(subsets, len(rows), dtype=rows.dtype, device=rows.device).scatter_(
+            1, torch.from_numpy(np.stack(drawn)).to(rows.device), 1.0
         )
-        found.append(_unbiased(x, y))
-    values = torch.tensor(found, dtype=torch.float64, device="cpu")
+        for rows, drawn in zip((a, b), zip(*chosen, strict=True), strict=True)
+    )  # (subsets, K) and (subsets, L), ones at the rows of a subset
+    pairs = subset_size * (subset_size - 1)
+    within = (_sums(a, a, in_a, in_a, True) + _sums(b, b, in_b, in_b, True)) / pairs
+    values = within - 2 * _sums(a, b, in_a, in_b) / subset_size**2
     error = float(values.std(correction=0)) / math.sqrt(subsets)
     return KernelDistance(float(values.mean()), error, subset_size)
 
 
-def _unbiased(x: Tensor, y: Tensor) -> float:
-    m = len(x)
-    within = sum(
-        (kernel.sum() - kernel.diagonal().sum()) / (m * (m - 1))
-        for kernel in (_kernel(x, x), _kernel(y, y))
-    )
-    return float(within - 2 * _kernel(x, y).mean())
+def _sums(x: Tensor, y: Tensor, in_x: Tensor, in_y: Tensor, within: bool = False) -> Tensor:
+    """Sums of the kernel over the pairs of each subset; within a set, of different rows alone.
 
-
-def _kernel(x: Tensor, y: Tensor) -> Tensor:
-    inner = (x @ y.T).div_(x.shape[1]).add_(1)
-    return inner * inner * inner
+    All subsets share the kernel's values, which are computed once.
+    """
+    total = torch.zeros(len(in_x), dtype=x.dtype, device=x.device)
+    for start in range(0, len(x), _CHUNK):
+        rows = slice(start, start + _CHUNK)
+        inner = (x[rows] @ y.T).div_(x.shape[1]).add_(1)
+        kernel = inner * inner * inner  # (chunk, L)
+        if within:
+            kernel.diagonal(start).zero_()
+        total += ((in_x[:, rows] @ kernel) * in_y).sum(1)
+    return total
