@@ -11,7 +11,6 @@ from torch import Tensor
 
 from lbae_lib.metrics.checks import checked_pair
 
-
 _CHUNK = 1000  # rows of the kernel's matrix at a time
 
 
