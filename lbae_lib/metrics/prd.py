@@ -81,7 +81,11 @@ def precision_recall_curve(
             "histograms and needs as many of both; take the same number from each"
         )
     slopes = np.tan(np.linspace(1e-10, math.pi / 2 - 1e-10, angles))
-    union = torch.cat([generated, reference]).float()  # half the time of double precision
+    union = torch.cat([generated, reference])
+    if len(union) < union.shape[1]:
+        # Few images span few dimensions: a rotation into them keeps all distances.
+        union = torch.linalg.qr(union.T).R.T
+    union = union.float()  # half the time of double precision
     precision, recall = np.zeros(angles), np.zeros(angles)
     for labels in mini_batch_k_means(union, clusters, batch_size, range(seed, seed + runs)):
         halves = labels.cpu().numpy().reshape(2, -1)
