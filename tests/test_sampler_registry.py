@@ -40,6 +40,7 @@ def fitted(request):
     return FittedSamplers(
         train.to(place), validation.to(place), prior.model, components=3,
         labels=labels[: len(train)].to(place),
+        attributes=(labels[: len(train), None] == 2).to(place),
     )  # fmt: skip
 
 
@@ -76,6 +77,16 @@ def mixed_moments(mixture):
     return sum(weight * matrix for weight, matrix in zip(mixture.weights, own, strict=True))
 
 
+def conditioned_moments(sampler):
+    """Moments given an attribute by rejection, then weighted by its share of the latents."""
+    bits = sampler.joined.sample(20 * COUNT, torch.Generator().manual_seed(9)).cpu()
+    total = 0
+    for sign in (-1, 1):
+        share = float((sampler.attributes == sign).double().mean())
+        total += share * moments(bits[bits[:, -1] == sign, :-1]).matrix
+    return total
+
+
 def promised(fitted, key):
     """The moments that a sampler promises, float64 (N+1, N+1)."""
     sampler, truth = fitted[key], fitted.moments
@@ -98,6 +109,7 @@ def promised(fitted, key):
         ),
         "clusters": lambda: mixed_moments(sampler),
         "classes": lambda: mixed_moments(sampler),
+        "conditioned": lambda: conditioned_moments(sampler),
         "logistic": lambda: model_moments(sampler),
         "autoregressive": lambda: model_moments(sampler),
     }[key]()
@@ -128,7 +140,7 @@ def test_keys_labels_and_colours_are_those_of_the_registry():
 def test_the_keys_are_those_of_samplers_that_can_be_fitted(fitted, latents):
     assert fitted.available() == list(SAMPLERS)
     lacking = set(SAMPLERS) - set(FittedSamplers(latents).available())
-    assert lacking == {"logistic", "autoregressive", "classes"}
+    assert lacking == {"logistic", "autoregressive", "classes", "conditioned"}
 
 
 def test_a_sampler_is_fitted_once_and_says_what_it_lacks(latents):

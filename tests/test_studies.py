@@ -15,7 +15,7 @@ from companion.analysis.paired import Interval
 from companion.experiments.bottleneck_study import LABELS
 from companion.experiments.profiles import Study
 from companion.experiments.quantiser_study import _MAKE, _code_use
-from companion.experiments.quantisers import bits_of_indices, indices_of_bits
+from companion.experiments.quantisers import COMMITMENT, VECTOR, bits_of_indices, indices_of_bits
 from companion.experiments.study_training import Task, train_study
 from companion.png import png_of_rows
 from lbae_lib.bits import check_bits
@@ -101,6 +101,25 @@ def test_code_use():
     every = bits_of_indices(torch.arange(16)[:, None], 4)
     assert _code_use(every, 4) == pytest.approx({"used": 1.0, "perplexity": 1.0})
     assert _code_use(every[:1], 4) == pytest.approx({"used": 1 / 16, "perplexity": 1 / 16})
+
+
+def test_many_tokens_are_quantised_as_few_and_train(task):
+    model, curves = train_study(task, lambda: _MAKE["vq_supplement"](SIZE, TOKEN))
+    numbers = model(task.validation.float() / 255)
+    tokens = numbers.unflatten(1, (-1, VECTOR)).detach()
+    codewords = model.bottleneck.codebook.codebook
+    nearest = codewords[torch.cdist(tokens, codewords.expand(len(tokens), -1, -1)).argmin(2)]
+    assert torch.allclose(
+        model.bottleneck.values(model.bottleneck.code(numbers)), nearest.flatten(1)
+    )
+    before = codewords.clone()
+    values, loss = model.train().bottleneck(numbers, 0.5, torch.Generator())
+    assert torch.allclose(values, nearest.flatten(1), atol=1e-5)
+    assert float(loss) == pytest.approx(
+        COMMITMENT * float((tokens - nearest).square().mean()), rel=1e-4
+    )
+    assert not torch.equal(codewords, before)  # the running means have moved
+    assert curves["validation_loss"][-1] < curves["validation_loss"][0]
 
 
 def test_tokens_must_divide_the_latent():
