@@ -74,8 +74,3 @@ def conditioned_images(
             found[key] = float(evaluator.find(images)[:, index].double().mean())
         result.append(GivenAttribute(names[index], drawn["conditioned"], found))
     return result
-
-
-def share_of_gap(distance: float, start: float, end: float) -> float | None:
-    """The share of the gap from ``start`` to ``end`` that a distance closes; None without a gap."""
-    return None if start == end else (start - distance) / (start - end)
