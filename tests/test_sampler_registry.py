@@ -8,7 +8,7 @@ import torch
 from companion.analysis.geometry import path_with_flips, small_example, small_path
 from companion.analysis.hyperplane_fits import HyperplaneFit, all_errors, least_error
 from companion.analysis.inversions import INVERSIONS
-from companion.analysis.sampler_study import ReferenceLatents, hyperplane_fits
+from companion.analysis.sampler_study import ReferenceLatents, hyperplane_fits, share_of_gap
 from companion.analysis.samplers import LABELS, SAMPLERS, FittedSamplers
 from companion.figures.style import COLOURS
 from lbae_lib.bits import check_bits
@@ -176,6 +176,11 @@ def test_fits_side_by_side(latents):
         assert fit.smallest > -1e-9
         overall = all_errors(fit.errors, latents.shape[1])
         assert min(vars(fit.errors).values()) <= overall <= max(vars(fit.errors).values())
+
+
+def test_the_share_of_a_gap():
+    assert [share_of_gap(x, 12.0, 4.0) for x in (12.0, 10.0, 2.0)] == [0, 0.25, 1.25]
+    assert share_of_gap(3.0, 3.0, 3.0) is None
 
 
 def test_training_latents_are_no_distance_from_themselves(latents, generator):

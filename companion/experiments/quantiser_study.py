@@ -33,7 +33,7 @@ from lbae_lib.latent.inversion import exact, full_rank
 from lbae_lib.latent.moments import moments
 from lbae_lib.metrics.efficientnet_lite import PACKAGE, EfficientNetFeatures
 from lbae_lib.metrics.features import FeatureExtractor, extract
-from lbae_lib.metrics.frechet import Statistics, feature_statistics, frechet_distance
+from lbae_lib.metrics.frechet import feature_statistics, frechet_distance
 from lbae_lib.models.bottlenecks import BinaryBottleneck
 
 STEPS = 10  # of an interpolation, as in the paper's Figure 10
@@ -138,12 +138,17 @@ def _both_distances(
 
 def _distance_to(extractor: FeatureExtractor, images: Tensor) -> Distance:
     """The Fréchet distance of other images to these."""
+    reference = extract(extractor, images)
 
-    def statistics(given: Tensor) -> Statistics:
-        return feature_statistics(extract(extractor, given), "images")
+    def distance(given: Tensor) -> float:
+        features = torch.cat([reference, extract(extractor, given)])
+        if len(features) < features.shape[1]:
+            # Few images span few dimensions. A rotation into them leaves the distance as it is.
+            features = torch.linalg.qr(features.double().T).R.T
+        own, other = features[: len(reference)], features[len(reference) :]
+        return frechet_distance(*(feature_statistics(x, "images") for x in (other, own)))
 
-    reference = statistics(images)
-    return lambda given: frechet_distance(statistics(given), reference)
+    return distance
 
 
 def _code_use(bits: Tensor, token: int) -> dict[str, float]:
