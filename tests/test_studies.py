@@ -119,7 +119,7 @@ def test_many_tokens_are_quantised_as_few_and_train(task):
     before = codewords.clone()
     values, loss = model.train().bottleneck(numbers, 0.5, torch.Generator())
     assert torch.allclose(values, nearest.flatten(1), atol=1e-5)
-    assert float(loss) == pytest.approx(
+    assert float(loss.detach()) == pytest.approx(
         COMMITMENT * float((tokens - nearest).square().mean()), rel=1e-4
     )
     assert not torch.equal(codewords, before)  # the running means have moved
