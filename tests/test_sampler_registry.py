@@ -8,7 +8,7 @@ import torch
 from companion.analysis.geometry import path_with_flips, small_example, small_path
 from companion.analysis.hyperplane_fits import HyperplaneFit, all_errors, least_error
 from companion.analysis.inversions import INVERSIONS
-from companion.analysis.sampler_study import ReferenceLatents, hyperplane_fits
+from companion.analysis.sampler_study import ReferenceLatents, hyperplane_fits, share_of_gap
 from companion.analysis.samplers import LABELS, SAMPLERS, FittedSamplers
 from companion.figures.style import COLOURS
 from lbae_lib.bits import check_bits
@@ -40,6 +40,7 @@ def fitted(request):
     return FittedSamplers(
         train.to(place), validation.to(place), prior.model, components=3,
         labels=labels[: len(train)].to(place),
+        attributes=(labels[: len(train), None] == 2).to(place),
     )  # fmt: skip
 
 
@@ -76,6 +77,16 @@ def mixed_moments(mixture):
     return sum(weight * matrix for weight, matrix in zip(mixture.weights, own, strict=True))
 
 
+def conditioned_moments(sampler):
+    """Moments given an attribute by rejection, then weighted by its share of the latents."""
+    bits = sampler.joined.sample(20 * COUNT, torch.Generator().manual_seed(9)).cpu()
+    total = 0
+    for sign in (-1, 1):
+        share = float((sampler.attributes == sign).double().mean())
+        total += share * moments(bits[bits[:, -1] == sign, :-1]).matrix
+    return total
+
+
 def promised(fitted, key):
     """The moments that a sampler promises, float64 (N+1, N+1)."""
     sampler, truth = fitted[key], fitted.moments
@@ -98,6 +109,7 @@ def promised(fitted, key):
         ),
         "clusters": lambda: mixed_moments(sampler),
         "classes": lambda: mixed_moments(sampler),
+        "conditioned": lambda: conditioned_moments(sampler),
         "logistic": lambda: model_moments(sampler),
         "autoregressive": lambda: model_moments(sampler),
     }[key]()
@@ -128,7 +140,7 @@ def test_keys_labels_and_colours_are_those_of_the_registry():
 def test_the_keys_are_those_of_samplers_that_can_be_fitted(fitted, latents):
     assert fitted.available() == list(SAMPLERS)
     lacking = set(SAMPLERS) - set(FittedSamplers(latents).available())
-    assert lacking == {"logistic", "autoregressive", "classes"}
+    assert lacking == {"logistic", "autoregressive", "classes", "conditioned"}
 
 
 def test_a_sampler_is_fitted_once_and_says_what_it_lacks(latents):
@@ -164,6 +176,11 @@ def test_fits_side_by_side(latents):
         assert fit.smallest > -1e-9
         overall = all_errors(fit.errors, latents.shape[1])
         assert min(vars(fit.errors).values()) <= overall <= max(vars(fit.errors).values())
+
+
+def test_the_share_of_a_gap():
+    assert [share_of_gap(x, 12.0, 4.0) for x in (12.0, 10.0, 2.0)] == [0, 0.25, 1.25]
+    assert share_of_gap(3.0, 3.0, 3.0) is None
 
 
 def test_training_latents_are_no_distance_from_themselves(latents, generator):

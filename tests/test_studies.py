@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 from collections import namedtuple
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -12,15 +13,18 @@ from PIL import Image
 
 from companion.analysis import size_study, studies
 from companion.analysis.paired import Interval
+from companion.experiments import quantiser_study
 from companion.experiments.bottleneck_study import LABELS
 from companion.experiments.bottlenecks import BinaryBottleneck
-from companion.experiments.profiles import Study
+from companion.experiments.profiles import ScoredStudy, Study
 from companion.experiments.quantiser_study import _MAKE, _code_use
-from companion.experiments.quantisers import bits_of_indices, indices_of_bits
+from companion.experiments.quantisers import COMMITMENT, VECTOR, bits_of_indices, indices_of_bits
 from companion.experiments.study_training import Task, train_study
 from companion.png import png_of_rows
 from lbae_lib.bits import check_bits
 from lbae_lib.errors import ConfigError
+from lbae_lib.metrics.classifier import ClassifierFeatures, FeatureClassifier
+from lbae_lib.metrics.efficientnet_lite import PACKAGE
 from lbae_lib.models.config import NetworkConfig
 
 SIZE, TOKEN = 16, 4
@@ -103,10 +107,44 @@ def test_code_use():
     assert _code_use(every[:1], 4) == pytest.approx({"used": 1 / 16, "perplexity": 1 / 16})
 
 
+def test_many_tokens_are_quantised_as_few_and_train(task):
+    model, curves = train_study(task, lambda: _MAKE["vq_supplement"](SIZE, TOKEN))
+    numbers = model(task.validation.float() / 255)
+    tokens = numbers.unflatten(1, (-1, VECTOR)).detach()
+    codewords = model.bottleneck.codebook.codebook
+    nearest = codewords[torch.cdist(tokens, codewords.expand(len(tokens), -1, -1)).argmin(2)]
+    assert torch.allclose(
+        model.bottleneck.values(model.bottleneck.code(numbers)), nearest.flatten(1)
+    )
+    before = codewords.clone()
+    values, loss = model.train().bottleneck(numbers, 0.5, torch.Generator())
+    assert torch.allclose(values, nearest.flatten(1), atol=1e-5)
+    assert float(loss.detach()) == pytest.approx(
+        COMMITMENT * float((tokens - nearest).square().mean()), rel=1e-4
+    )
+    assert not torch.equal(codewords, before)  # the running means have moved
+    assert curves["validation_loss"][-1] < curves["validation_loss"][0]
+
+
 def test_tokens_must_divide_the_latent():
     for key in ("vq", "fsq", "lfq"):
         with pytest.raises(ConfigError, match="no whole number of tokens"):
             _MAKE[key](10, 4)
+
+
+@pytest.mark.parametrize("scored", [0, 10])
+def test_a_second_evaluator_scores_the_first_images(task, images, monkeypatch, scored):
+    extractor = ClassifierFeatures(FeatureClassifier(1, 10), "digits")
+    monkeypatch.setattr(quantiser_study, "load_extractor", lambda _: extractor)
+    study = ScoredStudy(latent_size=SIZE, epochs=1, second_scored=scored)
+    task = dataclasses.replace(task, study=study)
+    distance, second = quantiser_study._both_distances(task, None, images[:20])
+    changed = torch.cat([images[:10], 255 - images[10:20]])
+    assert distance(images[:20]) == pytest.approx(0, abs=1e-3) != distance(changed)
+    if not scored or find_spec(PACKAGE) is None:
+        assert second(changed) is None
+    else:
+        assert second(changed) == pytest.approx(0, abs=1e-3) != second(255 - changed)
 
 
 def test_pictures_are_kept_without_loss(images):

@@ -113,3 +113,8 @@ def rank_correlation(a: Sequence[float], b: Sequence[float]) -> float | None:
         return None
     ranks = [torch.tensor(values).argsort().argsort().double() for values in (a, b)]
     return float(torch.corrcoef(torch.stack(ranks))[0, 1])
+
+
+def share_of_gap(distance: float, start: float, end: float) -> float | None:
+    """The share of the gap from ``start`` to ``end`` that a distance closes; None without a gap."""
+    return None if start == end else (start - distance) / (start - end)

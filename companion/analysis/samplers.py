@@ -13,6 +13,7 @@ from torch import Tensor
 from companion.analysis.hyperplane_fits import HyperplaneFit, by_moments, by_repair
 from lbae_lib.latent.autoregressive import FittedPrior, fit_autoregressive
 from lbae_lib.latent.baselines import DirectRounding, IndependentBits, Resampling, UniformBits
+from lbae_lib.latent.conditioned import ConditionedSampler
 from lbae_lib.latent.dichotomized import DichotomizedGaussian
 from lbae_lib.latent.gaussians import GaussianMixture, SignedSampler
 from lbae_lib.latent.hyperplane import HyperplaneSampler
@@ -37,6 +38,8 @@ class FittedSamplers:
         prior: the autoregressive prior, which is the sampler "autoregressive".
         components: Gaussians in the mixture, and clusters; at most as many as latents.
         labels: classes of the training images, int64 (K,), for the sampler "classes".
+        attributes: of the training images, or their classes one by one, bool (K, A), for the
+            sampler "conditioned".
     """
 
     def __init__(
@@ -46,9 +49,11 @@ class FittedSamplers:
         prior: Sampler | None = None,
         components: int = 10,
         labels: Tensor | None = None,
+        attributes: Tensor | None = None,
     ) -> None:
         self.latents, self.validation, self.prior = latents, validation, prior
-        self.components, self.labels = min(components, len(latents)), labels
+        self.components = min(components, len(latents))
+        self.labels, self.attributes = labels, attributes
         self._found: dict[str, Sampler | HyperplaneFit] = {}
 
     def __getitem__(self, key: str) -> Sampler:
@@ -57,9 +62,8 @@ class FittedSamplers:
 
     def available(self) -> list[str]:
         """The samplers that can be fitted with what was given, in the order of the registry."""
-        given = {
-            name for name in ("validation", "prior", "labels") if getattr(self, name) is not None
-        }
+        optional = ("validation", "prior", "labels", "attributes")
+        given = {name for name in optional if getattr(self, name) is not None}
         return [key for key, kind in SAMPLERS.items() if given.issuperset(kind.needs)]
 
     def draw(self, key: str, count: int, generator: torch.Generator) -> Tensor:
@@ -82,6 +86,17 @@ class FittedSamplers:
     def mixture(self) -> GaussianMixture:
         """A mixture of Gaussians, fitted to the training latents."""
         return GaussianMixture.fit(self.latents, self.components)
+
+    @cached_property
+    def classes(self) -> MixtureOfHyperplanes:
+        """Hyperplanes of each class by itself."""
+        return MixtureOfHyperplanes.fit(self.latents, _given(self.labels, "labels"))
+
+    @cached_property
+    def conditioned(self) -> ConditionedSampler:
+        """Hyperplanes of latents and attributes together."""
+        has = _given(self.attributes, "attributes")
+        return ConditionedSampler.fit(self.latents, has.to(self.latents) * 2 - 1)
 
     @cached_property
     def logistic(self) -> FittedPrior:
@@ -155,8 +170,11 @@ SAMPLERS: Mapping[str, SamplerKind] = {
     ),
     "classes": SamplerKind(
         "hyperplanes, one mixture component per class",
-        lambda own: MixtureOfHyperplanes.fit(own.latents, _given(own.labels, "labels")),
+        lambda own: own.classes,
         ("labels",),
+    ),
+    "conditioned": SamplerKind(
+        "hyperplanes, class or attribute bits in M", lambda own: own.conditioned, ("attributes",)
     ),
 }
 # Of the samplers, and of the latents that they are compared with.

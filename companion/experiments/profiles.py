@@ -73,7 +73,15 @@ class Study(_Keys):
     token_bits: int = Field(8, ge=2, le=12, description="bits of an index of a quantiser")
 
 
-class SeedStudy(Study):
+class ScoredStudy(Study):
+    """A study whose images are scored by two evaluators."""
+
+    second_scored: int = Field(
+        1000, ge=0, le=_MANY, description="images scored by the second evaluator; 0 for none"
+    )
+
+
+class SeedStudy(ScoredStudy):
     """A study that trains the LBAE and the VAE with the same seeds."""
 
     vae_latent_size: _Size = Field(description="numbers of the VAE's latent")
@@ -82,9 +90,6 @@ class SeedStudy(Study):
         None, description="4×4 maps at the decoder's entrance; null mirrors the encoder"
     )
     scored: int = Field(10_000, ge=4, le=_MANY, description="images scored of a kind, at most")
-    second_scored: int = Field(
-        1000, ge=0, le=_MANY, description="the same by the second evaluator; 0 for none"
-    )
     clusterings: int = Field(10, ge=1, le=_MANY, description="of each precision/recall curve")
 
 
@@ -92,7 +97,9 @@ class Studies(_Keys):
     """The studies of one data set; null for none."""
 
     bottlenecks: Study | None = Field(default=None, description="one network, several bottlenecks")
-    quantisers: Study | None = Field(default=None, description="one network, several quantisers")
+    quantisers: ScoredStudy | None = Field(
+        default=None, description="one network, several quantisers"
+    )
     seeds: SeedStudy | None = Field(
         default=None, description="LBAE and VAE, several training seeds"
     )
@@ -234,7 +241,7 @@ def _first_mistake(error: ValidationError, file: str) -> str:
     place = ", ".join(path)
     if found["type"] == "extra_forbidden":
         kinds: dict[str, type[BaseModel]] = {"vae": Schedule, "studies": Studies}
-        kinds |= dict.fromkeys(STUDIES, Study) | {"seeds": SeedStudy}
+        kinds |= dict.fromkeys(STUDIES, Study) | {"quantisers": ScoredStudy, "seeds": SeedStudy}
         model = Profile if len(path) == 1 else kinds.get(path[-1], Entry)
         return f"{place}: {unknown('key', key, model.model_fields)}"
     if found["type"] == "missing":

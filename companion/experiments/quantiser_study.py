@@ -6,6 +6,7 @@ import base64
 import math
 from collections.abc import Callable, Mapping
 from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from companion.experiments.bottlenecks import BinaryBottleneck
 from companion.experiments.extractor import load_extractor
 from companion.experiments.images import Images
-from companion.experiments.profiles import Experiment
+from companion.experiments.profiles import Experiment, ScoredStudy
 from companion.experiments.quantisers import (
     FiniteScalarQuantiser,
     LookupFreeQuantiser,
@@ -31,11 +32,13 @@ from lbae_lib.latent.hyperplane import hyperplane_sampler
 from lbae_lib.latent.interpolation import interpolate_bits
 from lbae_lib.latent.inversion import exact, full_rank
 from lbae_lib.latent.moments import moments
+from lbae_lib.metrics.efficientnet_lite import PACKAGE, EfficientNetFeatures
 from lbae_lib.metrics.features import FeatureExtractor, extract
 from lbae_lib.metrics.frechet import Statistics, feature_statistics, frechet_distance
 
 STEPS = 10  # of an interpolation, as in the paper's Figure 10
 HIDDEN = (256, 256)  # units of the prior
+SAMPLED = ("prior", "hyperplane")
 SHOWN = 10  # images in each row of the pictures
 # Appendix B: 8×8×10 indices of 9 bits. Its prior is left out: it would have 5,760 factors.
 SUPPLEMENT_BITS, SUPPLEMENT_TOKEN = 5760, 9
@@ -61,15 +64,18 @@ _MAKE: Mapping[str, Callable[[int, int], nn.Module]] = {
 def run(variant: str, task: Task, images: Images, experiment: Experiment) -> dict[str, Any]:
     """Train a variant, and measure rate, distortion, codes, samples and interpolation.
 
+    Distances are Fréchet distances to test images by the in-domain classifier, and under
+    "second_…" by EfficientNet-Lite0, of ``second_scored`` images; None where it is not installed.
+
     Returns:
         curves: see :func:`companion.experiments.study_training.train_study`.
-        bits, test_loss, error (mean squared, of a pixel in [0, 255]), distance (of reconstructions
-        to test images).
+        bits, test_loss, error (mean squared, of a pixel in [0, 255]), distance and
+        second_distance (of reconstructions).
         used, perplexity: share of the indices that occur among training images, and perplexity of
         their distribution as a share of their number; all tokens together.
         independent_bits, prior_bits: cross-entropy of test latents. uniform_distance,
-        hyperplane_distance, prior_distance: of samples. The supplement's VQ-VAE has uniform samples
-        alone; the other four are None.
+        hyperplane_distance, prior_distance: of samples; the last two with "second_" as well. The
+        supplement's VQ-VAE has uniform samples alone; the others are None.
         paths: by kind, "linear" and, for the LBAE, "hyperplane"; see :func:`_measured_path`.
         pictures: PNG of test images, reconstructions, samples and paths; of the first seed alone.
     """
@@ -78,9 +84,7 @@ def run(variant: str, task: Task, images: Images, experiment: Experiment) -> dic
     test = images.splits["test"].images
     parts = {"train": task.train, "validation": task.validation, "test": test}
     bits = {name: model.encode(part) for name, part in parts.items()}
-    extractor = load_extractor(experiment)
-    extractor.model.to(task.device)
-    distance = _distances(extractor, test)
+    distance, second = _both_distances(task, experiment, test)
     generator = torch.Generator().manual_seed(task.seed)
     decoded = model.decode(bits["test"])
     uniform = torch.randint(2, bits["test"].shape, generator=generator) * 2.0 - 1
@@ -90,16 +94,18 @@ def run(variant: str, task: Task, images: Images, experiment: Experiment) -> dic
         "test_loss": float(model.losses(test, task.loss).mean()),
         "error": float((decoded.double() - test.double()).square().mean()),
         "distance": distance(decoded),
+        "second_distance": second(decoded),
         **_code_use(bits["train"], token),
         "uniform_distance": distance(model.decode(uniform)),
-        **dict.fromkeys(
-            ("independent_bits", "prior_bits", "hyperplane_distance", "prior_distance")
-        ),
+        **dict.fromkeys(("independent_bits", "prior_bits")),
+        **dict.fromkeys(f"{by}{of}_distance" for by in ("", "second_") for of in SAMPLED),
     }
     rows = [test[:SHOWN], decoded[:SHOWN]]
     if variant != "vq_supplement":
-        drawn = _under_prior(model, bits, distance, generator, found)
-        rows.append(drawn[:SHOWN])
+        drawn = _under_prior(model, bits, generator, found)
+        for of, sample in drawn.items():
+            found |= {f"{of}_distance": distance(sample), f"second_{of}_distance": second(sample)}
+        rows.append(drawn["prior"][:SHOWN])
     paths = _paths(model, variant, bits, generator)
     found["paths"] = {key: _measured_path(model, path, distance) for key, path in paths.items()}
     if task.seed == 0:
@@ -108,13 +114,30 @@ def run(variant: str, task: Task, images: Images, experiment: Experiment) -> dic
     return found
 
 
-def _distances(extractor: FeatureExtractor, images: Tensor) -> Distance:
-    """The Fréchet distance of other images to these, in the in-domain classifier's features."""
-    if len(images) < 2:
+def _both_distances(
+    task: Task, experiment: Experiment, test: Tensor
+) -> tuple[Distance, Callable[[Tensor], float | None]]:
+    """Distances of other images to test images, by either evaluator; None without the second."""
+    if len(test) < 2:
         raise DataError(
-            f"the study of quantisers needs two test images, and there are {len(images)}: add "
+            f"the study of quantisers needs two test images, and there are {len(test)}: add "
             "images to the test set"
         )
+    extractor = load_extractor(experiment)
+    extractor.model.to(task.device)
+    study, second = task.study, None
+    assert isinstance(study, ScoredStudy)
+    count = min(study.second_scored, len(test))
+    if count > 1 and find_spec(PACKAGE) is not None:
+        second = _distance_to(EfficientNetFeatures(task.device), test[:count])
+    return (
+        _distance_to(extractor, test),
+        lambda given: None if second is None else second(given[:count]),
+    )
+
+
+def _distance_to(extractor: FeatureExtractor, images: Tensor) -> Distance:
+    """The Fréchet distance of other images to these."""
 
     def statistics(given: Tensor) -> Statistics:
         return feature_statistics(extract(extractor, given), "images")
@@ -134,22 +157,19 @@ def _code_use(bits: Tensor, token: int) -> dict[str, float]:
 def _under_prior(
     model: StudyAutoencoder,
     bits: Mapping[str, Tensor],
-    distance: Distance,
     generator: torch.Generator,
     found: dict[str, Any],
-) -> Tensor:
-    """Fit the distributions of the bits, add what they give to ``found``; the prior's samples."""
+) -> dict[str, Tensor]:
+    """Fit the distributions of the bits, and add their rates to ``found``; samples, by SAMPLED."""
     fitted = fit_autoregressive(
         bits["train"], bits["validation"], hidden=HIDDEN, show_progress=False
     ).model
     count, truth = len(bits["test"]), moments(bits["train"])
-    drawn = model.decode(fitted.sample(count, generator))
-    rounded = model.decode(hyperplane_sampler(truth)[0].sample(count, generator))
-    found["hyperplane_distance"] = distance(rounded)
     found["independent_bits"] = entropy(Factorised.fit(truth), bits["test"])
     found["prior_bits"] = entropy(fitted, bits["test"])
-    found["prior_distance"] = distance(drawn)
-    return drawn
+    samplers = (fitted, hyperplane_sampler(truth)[0])
+    drawn = (model.decode(sampler.sample(count, generator)) for sampler in samplers)
+    return dict(zip(SAMPLED, drawn, strict=True))
 
 
 def _paths(

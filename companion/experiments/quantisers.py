@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from lbae_lib.bits import signs
 from lbae_lib.errors import ConfigError, extra
+from lbae_lib.latent.draws import draw_permutation
 
+COUNTED = 64  # tokens of an image, at most, that the running means of codewords are taken from
 VECTOR = 4  # numbers of a codeword of a VQ-VAE
+COMMITMENT = 0.25  # weight of the VQ-VAE's commitment loss
 LEVELS = 4  # of each number of an FSQ: two bits
 # Inverse, of the entropies of LFQ and BSQ. At the usual 100 all images start with one code, where
 # the entropies have no gradient, and stay there.
@@ -61,21 +65,34 @@ class VectorQuantiser(_Tokens):
             from vector_quantize_pytorch import VectorQuantize
         self.inputs = self.outputs = self.tokens * VECTOR
         self.codebook = VectorQuantize(
-            VECTOR, 2**token, kmeans_init=True, threshold_ema_dead_code=1, commitment_weight=0.25,
-            rotation_trick=False,
+            VECTOR, 2**token, kmeans_init=True, threshold_ema_dead_code=1,
+            commitment_weight=COMMITMENT, rotation_trick=False,
         )  # fmt: skip
 
     def forward(
         self, numbers: Tensor, progress: float, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """Codewords (B, T·d) with a straight-through gradient, and the commitment loss."""
-        values, _, loss = self.codebook(numbers.unflatten(1, (self.tokens, VECTOR)))
-        return values.flatten(1), loss.sum()
+        """Codewords (B, T·d) with a straight-through gradient, and the commitment loss.
+
+        The package's distances and one-hot rows of all tokens take seconds per step where an image
+        has hundreds of tokens. It then gets ``COUNTED`` random ones, which update the codebook.
+        """
+        tokens = numbers.unflatten(1, (self.tokens, VECTOR))
+        if self.tokens <= COUNTED:
+            values, _, loss = self.codebook(tokens)
+            return values.flatten(1), loss.sum()
+        values = self.values(self.code(numbers))  # before the codebook moves
+        chosen = draw_permutation(self.tokens, generator, numbers.device)[:COUNTED]
+        self.codebook(tokens[:, chosen].detach())
+        loss = COMMITMENT * functional.mse_loss(numbers, values)
+        return numbers + (values - numbers).detach(), loss
 
     def code(self, numbers: Tensor) -> Tensor:
         """Bits of the nearest codewords."""
-        numbers = numbers.unflatten(1, (self.tokens, VECTOR))
-        distances = torch.cdist(numbers, self.codebook.codebook.expand(len(numbers), -1, -1))
+        codewords = self.codebook.codebook
+        # ‖x - e‖² - ‖x‖²; in place, because it is large for hundreds of tokens
+        distances = numbers.detach().unflatten(1, (self.tokens, VECTOR)) @ (-2 * codewords.T)
+        distances += codewords.square().sum(1)
         return bits_of_indices(distances.argmin(2), self.token)
 
     def values(self, bits: Tensor) -> Tensor:

@@ -46,6 +46,7 @@ COLOURS = {
     "mixture": "#B8860B",
     "clusters": "#117733",
     "classes": "#44AA99",
+    "conditioned": "#AA4499",
     "tree": "#009E73",
     "factorised": "#E69F00",
     "packed": GREY,

@@ -10,6 +10,7 @@ Eqs. 5-9, from moments to angles    ``correlation.gram_matrix``
 Eq. 10, unit vectors                ``correlation.factor``, after ``correlation.repair``
 Eqs. 11-12, hyperplane rounding     ``hyperplane.HyperplaneSampler.bits``
 Eqs. 4-12, of each class            ``mixture_of_hyperplanes.MixtureOfHyperplanes``
+Eqs. 4-12, with attributes in M     ``conditioned.ConditionedSampler``
 Eqs. 13-14, centroids               ``inversion.centroid_difference``
 Eqs. 15-16, Algorithm 1 as printed  ``inversion.algorithm_1``
 Algorithm 1, the authors' way       ``algorithm_1.authors_procedure``
