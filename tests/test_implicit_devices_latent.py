@@ -22,6 +22,7 @@ from lbae_lib.latent import (
     baselines,
     bit_models,
     chow_liu,
+    conditioned,
     correlation,
     dichotomized,
     draws,
@@ -46,6 +47,10 @@ MODULES = [bits] + [
     for package in (lbae_lib.latent, lbae_lib.coding)
     for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
 ]
+
+
+def given(on):
+    return conditioned.ConditionedSampler.fit(on.latents, on.latents[:, :2])
 
 
 def halves(on):
@@ -281,6 +286,14 @@ CALLS = {
     ),
     "hyperplane.HyperplaneSampler.sample": drawn(lambda on: on.sampler),
     "hyperplane.hyperplane_sampler": lambda on: hyperplane.hyperplane_sampler(on.truth, "clip"),
+    "conditioned.ConditionedSampler.fit": lambda on: given(on).attributes,
+    "conditioned.ConditionedSampler.sample": drawn(lambda on: given(on)),
+    "conditioned.ConditionedSampler.sample_given": lambda on: given(on).sample_given(
+        on.latents[:, :2], on.generator, 2
+    ),
+    "conditioned.ConditionedSampler.joined_bits": lambda on: given(on).joined_bits(
+        on.latents[:, :2], on.generator, 2
+    ),
     "mixture_of_hyperplanes.clusters": lambda on: mixture_of_hyperplanes.clusters(on.latents, 2),
     "mixture_of_hyperplanes.MixtureOfHyperplanes.fit": lambda on: halves(on).weights,
     "mixture_of_hyperplanes.MixtureOfHyperplanes.sample": drawn(lambda on: halves(on)),
