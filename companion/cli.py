@@ -133,6 +133,7 @@ def main() -> None:
     if step := os.environ.get("LBAE_STEP"):
         typer.echo(f"{step}, begins", err=True)
     settle_environment()
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # as stderr has it
     logging.basicConfig(format="%(message)s")
     logging.getLogger("lbae_lib.data").setLevel(logging.INFO)  # what was read of a folder
     try:
@@ -141,8 +142,12 @@ def main() -> None:
     except LbaeError as error:
         typer.echo(f"lbae: {error}", err=True)
         sys.exit(1)
-    except PermissionError as error:
-        typer.echo(f"lbae: {error.filename} is closed to this user ({error.strerror})", err=True)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        closed = isinstance(error, PermissionError)
+        what = "is closed to this user" if closed else "cannot be used"
+        typer.echo(f"lbae: {error.filename} {what} ({error.strerror})", err=True)
         sys.exit(1)
 
 

@@ -26,7 +26,7 @@ from lbae_lib.data.registry import (
     folder_path,
     with_home,
 )
-from lbae_lib.errors import CheckpointError
+from lbae_lib.errors import CheckpointError, ConfigError
 from lbae_lib.files import read_json, write_json
 from lbae_lib.locks import locked
 
@@ -49,6 +49,8 @@ def load_dataset(info: DatasetInfo, root: Path) -> Dataset:
 
 def name_in_project(name: str) -> str:
     """A data set's name; the PATH of an existing "folder:PATH" as seen from the project."""
+    if name == FOLDER_PREFIX:
+        raise ConfigError("no folder is named: write folder:PATH, or folder:. for this one")
     path = with_home(name.removeprefix(FOLDER_PREFIX))
     folder = Path(os.path.abspath(path))  # noqa: PTH100  a link like data/ stays one
     if not name.startswith(FOLDER_PREFIX) or not folder.is_dir():

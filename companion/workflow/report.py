@@ -53,6 +53,8 @@ def report(
     machines = sorted(p.parent.name for p in root.glob("profiles/*/config.yaml"))
     if on not in machines:
         raise ConfigError(unknown("folder in profiles/", on, machines))
+    if cores not in (None, "all") and not (cores.isdecimal() and int(cores) > 0):
+        raise ConfigError(f"--cores is {cores!r}, but must be a number from 1, or all")
     if time_limit is not None:
         parse_duration(time_limit)
     steps = make_plan(profile, names)
