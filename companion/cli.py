@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import pwd
@@ -121,6 +122,7 @@ def book(
 
     Example: lbae book
     """
+    load_profile(profile)
     from companion.site.build import build_book
 
     typer.echo(build_book(profile, single))
@@ -133,7 +135,8 @@ def main() -> None:
     if step := os.environ.get("LBAE_STEP"):
         typer.echo(f"{step}, begins", err=True)
     settle_environment()
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # as stderr has it
+    if isinstance(sys.stdout, io.TextIOWrapper):  # as stderr has it
+        sys.stdout.reconfigure(errors="backslashreplace")
     logging.basicConfig(format="%(message)s")
     logging.getLogger("lbae_lib.data").setLevel(logging.INFO)  # what was read of a folder
     try:
