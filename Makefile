@@ -73,7 +73,7 @@ verify: $(READY)
 
 reliability: $(READY)
 	LBAE_TRIES=5 LBAE_OUTCOMES=runs/reliability/outcomes.json $(BIN)/python -m pytest -q \
-	  --timeout 3600 tests/test_reliability.py tests/test_authors_weights.py
+	  --timeout 3600 tests/test_reliability.py tests/test_authors_weights.py tests/test_users.py tests/test_user_commands.py
 
 benchmarks: $(READY)
 	$(BIN)/python benchmarks/everything.py --profile "$(PROFILE)" --dataset "$(firstword $(DATASETS))"

@@ -102,7 +102,7 @@ def load_folder(
     )
 
 
-def read_images(paths: Sequence[Path | str], image_size: int, channels: int) -> Tensor:
+def read_images(paths: Sequence[Path | str] | Path | str, image_size: int, channels: int) -> Tensor:
     """Images of files and folders, in the size and colours that a network takes.
 
     Args:
@@ -116,6 +116,8 @@ def read_images(paths: Sequence[Path | str], image_size: int, channels: int) -> 
     Raises:
         DataError: if there is no image, or one is missing, damaged or too small.
     """
+    if isinstance(paths, Path | str):
+        paths = [paths]
     files: list[Path] = []
     readings: list[Reading] = []
     for path in map(Path, paths):

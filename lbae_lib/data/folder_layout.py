@@ -144,6 +144,11 @@ def _check_classes(names: Iterable[str], heads: dict[str, set[str]], reading: Re
     """Refuse two names of one class, and note classes that have no training images."""
     known: dict[str, str] = {}
     for name in names:
+        if not name.isprintable():  # not of UTF-8, or of several lines
+            raise DataError(
+                f"{reading.folder} holds the class folder {name!r}, whose name cannot be printed: "
+                "rename it"
+            )
         same = known.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
         apart = not any({name, same} <= split for split in heads.values())
         letters_alike = unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", same)

@@ -55,6 +55,8 @@ def read_image(file: Path, size: int, channels: int, applied: Counter[str]) -> T
     Raises:
         DataError: if the file cannot be read, is no image, or is too small.
     """
+    if channels not in (1, 3) or size < 1:
+        raise ValueError(f"images of {size}×{size} pixels in {channels} channels: choose 1 or 3")
     if reason := missing_reader(file.name):
         raise DataError(f"{file} is one of {reason}")
     try:
