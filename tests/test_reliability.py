@@ -2,10 +2,7 @@
 
 In every run of the suite a few tries of broken input. `make reliability` tries more, kills, fills
 disks, and writes what happened to runs/reliability/outcomes.json, of which the book's page is
-made:
-
-    LBAE_TRIES=5 LBAE_OUTCOMES=runs/reliability/outcomes.json pytest tests/test_reliability.py \
-        tests/test_users.py
+made. test_users.py and test_user_commands.py add what users of such software meet.
 """
 
 from __future__ import annotations

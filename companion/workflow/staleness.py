@@ -71,7 +71,9 @@ def _changes(
         own = load_experiment(experiment.profile, experiment.dataset.name, model).options()
         of_images, known = own.pop("dataset"), options.get("dataset") or {}
         # A title, and the name of a folder that was renamed, change nothing.
-        changed = any(known.get(key) != of_images[key] for key in ("image_size", "channels", "loss"))
+        changed = any(
+            known.get(key) != of_images[key] for key in ("image_size", "channels", "loss")
+        )
         changed |= any(options.get(key) != own[key] for key in own)
         yield "its options have changed", changed
     name = artifact.command.split()[-1]

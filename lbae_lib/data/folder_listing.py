@@ -184,9 +184,7 @@ def _list(
             entries = sorted((e.is_dir(), e.name, e.is_file(), e.is_symlink()) for e in opened)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise DataError(
-            f"{folder} cannot be opened ({reason}): check permissions"
-        ) from None
+        raise DataError(f"{folder} cannot be opened ({reason}): check permissions") from None
     above = (*above, (state.st_dev, state.st_ino))
     before = len(listing.files)
     if not entries and parts:
