@@ -8,6 +8,7 @@ import os
 import pwd
 import signal
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -158,7 +159,10 @@ def settle_environment() -> None:
     """Give libraries the user name and the cache folder that they fail without.
 
     In a container the user's number often has no name, and the home folder is not writable.
+    Warnings of libraries stay warnings, whatever PYTHONWARNINGS makes of a user's own.
     """
+    if os.environ.pop("PYTHONWARNINGS", None) is not None:
+        warnings.resetwarnings()
     try:
         pwd.getpwuid(os.getuid())
     except KeyError:
