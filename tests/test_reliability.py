@@ -18,6 +18,7 @@ import sys
 import time
 from collections import Counter
 from contextlib import suppress
+from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
 
@@ -427,11 +428,11 @@ def _mutated(profile: dict, rng: random.Random) -> dict:
             holder = holder[key]
         change = rng.random()
         if change < 0.7:
-            holder[last] = rng.choice(NASTY)
+            holder[last] = deepcopy(rng.choice(NASTY))
         elif change < 0.85:
             holder.pop(last)
         else:
-            holder[rng.choice(["epoch", "", "x", 3, None])] = rng.choice(NASTY)
+            holder[rng.choice(["epoch", "", "x", 3, None])] = deepcopy(rng.choice(NASTY))
     return profile
 
 
