@@ -29,7 +29,7 @@ TINY = """
 description: tries
 datasets:
   digits: {width: 4, latent_size: 12, validation_images: 137, batch_size: 64, epochs: 1,
-           learning_rate: 0.003}
+           learning_rate: 0.003, extractor_epochs: 1}
   folder: {width: 4, latent_size: 8, validation_images: 4, batch_size: 8, epochs: 1,
            image_size: 32}
 """
@@ -323,6 +323,32 @@ def test_changes_after_training(lbae, home, outcomes):
     for step in ("train", "encode"):
         assert "no folder at" in lbae(step, *where)[1]
         outcomes.tried("D", REFUSED)
+
+
+# --- K -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("page", "given", "there"),
+    [
+        ("03_sampling", ["samples=300", "images=777"], None),
+        ("04_interpolation", ["pairs=77777", "decoded=77777", "rows=77"], "180 pairs"),
+        ("07_attributes", ["images=77777", "rows=77"], "Share of edited test images"),
+    ],
+)
+def test_more_images_than_there_are(trained, home, outcomes, page, given, there):
+    if not (home / "runs/tiny/digits/extractor").exists():
+        assert trained("extractor", *DIGITS)[0] == 0
+    words = [word for parameter in given for word in ("-P", parameter)]
+    status, said = trained("notebook", page, *DIGITS, *words)
+    assert status == 0, said
+    notebook = json.loads((home / f"runs/tiny/digits/{page}.ipynb").read_text())
+    outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", ())]
+    shown = " ".join("".join(o.get("data", {}).get("text/html", "")) for o in outputs)
+    captions = re.findall("<figcaption[^>]*>([^<]+)", shown)
+    assert not [text for text in captions if re.search("77,?777", text)]
+    assert there is None or any(there in text for text in captions)
+    outcomes.tried("K", "the caption has what was drawn")
 
 
 # --- E -----------------------------------------------------------------------------------------
