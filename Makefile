@@ -15,6 +15,10 @@ ifeq ($(origin PROFILES),command line)
   $(error there is no option PROFILES: write PROFILE="$(PROFILES)")
 endif
 
+# A variable's value as one word of a command, whatever it holds.
+shell_word = '$(subst ','\'',$(value $1))'
+with_data = $(if $(value DATA),--data $(call shell_word,DATA))
+
 VENV := .venv
 BIN  := $(VENV)/bin
 # Set up anew when the dependencies change.
@@ -52,7 +56,7 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 report: $(READY)
-	$(BIN)/lbae report --datasets "$(DATASETS)" --profile "$(PROFILE)" $(if $(DATA),--data "$(DATA)")
+	$(BIN)/lbae report --datasets $(call shell_word,DATASETS) --profile $(call shell_word,PROFILE) $(call with_data)
 
 # Two workers with a thread each: threads of two processes would wait for each other. Files in the
 # order of tests/conftest.py.
@@ -73,13 +77,13 @@ verify: $(READY)
 
 reliability: $(READY)
 	LBAE_TRIES=5 LBAE_OUTCOMES=runs/reliability/outcomes.json $(BIN)/python -m pytest -q \
-	  --timeout 3600 tests/test_reliability.py tests/test_authors_weights.py
+	  --timeout 3600 tests/test_reliability.py tests/test_authors_weights.py tests/test_users.py tests/test_user_commands.py
 
 benchmarks: $(READY)
-	$(BIN)/python benchmarks/everything.py --profile "$(PROFILE)" --dataset "$(firstword $(DATASETS))"
+	$(BIN)/python benchmarks/everything.py --profile $(call shell_word,PROFILE) --dataset "$(firstword $(DATASETS))"
 
 accelerator: $(READY)
-	$(BIN)/python benchmarks/accelerator.py --minutes $(MINUTES)$(if $(DATA), --data "$(DATA)")
+	$(BIN)/python benchmarks/accelerator.py --minutes $(call shell_word,MINUTES) $(call with_data)
 
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks/10_explorer.ipynb

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import pwd
 import signal
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -121,6 +123,7 @@ def book(
 
     Example: lbae book
     """
+    load_profile(profile)
     from companion.site.build import build_book
 
     typer.echo(build_book(profile, single))
@@ -133,6 +136,8 @@ def main() -> None:
     if step := os.environ.get("LBAE_STEP"):
         typer.echo(f"{step}, begins", err=True)
     settle_environment()
+    if isinstance(sys.stdout, io.TextIOWrapper):  # as stderr has it
+        sys.stdout.reconfigure(errors="backslashreplace")
     logging.basicConfig(format="%(message)s")
     logging.getLogger("lbae_lib.data").setLevel(logging.INFO)  # what was read of a folder
     try:
@@ -141,8 +146,12 @@ def main() -> None:
     except LbaeError as error:
         typer.echo(f"lbae: {error}", err=True)
         sys.exit(1)
-    except PermissionError as error:
-        typer.echo(f"lbae: {error.filename} is closed to this user ({error.strerror})", err=True)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        closed = isinstance(error, PermissionError)
+        what = "is closed to this user" if closed else "cannot be used"
+        typer.echo(f"lbae: {error.filename} {what} ({error.strerror})", err=True)
         sys.exit(1)
 
 
@@ -150,7 +159,10 @@ def settle_environment() -> None:
     """Give libraries the user name and the cache folder that they fail without.
 
     In a container the user's number often has no name, and the home folder is not writable.
+    Warnings of libraries stay warnings, whatever PYTHONWARNINGS makes of a user's own.
     """
+    if os.environ.pop("PYTHONWARNINGS", None) is not None:
+        warnings.resetwarnings()
     try:
         pwd.getpwuid(os.getuid())
     except KeyError:

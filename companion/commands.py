@@ -161,6 +161,7 @@ def explorer(
     page: Annotated[
         Path | None, Option("--page", help="Write a page of this model alone, too.")
     ] = None,
+    force: Force = False,
 ) -> None:
     """Summarise a model's latents for the explorer in the book.
 
@@ -169,8 +170,10 @@ def explorer(
     Example: lbae explorer -d digits --page explorer.html
     """
     experiment = load_experiment(profile, dataset)
-    from companion.site.page_explorer import write_page, write_summary
+    from companion.site.page_explorer import check_page, write_page, write_summary
 
+    if page:
+        check_page(page, force)
     typer.echo(write_summary(experiment, data_root(data), device))
     if page:
         write_page(experiment, page)

@@ -32,8 +32,9 @@ class WriteError(LbaeError):
 
 
 def first_names(names: Sequence[str], most: int) -> str:
-    """The first of some names, and "…" if there are more: "a, b, c, …"."""
-    return ", ".join([*names[:most], *["…"] * (len(names) > most)])
+    """The first of some names, and "…" if there are more: "a, b, c, …"; on one line."""
+    shown = ["".join(c if c.isprintable() else "�" for c in name) for name in names[:most]]
+    return ", ".join([*shown, *["…"] * (len(names) > most)])
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:

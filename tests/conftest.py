@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from filelock import FileLock
+from outcomes import Outcomes
 from torch import Tensor
 
 import companion.workflow  # noqa: F401  before papermill
@@ -19,6 +20,7 @@ from companion.project import project_root
 from lbae_lib.bits import signs
 from lbae_lib.data.images import Dataset
 from lbae_lib.data.registry import DATASETS, load_dataset
+from lbae_lib.files import write_json
 from lbae_lib.models.config import NetworkConfig, TrainingConfig
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -51,6 +53,17 @@ def as_project(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], Pat
 
     yield move
     project_root.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def outcomes(request: pytest.FixtureRequest) -> Iterator[Outcomes]:
+    """Collects what was tried; writes it to $LBAE_OUTCOMES, in the end and if nothing failed."""
+    found = Outcomes()
+    yield found
+    found.add_users()
+    target = os.environ.get("LBAE_OUTCOMES")
+    if target and not request.session.testsfailed:
+        write_json(PROJECT / target, {"rows": found.rows, "seed": 0})
 
 
 @pytest.fixture

@@ -38,6 +38,28 @@ def test_the_identity_is_that_of_paths_and_contents(tmp_path):
         assert folder_contents(tmp_path / "a").sha256 != before
 
 
+def test_a_table_counts_by_the_images_that_it_chooses(tmp_path):
+    names = [f"{i}.png" for i in range(5)]
+    fill(tmp_path, *names)
+    table = tmp_path / "attributes.csv"
+
+    def identity(text):
+        table.write_text(text)
+        return folder_contents(tmp_path).without_attributes()
+
+    plain = folder_contents(tmp_path).without_attributes()
+    every = "image_id,A\n" + "".join(f"{name},1\n" for name in names)
+    assert identity(every) == identity(every.replace(",1", ",0")) == plain
+    fewer = identity(every.replace("4.png,1\n", ""))
+    assert fewer.changes_since(plain.files) == "1 table was added (attributes.csv)"
+    split = every.replace("A", "split").replace(",1", ",train")
+    moved = identity(
+        split.replace("3.png,train", "3.png,test").replace("4.png,train", "4.png,test")
+    )
+    other = identity(split.replace("4.png,train", "4.png,test"))
+    assert len({c.sha256 for c in (plain, fewer, moved, other)}) == 4
+
+
 def test_files_that_did_not_change_are_hashed_once(tmp_path, monkeypatch):
     fill(tmp_path / "a", "1.png", "2.png")
     settle(tmp_path / "a")

@@ -2,9 +2,7 @@
 
 In every run of the suite a few tries of broken input. `make reliability` tries more, kills, fills
 disks, and writes what happened to runs/reliability/outcomes.json, of which the book's page is
-made:
-
-    LBAE_TRIES=5 LBAE_OUTCOMES=runs/reliability/outcomes.json pytest tests/test_reliability.py
+made. test_users.py and test_user_commands.py add what users of such software meet.
 """
 
 from __future__ import annotations
@@ -19,8 +17,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
+from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
 
@@ -28,6 +26,7 @@ import pytest
 import torch
 import yaml
 from conftest import PROJECT
+from outcomes import judged
 from papermill.translators import PythonTranslator
 from PIL import Image
 from test_authors_weights import content as published_content
@@ -53,7 +52,7 @@ from lbae_lib.bits import pack_bits
 from lbae_lib.coding.codec import Codec
 from lbae_lib.coding.container import CODERS
 from lbae_lib.data.folder import load_folder, read_images
-from lbae_lib.errors import CheckpointError, ConfigError, DataError, LbaeError, WriteError
+from lbae_lib.errors import CheckpointError, ConfigError, DataError, WriteError
 from lbae_lib.files import read_tensors, sha256_file, write_json, write_tensors
 from lbae_lib.latent.autoregressive import fit_autoregressive
 from lbae_lib.latent.bit_models import Factorised
@@ -69,38 +68,6 @@ from lbae_lib.models.training_state import CHECKPOINT_FILE
 TRIES = int(os.environ.get("LBAE_TRIES", "1"))
 pytestmark = pytest.mark.slow
 many = pytest.mark.skipif("LBAE_TRIES" not in os.environ, reason="minutes: make reliability")
-
-
-class Outcomes:
-    """What was tried and what happened, a row each."""
-
-    def __init__(self) -> None:
-        self.rows: list[dict[str, object]] = []
-
-    def add(self, part: str, what: str, happened: Counter[str]) -> None:
-        tries = sum(happened.values())
-        self.rows.append(
-            {"part": part, "what": what, "tries": tries, "happened": dict(happened.most_common())}
-        )
-
-
-@pytest.fixture(scope="module")
-def outcomes(request):
-    found = Outcomes()
-    yield found
-    target = os.environ.get("LBAE_OUTCOMES")
-    if target and not request.session.testsfailed:
-        write_json(PROJECT / target, {"rows": found.rows, "seed": 0})
-
-
-def judged(action: Callable[[], object]) -> str:
-    """Whether the library refused, and said why. Any other error is one, and fails the test."""
-    try:
-        action()
-    except LbaeError as error:
-        assert str(error)
-        return "refused"
-    return "accepted"
 
 
 # --- Kills -------------------------------------------------------------------------------------
@@ -461,11 +428,11 @@ def _mutated(profile: dict, rng: random.Random) -> dict:
             holder = holder[key]
         change = rng.random()
         if change < 0.7:
-            holder[last] = rng.choice(NASTY)
+            holder[last] = deepcopy(rng.choice(NASTY))
         elif change < 0.85:
             holder.pop(last)
         else:
-            holder[rng.choice(["epoch", "", "x", 3, None])] = rng.choice(NASTY)
+            holder[rng.choice(["epoch", "", "x", 3, None])] = deepcopy(rng.choice(NASTY))
     return profile
 
 

@@ -15,7 +15,7 @@ from companion.experiments.profiles import Experiment
 from lbae_lib.bits import unpack_bits
 from lbae_lib.coding.container import CODERS, is_container
 from lbae_lib.data.folder import read_images
-from lbae_lib.data.folder_listing import IMAGE_SUFFIXES
+from lbae_lib.data.folder_listing import is_image_name
 from lbae_lib.errors import ConfigError, FormatError, WriteError, unknown
 from lbae_lib.files import explained, replacing
 from lbae_lib.models.encoding import BATCH_SIZE, decode, encode
@@ -39,7 +39,7 @@ def compress_images(
     It is written whole or not at all. An earlier ``.lbae`` file is replaced, an image or an input
     never, and any other file if ``force`` is set.
     """
-    if output.suffix.lower() in IMAGE_SUFFIXES:
+    if is_image_name(output.name):
         raise WriteError(
             f"{output} has the name of an image, but becomes an .lbae file: give --output a name "
             "of its own, before or after the images"
@@ -70,12 +70,17 @@ def decompress_images(
     """
     device = choose_device(device)
     if not file.is_file():
-        raise FormatError(f"there is no file {file}")
+        what = ", which is a folder" if file.is_dir() else ""
+        raise FormatError(f"there is no file {file}{what}: name a file that lbae compress wrote")
     if folder.exists() and not folder.is_dir():
         raise WriteError(f"{folder} is a file: name a folder for the images")
     with explained(file):
         content = file.read_bytes()
-    packed = load_codec(experiment).decompress(content)
+    codec = load_codec(experiment)
+    try:
+        packed = codec.decompress(content)
+    except FormatError as error:
+        raise FormatError(f"{file}: {error}") from None
     targets = [folder / f"{number:06}.png" for number in range(1, len(packed) + 1)]
     for target in targets:  # before any is written
         check_output(target, [file], is_ours=_is_decoded, force=force)

@@ -26,7 +26,7 @@ from lbae_lib.data.registry import (
     folder_path,
     with_home,
 )
-from lbae_lib.errors import CheckpointError
+from lbae_lib.errors import CheckpointError, ConfigError
 from lbae_lib.files import read_json, write_json
 from lbae_lib.locks import locked
 
@@ -49,6 +49,8 @@ def load_dataset(info: DatasetInfo, root: Path) -> Dataset:
 
 def name_in_project(name: str) -> str:
     """A data set's name; the PATH of an existing "folder:PATH" as seen from the project."""
+    if name == FOLDER_PREFIX:
+        raise ConfigError("no folder is named: write folder:PATH, or folder:. for this one")
     path = with_home(name.removeprefix(FOLDER_PREFIX))
     folder = Path(os.path.abspath(path))  # noqa: PTH100  a link like data/ stays one
     if not name.startswith(FOLDER_PREFIX) or not folder.is_dir():
@@ -98,8 +100,8 @@ def _of_folder(root: Path, dataset: str) -> str:
         return base
     with locked(root / RUNS, wait=True):
         path = root / RUNS / "folders.json"
-        known: dict[str, Any] = read_json(path, "list of folders") if path.exists() else {}
-        taken = dict(_published(base)) | known
+        known = _list_of_folders(path)
+        taken = dict(_recorded(base)) | known
         identity = images_identity(dataset_info(dataset), attributes=False)
         place = _name_among(taken, root, where, identity[IMAGES])
         if place is None:
@@ -113,6 +115,13 @@ def _of_folder(root: Path, dataset: str) -> str:
     return place
 
 
+def _list_of_folders(path: Path) -> dict[str, Any]:
+    known: dict[str, Any] = read_json(path, "list of folders") if path.exists() else {}
+    if all(isinstance(own, dict) and isinstance(own.get("path"), str) for own in known.values()):
+        return known
+    raise CheckpointError(f"{path} is no list of folders: remove it; names are then given anew")
+
+
 def _name_among(taken: dict[str, Any], root: Path, where: Path, images: str) -> str | None:
     """The name of this very folder's results, or else of one with these images that is gone."""
     paths = {name: folder_path(FOLDER_PREFIX + own["path"], root) for name, own in taken.items()}
@@ -121,13 +130,15 @@ def _name_among(taken: dict[str, Any], root: Path, where: Path, images: str) -> 
     return next(iter([*same, *(name for name in gone if taken[name].get(IMAGES) == images)]), None)
 
 
-def _published(base: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """The folder whose results were published under a name, if there are any."""
-    for path in (project_root() / PUBLISHED).glob(f"*/{base}/lbae/{RECORD_FILE}"):
+def _recorded(base: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """The folders whose results are there under a name or, with a number, like it."""
+    places = (project_root() / place for place in (PUBLISHED, RUNS))
+    records = (path for p in places for path in p.glob(f"*/{base}*/lbae/{RECORD_FILE}"))
+    for path in records:
         try:
             record = read_record(path, {"options.dataset.name": str})
         except CheckpointError:
             continue
         of = record["options"]["dataset"]["name"].removeprefix(FOLDER_PREFIX)
         images = {IMAGES: record["inputs"][IMAGES]} if IMAGES in record["inputs"] else {}
-        yield base, {"path": of, **images}
+        yield path.parts[-3], {"path": of, **images}

@@ -25,7 +25,7 @@ def encode_experiment(experiment: Experiment, data_root: Path, device: str = "au
     """Encode all splits with the experiment's model into one file.
 
     The file holds packed bits by split for an LBAE, "SPLIT.mean" and "SPLIT.log_variance" for a
-    VAE.
+    VAE. A folder's images must be those that the model was trained on.
     """
     with locked(experiment.model_folder):
         return _encode(experiment, data_root, choose_device(device))
@@ -38,12 +38,6 @@ def ensure_latents(experiment: Experiment, data_root: Path, device: str = "auto"
     for.
     """
     if not _current(experiment, data_root):
-        changes = changed_images(experiment)
-        if changes:
-            raise CheckpointError(
-                f"{changes} since the model in {experiment.model_folder} was trained: put the "
-                "earlier ones back, or remove that folder and train again"
-            )
         with locked(experiment.model_folder, wait=True):
             if not _current(experiment, data_root):
                 about = f"no latents of this {experiment.model.upper()}"
@@ -70,6 +64,11 @@ def _current(experiment: Experiment, data_root: Path) -> bool:
 
 
 def _encode(experiment: Experiment, data_root: Path, device: str) -> Path:
+    if changes := changed_images(experiment):
+        raise CheckpointError(
+            f"{changes} since the model in {experiment.model_folder} was trained: put the "
+            "earlier ones back, or remove that folder and train again"
+        )
     path = LATENTS.target(experiment)
     digest = sha256_file(MODEL.required(experiment))  # before it is read
     model, _ = load_autoencoder(MODEL.path(experiment), device)

@@ -11,10 +11,13 @@ import os
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
-from lbae_lib.data.folder_listing import TABLES, list_folder
+from lbae_lib.data.attribute_table import find_table, read_table
+from lbae_lib.data.folder_layout import arranged
+from lbae_lib.data.folder_listing import TABLES, Parts, list_folder
 from lbae_lib.errors import CheckpointError, DataError, WriteError, first_names
 from lbae_lib.files import read_json, sha256_file, write_json
 
@@ -29,9 +32,12 @@ class FolderContents:
 
     Attributes:
         files: path below the folder -> first digits of the content's SHA-256.
+        choice: the same for ``attributes.csv`` where it leaves out images or has their splits, of
+            these alone.
     """
 
     files: Mapping[str, str]
+    choice: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def sha256(self) -> str:
@@ -41,7 +47,8 @@ class FolderContents:
 
     def without_attributes(self) -> FolderContents:
         """The files that decide on the images and their splits, but not on their attributes."""
-        return FolderContents({n: h for n, h in self.files.items() if _name(n) not in _LABELS})
+        kept = {n: h for n, h in self.files.items() if _name(n) not in _LABELS}
+        return FolderContents(kept | dict(self.choice))
 
     def changes_since(self, earlier: Mapping[str, str]) -> str:
         """What has changed since the files were others, as the beginning of a sentence; "" if none.
@@ -81,7 +88,7 @@ def folder_contents(folder: Path | str, memory: Path | None = None) -> FolderCon
             change are read again. It is left alone where it may not be written.
 
     Raises:
-        DataError: if the folder is missing, or a file may not be read.
+        DataError: if the folder is missing, a file may not be read, or the table does not fit.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -111,6 +118,30 @@ def folder_contents(folder: Path | str, memory: Path | None = None) -> FolderCon
     if memory is not None and found != known:
         with suppress(WriteError):
             write_json(memory, found)
-    # A path whose bytes are no text becomes text.
-    named = ((os.fsencode(name).decode(errors="backslashreplace"), e) for name, e in found.items())
-    return FolderContents({name: str(entry[-1]) for name, entry in named})
+    digests = {name: str(entry[-1]) for name, entry in found.items()}
+    choice: dict[str, str] = {}
+    table = find_table(listing)
+    if table is not None and table.name.lower() in _LABELS:
+        name = table.relative_to(folder).as_posix()
+        chosen = _choice(folder, tuple(listing.files), digests[name])
+        choice = {name: chosen} if chosen else {}
+    return FolderContents(_as_text(digests), _as_text(choice))
+
+
+def _as_text(digests: Mapping[str, str]) -> dict[str, str]:
+    """A path whose bytes are no text becomes text."""
+    return {os.fsencode(n).decode(errors="backslashreplace"): h for n, h in digests.items()}
+
+
+@lru_cache(maxsize=8)
+def _choice(folder: Path, _files: tuple[Parts, ...], _table: str) -> str:
+    """Digits for the images and splits that a folder's table chooses; "" if it changes nothing."""
+    listing = list_folder(folder)
+    path = find_table(listing)
+    assert path is not None
+    chosen = {(image.parts, image.split) for image in read_table(path, listing).rows}
+    with suppress(DataError):  # subfolders that would have two meanings without the table
+        if chosen == {(image.parts, image.split) for image in arranged(listing, classes=False)}:
+            return ""
+    text = json.dumps(sorted(chosen))
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 
 from companion.experiments.artifacts import EXPLORER, MODEL
+from companion.experiments.compress import check_output
 from companion.experiments.profiles import Experiment
 from companion.experiments.trained import load_trained
 from companion.png import png_of_rows
@@ -53,6 +54,7 @@ SCRIPTS = (
 )  # fmt: skip
 _LARGEST = 4_500_000  # bytes of all models together
 _FRAMES = 11  # of the picture's path
+_ALONE = 'class="lbae-alone"'  # of a page with nothing but the explorer
 
 
 def explorer_page(sets: Sequence[ResultSet]) -> str:
@@ -150,11 +152,16 @@ def scripts() -> str:
 def standalone(models: Sequence[dict[str, Any]]) -> str:
     """A page with nothing but the explorer."""
     return (
-        '<!DOCTYPE html>\n<html lang="en" class="lbae-alone">\n<head><meta charset="utf-8">'
+        f'<!DOCTYPE html>\n<html lang="en" {_ALONE}>\n<head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         "<title>Explorer</title></head>\n<body>\n<main>\n<h1>Explorer</h1>\n"
         f"{fragment(models)}\n</main>\n</body>\n</html>\n"
     )
+
+
+def check_page(page: Path, force: bool = False) -> None:
+    """Raise ``WriteError`` if another file than such a page would be replaced."""
+    check_output(page, is_ours=lambda path: _ALONE.encode() in path.read_bytes(), force=force)
 
 
 def write_page(experiment: Experiment, page: Path) -> None:

@@ -45,7 +45,8 @@ class OwnKernel(AsyncKernelManager):
     async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
         """Start it in an environment without the user's settings for other programs."""
         kept = {key: value for key, value in os.environ.items() if key not in _IGNORED}
-        await super().start_kernel(env=kept | {"PYTHONUTF8": "1"}, **options)
+        own = {"PYTHONUTF8": "1", "IPYTHONDIR": str(Path(self.connection_file).parent / "ipython")}
+        await super().start_kernel(env=kept | own, **options)
 
 
 def run_notebook(
@@ -113,6 +114,11 @@ def _execute(
                 raise LbaeError(
                     f"cell {error.exec_count} of {name} failed: {error.ename}: {error.evalue}\n"
                     f"The notebook up to there is {log}"
+                ) from None
+            except RuntimeError as error:
+                raise LbaeError(
+                    f"the kernel of {name} ended before its work ({error}): most often memory was "
+                    "too little"
                 ) from None
             _tidy(scratch, name, output, overrides)
             replace_folder(output, folder / name)

@@ -77,7 +77,8 @@ def parse_parameter(text: str) -> tuple[str, object]:
             return name, value
         return name, yaml.safe_load(value)
     except yaml.YAMLError as error:
-        raise LbaeError(f"the value of {name} cannot be read: {error}") from None
+        reason = " ".join(str(error).split())
+        raise LbaeError(f"the value of {name} cannot be read as YAML: {reason}") from None
 
 
 def executed_notebooks(place: str | Path) -> list[Path]:

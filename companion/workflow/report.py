@@ -14,12 +14,14 @@ import typer
 import yaml
 from typer import Option
 
+from companion.experiments.datasets import dataset_info
 from companion.options import Data, Datasets, Device, Profile, data_root, dataset_names
 from companion.project import project_root
 from companion.workflow.book_state import BOOK_INDEX
 from companion.workflow.gpus import GPUS, visible_gpus
 from companion.workflow.plan import STAMPS, Step, make_plan, parse_duration, remove_stamps
 from companion.workflow.report_progress import ReportProgress
+from lbae_lib.data.registry import FOLDER_PREFIX, folder_path
 from lbae_lib.errors import ConfigError, LbaeError, unknown
 from lbae_lib.files import write_json
 from lbae_lib.locks import locked
@@ -53,9 +55,17 @@ def report(
     machines = sorted(p.parent.name for p in root.glob("profiles/*/config.yaml"))
     if on not in machines:
         raise ConfigError(unknown("folder in profiles/", on, machines))
+    if cores not in (None, "all") and not (cores.isdecimal() and int(cores) > 0):
+        raise ConfigError(f"--cores is {cores!r}, but must be a number from 1, or all")
     if time_limit is not None:
         parse_duration(time_limit)
     steps = make_plan(profile, names)
+    for name in names:
+        folder = folder_path(name, root)
+        if not name.startswith(FOLDER_PREFIX) or folder.is_dir():
+            continue
+        if any(dataset_info(name).name in step.words for step in steps.values()):
+            raise ConfigError(f"no folder at {folder}: folder:PATH needs an existing image folder")
     if dry_run:
         lines = [f"{step.title}: {'; '.join(step.reasons)}" for step in steps.values()]
         typer.echo("\n".join(lines) or "Nothing to be done.")

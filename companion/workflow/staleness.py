@@ -69,7 +69,13 @@ def _changes(
     yield "the images have changed", _other_images(experiment, inputs, of_attributes)
     if artifact is MODEL:
         own = load_experiment(experiment.profile, experiment.dataset.name, model).options()
-        yield "its options have changed", any(options.get(key) != own[key] for key in own)
+        of_images, known = own.pop("dataset"), options.get("dataset") or {}
+        # A title, and the name of a folder that was renamed, change nothing.
+        changed = any(
+            known.get(key) != of_images[key] for key in ("image_size", "channels", "loss")
+        )
+        changed |= any(options.get(key) != own[key] for key in own)
+        yield "its options have changed", changed
     name = artifact.command.split()[-1]
     if name in STUDIES:
         own = getattr(experiment.entry.studies, name).model_dump()
@@ -145,7 +151,7 @@ def _input_reasons(executed: Path, notebook: Path, record: Mapping[str, Any]) ->
     for role, (artifact, model) in ROLES.items():
         product = artifact.path(experiment, model)
         if role in inputs and product.exists() and inputs[role] != _digest(product):
-            reasons.append(f"the {role} has changed")
+            reasons.append(f"the {role} {'have' if role.endswith('s') else 'has'} changed")
     for artifact, model in needed_artifacts(experiment, notebook_needs(notebook)):
         for made in (*artifact.made_of, artifact):
             kept = made.path(experiment, model).exists()

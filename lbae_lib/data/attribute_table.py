@@ -82,7 +82,7 @@ def read_table(path: Path, listing: Listing) -> Table:
     Raises:
         DataError: if the table cannot be read or does not fit the images; names the line.
     """
-    celeba = path.stem == PARTITION
+    celeba = path.stem.lower() == PARTITION
     columns, lines = table_lines(path)
     names = tuple(column for column in columns if column not in ("image_id", "split"))
     own_splits = "split" in columns
@@ -149,7 +149,9 @@ def _finder(images: list[Found], path: Path, root: Path) -> Callable[[str, str],
 
     def find(name: str, where: str) -> Found | None:
         parts = tuple(part for part in name.replace("\\", "/").split("/") if part not in ("", "."))
-        if ".." in parts or name.startswith("/"):
+        if Path(name).is_absolute() and Path(name).is_relative_to(folder.absolute()):
+            parts = Path(name).relative_to(folder.absolute()).parts
+        elif ".." in parts or name.startswith("/"):
             raise DataError(f"{where}: {name} leads out of {folder}: write paths below that folder")
         if parts in paths:
             return paths[parts]

@@ -18,6 +18,7 @@ from lbae_lib.data.folder_layout import Found, arranged
 from lbae_lib.data.folder_listing import IMAGE_SUFFIXES, SPLITS, Listing, Reading, list_folder
 from lbae_lib.data.image_files import read_image
 from lbae_lib.data.images import Dataset, ImageSet
+from lbae_lib.data.table_lines import files_of
 from lbae_lib.errors import DataError
 from lbae_lib.files import read_tensors, write_tensors
 from lbae_lib.progress import progress_bar
@@ -65,6 +66,9 @@ def load_folder(
     reading = listing.reading
     path = find_table(listing)
     table = None if path is None else read_table(path, listing)
+    for other in listing.tables:
+        if path is None or folder.joinpath(*other) not in files_of(path):
+            reading.skip("tables that are not read", other)
     images = arranged(listing) if table is None else list(table.rows)
     kept_in = None if cache is None else Path(cache)
     sets: dict[str, ImageSet] = {}
@@ -98,7 +102,7 @@ def load_folder(
     )
 
 
-def read_images(paths: Sequence[Path | str], image_size: int, channels: int) -> Tensor:
+def read_images(paths: Sequence[Path | str] | Path | str, image_size: int, channels: int) -> Tensor:
     """Images of files and folders, in the size and colours that a network takes.
 
     Args:
@@ -112,6 +116,8 @@ def read_images(paths: Sequence[Path | str], image_size: int, channels: int) -> 
     Raises:
         DataError: if there is no image, or one is missing, damaged or too small.
     """
+    if isinstance(paths, Path | str):
+        paths = [paths]
     files: list[Path] = []
     readings: list[Reading] = []
     for path in map(Path, paths):

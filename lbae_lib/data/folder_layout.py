@@ -16,17 +16,20 @@ one subfolder that holds all       the same as that subfolder
 =================================  ===============================================================
 
 Links are followed. Where names have two meanings (``seg_train/`` and ``seg_test/``, images beside
-class folders), the folder is refused with the way out. Imports neither torch nor numpy.
+class folders, ``train/Cat/`` and ``test/cat/``), the folder is refused with the way out. Imports
+neither torch nor numpy.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from lbae_lib.data.folder_listing import SPLITS, Listing, Parts, Reading, split_of
-from lbae_lib.errors import DataError
+from lbae_lib.errors import DataError, first_names
 
 
 class Found(NamedTuple):
@@ -79,8 +82,8 @@ def _are_splits(words: dict[str, str], with_images: set[str], folder: Path) -> b
     alike = [
         (head, split)
         for head in with_images
-        for word in re.split("[^a-z]+", head.lower())
-        if (split := split_of(word))
+        for word in re.findall("[A-Z]*[a-z]+|[A-Z]+", head)  # of trainA, Test Set, trainset
+        if (split := split_of(re.sub("(?i:(set|data|images|imgs))$", "", word)))
     ] + [*words.items()]
     meant = {split for _, split in alike}
     if "train" in meant and len(meant) > 1:
@@ -111,7 +114,7 @@ def _shown(folders: dict[str, str]) -> str:
 def _classified(found: list[Found], depth: int, reading: Reading) -> list[Found]:
     """Images with their classes: the subfolders at a depth, if there are two or more."""
     below = [image for image in found if len(image.parts) > depth + 1]
-    heads = {split: {i.parts[depth] for i in below if i.split == split} for split in SPLITS}
+    heads = {split: {i.parts[depth] for i in below if i.split == split} for split in ("", *SPLITS)}
     wrapped = all(len(image.parts) > depth + 2 for image in found)
     if found and found[0].split and wrapped and all(len(names) < 2 for names in heads.values()):
         return _classified(found, depth + 1, reading)  # train/images/cat/, test/images/cat/
@@ -132,5 +135,27 @@ def _classified(found: list[Found], depth: int, reading: Reading) -> list[Found]
             f"{reading.folder} has class folders in one split and none in another "
             f"({', '.join(sorted(bare))}): make them in all, or in none"
         )
+    _check_classes(names, heads, reading)
     reading.classes = names
     return [image._replace(category=image.parts[depth]) for image in found]
+
+
+def _check_classes(names: Iterable[str], heads: dict[str, set[str]], reading: Reading) -> None:
+    """Refuse two names of one class, and note classes that have no training images."""
+    known: dict[str, str] = {}
+    for name in names:
+        if not name.isprintable():  # not of UTF-8, or of several lines
+            raise DataError(
+                f"{reading.folder} holds the class folder {name!r}, whose name cannot be printed: "
+                "rename it"
+            )
+        same = known.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
+        apart = not any({name, same} <= split for split in heads.values())
+        letters_alike = unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", same)
+        if same != name and (apart or letters_alike):  # a/ and A/ side by side are two classes
+            raise DataError(
+                f"{reading.folder} holds {same}/ and {name}/, which may be one class: give them "
+                "one name"
+            )
+    if untrained := sorted(set(known.values()) - heads[""] - heads["train"]):
+        reading.notes.append(f"no training images of {first_names(untrained, 3)}")

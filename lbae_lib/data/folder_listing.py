@@ -30,6 +30,12 @@ TABLES = {  # read beside the images
     *("list_eval_partition.txt", "list_eval_partition.csv"),
     *("list_attr_celeba.txt", "list_attr_celeba.csv"),
 }
+# Folders that systems make beside the user's own: macOS, Windows, Linux, Synology, QNAP.
+_SYSTEM_FOLDERS = {
+    *("__macosx", "$recycle.bin", "system volume information", "lost+found"),
+    *("@eadir", "#recycle", "@recycle"),
+}
+_TABLE_SUFFIXES = {".csv", ".tsv", ".xls", ".xlsx", ".ods", ".jsonl", ".parquet"}
 SPLITS = ("train", "validation", "test")
 _WORDS = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -138,6 +144,11 @@ def missing_reader(name: str) -> str | None:
     return reason if module and importlib.util.find_spec(module) is None else None
 
 
+def is_image_name(name: str) -> bool:
+    """Whether a file's suffix is an image's, of a format that is read here or of another one."""
+    return _suffix(name) in IMAGE_SUFFIXES | _OPTIONAL_SUFFIXES.keys()
+
+
 def list_folder(folder: Path, sample: bool = False) -> Listing:
     """The files of a folder and its subfolders; links are followed.
 
@@ -170,22 +181,25 @@ def _list(
                 "link"
             )
         with os.scandir(folder) as opened:  # files first
-            entries = sorted((e.is_dir(), e.name, e.is_file()) for e in opened)
-    except OSError as error:
-        raise DataError(
-            f"{folder} cannot be opened ({error.strerror}): check permissions"
-        ) from None
+            entries = sorted((e.is_dir(), e.name, e.is_file(), e.is_symlink()) for e in opened)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"{folder} cannot be opened ({reason}): check permissions") from None
     above = (*above, (state.st_dev, state.st_ino))
     before = len(listing.files)
-    for is_folder, name, is_file in entries:
+    if not entries and parts:
+        listing.reading.skip("empty folders", parts)
+    for is_folder, name, is_file, is_link in entries:
         path, suffix = (*parts, name), _suffix(name)
-        if name.startswith(".") or name == "__MACOSX":  # which macOS adds to archives
+        if name.startswith("."):
             listing.reading.skip("hidden", path)
+        elif is_folder and name.lower() in _SYSTEM_FOLDERS:
+            listing.reading.skip("folders of the system", path)
         elif is_folder:
             listing.folders.append(path)
             _list(listing, folder / name, path, above, sample)
         elif not is_file:
-            listing.reading.skip("links to nothing", path)
+            listing.reading.skip("links to nothing" if is_link else "no ordinary files", path)
         elif name.lower() in TABLES:
             listing.tables.append(path)
         elif suffix in IMAGE_SUFFIXES or suffix in _OPTIONAL_SUFFIXES:
@@ -193,5 +207,7 @@ def _list(
                 listing.reading.skip(reason, path)
             elif not sample or len(listing.files) == before:
                 listing.files.append(path)
+        elif suffix in _TABLE_SUFFIXES:
+            listing.reading.skip("tables of other names than attributes.csv", path)
         else:
             listing.reading.skip("other files", path)

@@ -1,6 +1,7 @@
 """Image files as pixels: what a picture says of itself is applied.
 
-- It is turned as its EXIF orientation says, and converted to sRGB from its colour profile (ICC).
+- It is turned as its EXIF orientation says, and converted to sRGB from its colour profile (ICC) or,
+  without one, from the gamma that a PNG declares.
 - Transparent pixels are laid on white.
 - More than 8 bits are scaled to 8. The range is the declared one: 16 bits of PNG, PGM and JPEG
   2000; the bits per sample and ``SMinSampleValue``, ``SMaxSampleValue`` of TIFF. A TIFF that
@@ -27,11 +28,12 @@ from torch import Tensor
 from lbae_lib.data.folder_listing import missing_reader
 from lbae_lib.errors import DataError
 
-VERSION = 2  # raise it when the same file gives other pixels: cached ones are then read again
+VERSION = 3  # raise it when the same file gives other pixels: cached ones are then read again
 _ORIENTATION = 0x0112  # of EXIF
 # Of TIFF.
 _BITS, _PHOTOMETRIC, _SAMPLE_FORMAT, _LEAST, _LARGEST = 258, 262, 339, 340, 341
 _UNSIGNED, _FLOAT = 1, 3
+_GAMMA = 1 / 2.2  # of sRGB, as PNG declares it
 _RANGES = (255, 4095, 65535)  # of values without a declared range
 
 
@@ -53,6 +55,8 @@ def read_image(file: Path, size: int, channels: int, applied: Counter[str]) -> T
     Raises:
         DataError: if the file cannot be read, is no image, or is too small.
     """
+    if channels not in (1, 3) or size < 1:
+        raise ValueError(f"images of {size}×{size} pixels in {channels} channels: choose 1 or 3")
     if reason := missing_reader(file.name):
         raise DataError(f"{file} is one of {reason}")
     try:
@@ -68,15 +72,26 @@ def read_image(file: Path, size: int, channels: int, applied: Counter[str]) -> T
             f"{file} cannot be opened ({error.strerror}): check the path and permissions"
         ) from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(
-            f"{file} cannot be read as an image ({error}): remove or replace it"
-        ) from None
+        raise DataError(_unreadable(file, error)) from None
     scale = size / min(image.size)
     width, height = (max(size, round(side * scale)) for side in image.size)
     image = image.resize((width, height), Image.Resampling.BICUBIC)
     left, top = (width - size) // 2, (height - size) // 2
     pixels = np.array(image.crop((left, top, left + size, top + size)))
     return torch.from_numpy(pixels).reshape(size, size, channels).permute(2, 0, 1)
+
+
+def _unreadable(file: Path, error: Exception) -> str:
+    """Why a file is no image, and what to do: not every such file is damaged."""
+    with open(file, "rb") as opened:
+        begin = opened.read(64).lstrip()
+    if not begin:
+        return f"{file} is empty: download or copy it again"
+    if begin.startswith(b"version https://git-lfs"):
+        return f"{file} is a pointer of Git LFS, not the image itself: run `git lfs pull`"
+    if begin[:5].lower() in (b"<html", b"<!doc"):
+        return f"{file} is a web page, not an image: download it again"
+    return f"{file} cannot be read as an image ({error}): remove or replace it"
 
 
 def _eight_bits(image: Image.Image, file: Path, applied: Counter[str]) -> Image.Image:
@@ -97,6 +112,13 @@ def _eight_bits(image: Image.Image, file: Path, applied: Counter[str]) -> Image.
         return Image.fromarray(_scaled(values, mode, is_tiff, tags))
     if mode == "LAB":
         return _from_profile(image, None)
+    gamma = image.info.get("gamma") or _GAMMA
+    if not profile and "srgb" not in image.info and abs(gamma - _GAMMA) > 0.01:
+        applied["converted from a declared gamma"] += 1
+        image = image.convert("RGBA" if transparent else _OPAQUE.get(mode, mode))
+        levels = [round(255 * (level / 255) ** (_GAMMA / gamma)) for level in range(256)]
+        colour_bands = len(image.getbands()) - transparent
+        image = image.point(levels * colour_bands + [*range(256)] * transparent)
     colours = None
     if profile and not _is_srgb(profile):
         try:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lbae_lib.data.images import Dataset
 
 FOLDER_PREFIX = "folder:"
+_LONGEST_SLUG = 150  # bytes
 PAPER_DATASETS = {"mnist": "MNIST", "cifar10": "CIFAR-10", "celeba": "CelebA"}
 
 
@@ -105,12 +106,13 @@ def dataset_info(name: str, base: Path = Path(), **known: Any) -> DatasetInfo:
 def dataset_slug(name: str) -> str:
     """The data set's name as a file name: "folder:/a/My Cats" gives "folder-my-cats".
 
-    Letters of all scripts are kept.
+    Letters of all scripts are kept; a long name is cut, as file names have at most 255 bytes.
     """
     if not name.startswith(FOLDER_PREFIX):
         return name
     base = unicodedata.normalize("NFC", _own_path(name).name.lower())
-    return "folder-" + (re.sub(r"[\W_]+", "-", base).strip("-") or "images")
+    kept = re.sub(r"[\W_]+", "-", base).encode(errors="ignore")[:_LONGEST_SLUG]
+    return "folder-" + (kept.decode(errors="ignore").strip("-") or "images")
 
 
 def folder_path(name: str, base: Path = Path()) -> Path:

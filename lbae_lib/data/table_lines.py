@@ -14,13 +14,18 @@ Rows = list[tuple[int, list[str]]]  # each with the number of its (last) line
 Lines = list[tuple[int, dict[str, str]]]  # the same, by column
 
 
+def files_of(path: Path) -> tuple[Path, ...]:
+    """The files that a table is read from: CelebA's has its attributes in a second one."""
+    return (path, _beside(path)) if path.stem.lower() == PARTITION else (path,)
+
+
 def table_lines(path: Path) -> tuple[list[str], Lines]:
     """Columns of a table, ``attributes.csv`` or CelebA's, and its lines.
 
     Raises:
         DataError: if it cannot be read, or a line does not fit.
     """
-    return _celeba_lines(path) if path.stem == PARTITION else _own_lines(path)
+    return _celeba_lines(path) if path.stem.lower() == PARTITION else _own_lines(path)
 
 
 def attribute_names(path: Path) -> list[str]:
@@ -29,7 +34,7 @@ def attribute_names(path: Path) -> list[str]:
     Raises:
         DataError: if it cannot be read.
     """
-    columns = _celeba_attributes(path) if path.stem == PARTITION else _own_lines(path)[0]
+    columns = _celeba_attributes(path) if path.stem.lower() == PARTITION else _own_lines(path)[0]
     return [column for column in columns if column not in ("image_id", "split")]
 
 
@@ -69,7 +74,7 @@ def _is_index(name: str, column: int, rows: Rows, path: Path) -> bool:
 def _celeba_lines(path: Path) -> tuple[list[str], Lines]:
     """Columns and lines of CelebA's lists: image_id, split, and the attributes if they are there.
 
-    Images are the lines that begin with a file name; the published list of attributes has two more.
+    The published list of attributes has two lines before those of images.
     """
     names, other = _celeba_attributes(path), _beside(path)
     attributes: dict[str, list[str]] = {}
@@ -81,9 +86,9 @@ def _celeba_lines(path: Path) -> tuple[list[str], Lines]:
         attributes[name] = values
     lines = []
     for number, row in _celeba_rows(path):
-        if "." not in row[0]:
+        if row[0] == "image_id":  # the header on Kaggle
             continue
-        if len(row) != 2 or row[1] not in ("0", "1", "2"):
+        if len(row) != 2 or "." not in row[0] or row[1] not in ("0", "1", "2"):
             raise DataError(f"line {number} of {path} must be a file name, and 0, 1 or 2")
         if names and row[0] not in attributes:
             raise DataError(f"line {number} of {path}: {row[0]} is not in {other.name}")
@@ -111,15 +116,21 @@ def _celeba_rows(path: Path) -> Rows:
 
 
 def _csv_rows(path: Path) -> Rows:
-    """Rows that are not blank."""
+    """Rows that are not blank; Excel's first line "sep=;" is none."""
     text = _text(path)
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = next((d for d in ";\t" if d in first and "," not in first), ",")
-    reader = csv.reader(io.StringIO(text), delimiter=delimiter)
+    lines = [line for line in text.splitlines() if line.strip()]
+    declares = bool(lines) and lines[0].lower().startswith(("sep=", '"sep='))
+    header = lines[declares:][:1]
     try:
-        return [(reader.line_num, row) for row in reader if any(c.strip() for c in row)]
+        delimiter = next((d for d in ",;\t" if "image_id" in _columns(header, d)), ",")
+        reader = csv.reader(io.StringIO(text), delimiter=delimiter)
+        return [(reader.line_num, row) for row in reader if any(c.strip() for c in row)][declares:]
     except csv.Error as error:
         raise DataError(f"{path} cannot be read as a table ({error}): save it as CSV") from None
+
+
+def _columns(header: list[str], delimiter: str) -> list[str]:
+    return [c.strip().lower() for c in next(csv.reader(header, delimiter=delimiter), [])]
 
 
 def _text(path: Path) -> str:

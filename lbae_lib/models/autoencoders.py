@@ -33,7 +33,14 @@ class Autoencoder(nn.Module):
         raise NotImplementedError
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Latents (B, N) to images (B, C, S, S) in [0, 1]."""
+        """Latents (B, N) to images (B, C, S, S) in [0, 1].
+
+        Raises:
+            ValueError: in eval mode, if the latents are of another shape.
+        """
+        shape, size = tuple(latents.shape), self.config.latent_size
+        if self._checks(latents) and (len(shape) != 2 or shape[1] != size):
+            raise ValueError(f"latents are of shape {shape}, but must be (B, {size})")
         return self.decoder(latents)
 
     def _checks(self, given: Tensor) -> bool:

@@ -32,10 +32,10 @@ def to_unit_range(images: Tensor) -> Tensor:
 def to_uint8(images: Tensor) -> Tensor:
     """Images in [0, 1] to uint8, rounded to the nearest level; overshoots are cut off.
 
-    Images that are not real numbers are a ``ValueError``.
+    Images that are not real numbers, or NaN, are a ``ValueError``.
     """
-    if not images.is_floating_point():
-        raise ValueError(f"images are {images.dtype}, but must be real numbers in [0, 1]")
+    if not images.is_floating_point() or bool(images.isnan().any()):
+        raise ValueError(f"images are {images.dtype} or NaN, but must be real numbers in [0, 1]")
     return (images.clamp(0, 1) * 255).round().to(torch.uint8)
 
 

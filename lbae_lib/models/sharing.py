@@ -69,11 +69,9 @@ def export_model(
     """
     source, target = Path(source), Path(target)
     model, about = load_autoencoder(source / MODEL_FILE)  # an error before anything is written
-    if target.exists() and not target.is_dir():
-        raise WriteError(f"{target} is a file: name a directory")
     if target.resolve() == source.resolve():
         raise WriteError(f"{target} is the model's own folder: name another directory")
-    earlier = _is_export(target, force)
+    earlier = _check_target(target, force)
     for name in (RECORD_FILE, *(f"{name}.pt2" for name in PROGRAMS)) if earlier else ():
         (target / name).unlink(missing_ok=True)
     for path in (source / MODEL_FILE, source / RECORD_FILE):
@@ -144,8 +142,13 @@ class HubModel:
         self.model = model
 
     def save_pretrained(self, save_directory: Path | str) -> None:
-        """Write a directory as :func:`export_model` does, with weights in float32."""
+        """Write a directory as :func:`export_model` does, with weights in float32.
+
+        Raises:
+            WriteError: if it is a file, or holds anything but an earlier export.
+        """
         folder, network = Path(save_directory), self.model.config
+        _check_target(folder, force=False)
         save_model(folder / MODEL_FILE, self.model.state_dict(), network, {}, halve=False)
         _describe(folder, network, {})
 
@@ -158,12 +161,19 @@ class HubModel:
             **options: of ``huggingface_hub.snapshot_download``: ``revision``, ``token``, …
 
         Raises:
-            CheckpointError: as :func:`load_shared`.
+            CheckpointError: as :func:`load_shared`, or if there is neither.
             LbaeError: if huggingface-hub is needed and not installed.
         """
         if Path(model_id).is_dir():
             return cls(load_shared(model_id))
-        return cls(load_shared(_hub().snapshot_download(str(model_id), **options)))
+        try:
+            folder = _hub().snapshot_download(str(model_id), **options)
+        except (OSError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise CheckpointError(
+                f"{model_id} is no folder, and no model could be read from the Hub ({reason})"
+            ) from None
+        return cls(load_shared(folder))
 
     def push_to_hub(
         self, repo_id: str, *, private: bool | None = None, token: str | None = None, **options: Any
@@ -212,8 +222,10 @@ def _read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _is_export(folder: Path, force: bool) -> bool:
+def _check_target(folder: Path, force: bool) -> bool:
     """Whether a directory holds an earlier export; what a user may want to keep is an error."""
+    if folder.exists() and not folder.is_dir():
+        raise WriteError(f"{folder} is a file: name a directory")
     card, earlier = folder / _CARD_FILE, True
     try:
         written = _read_config(folder).get("readme_sha256")  # the first exports had none
