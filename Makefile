@@ -26,6 +26,8 @@ READY := $(VENV)/.ready
 # Dozens of processes import torch: compiled modules are kept, whatever the environment says.
 unexport PYTHONDONTWRITEBYTECODE
 
+FIRST := $(firstword $(value DATASETS))
+
 .PHONY: help report test check smoke verify reliability benchmarks accelerator lab clean
 .DEFAULT_GOAL := help
 
@@ -80,7 +82,7 @@ reliability: $(READY)
 	  --timeout 3600 tests/test_reliability.py tests/test_authors_weights.py tests/test_users.py tests/test_user_commands.py
 
 benchmarks: $(READY)
-	$(BIN)/python benchmarks/everything.py --profile $(call shell_word,PROFILE) --dataset "$(firstword $(DATASETS))"
+	$(BIN)/python benchmarks/everything.py --profile $(call shell_word,PROFILE) --dataset $(call shell_word,FIRST)
 
 accelerator: $(READY)
 	$(BIN)/python benchmarks/accelerator.py --minutes $(call shell_word,MINUTES) $(call with_data)
