@@ -36,6 +36,7 @@ from companion.experiments.trained import load_trained
 from companion.workflow.gpus import visible_gpus
 from companion.workflow.plan import make_plan, pages
 from companion.workflow.snakemake_plan import SnakemakePlan
+from companion.workflow.staleness import artifact_reasons
 from lbae_lib.bits import unpack_bits
 from lbae_lib.errors import CheckpointError, ConfigError
 from lbae_lib.models.autoencoders import build_model
@@ -144,6 +145,17 @@ def test_records_name_the_device_that_computed(experiment, project, monkeypatch)
         record = read_record(artifact.path(experiment).parent / RECORD_FILE)
         assert record["environment"]["device"] == "cpu"
         assert "accelerator" not in record["environment"]
+
+
+def test_a_prior_is_of_a_model_not_of_one_machines_latents(experiment, project):
+    """Another processor may encode an image with another bit; that fits no published prior anew."""
+    encode_experiment(experiment, project, "cpu")
+    fit_priors(experiment, project, "cpu")
+    LATENTS.path(experiment).write_bytes(b"of another machine")
+    assert artifact_reasons(PRIOR, experiment) == []
+    model = MODEL.path(experiment)
+    model.write_bytes(model.read_bytes() + b" ")
+    assert artifact_reasons(PRIOR, experiment) == ["the model has changed"]
 
 
 def test_each_step_computes_on_the_device_it_is_told(experiment, project):

@@ -89,9 +89,9 @@ def _changes(
         epochs = experiment.entry.extractor_epochs
         yield "its options have changed", options.get("epochs") != epochs
     if artifact is PRIOR:
-        latents = LATENTS.path(experiment)
-        known = latents.exists() and "latents" in inputs
-        yield "the latents have changed", known and inputs["latents"] != _digest(latents)
+        # Not the latents' hash: another processor may give some of them another bit.
+        known = read_description(artifact.path(experiment), "priors").get("model_sha256")
+        yield "the model has changed", known != _digest(MODEL.path(experiment))
 
 
 def page_reasons(executed: Path) -> list[str]:
