@@ -48,12 +48,12 @@ $(READY): pyproject.toml constraints.txt
 	@if [ -n "$(UV)" ]; then \
 	  echo "setting up with uv …"; \
 	  "$(UV)" venv --quiet --allow-existing --python '>=3.11,<3.14' $(VENV) && \
-	  "$(UV)" pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev]'; \
+	  "$(UV)" pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev,evaluators]'; \
 	else \
 	  echo "setting up with pip (the first time takes minutes) …"; \
 	  $(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else "Python 3.11 to 3.13 is needed, but this is %d.%d: name another with PYTHON=…" % v)' && \
 	  $(PYTHON) -m venv $(VENV) && \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,evaluators]'; \
 	fi
 	@touch $@
 

@@ -106,7 +106,7 @@ def test_one_training_decides_no_comparison_of_rates():
         assert "the VAE reaches this MSE at 25.0 bits" in evidence
     # It never reaches the LBAE's distortion, and the LBAE is never as small.
     evidence, answer = compresses(points_of("lbae", (90.0, 9.0)), vae, "FD")
-    assert "the VAE reaches this MSE never" in evidence
+    assert "the VAE never reaches this MSE" in evidence
     assert "train LBAEs of fewer bits, or a VAE of more numbers" in answer.why
 
 

@@ -37,6 +37,7 @@ from companion.paper.latent_decisions import (
     generates_back,
     inconsistent,
     looks_identical,
+    no_abrupt_changes,
     novel,
 )
 from companion.paper.limits import LIMITS, above, judge, share_error
@@ -307,3 +308,9 @@ def test_readings_stand_under_their_claim():
     assert [row[2] for row in rows] == [HOLDS, HOLDS, FAILS, FAILS]
     assert [row[0] for row in rows[1:3]] == ["↳ authors (decides)", "↳ printed"]
     assert rows[3][0].endswith("flips to the target at once (Section 3.3).")
+
+
+def test_abrupt_content_refutes_smooth_paths_whatever_the_pixels_do():
+    assert no_abrupt_changes(0.0, 0.0, 500).outcome is Outcome.HOLDS
+    assert no_abrupt_changes(0.01, 0.3, 500).outcome is Outcome.FAILS
+    assert no_abrupt_changes(0.01, 0.1, 500).outcome is Outcome.UNDECIDED

@@ -109,7 +109,7 @@ def test_environments_install_every_extra_of_the_project():
                 for text in project["optional-dependencies"][extra]
             ]
     assert extras == set(project["optional-dependencies"])
-    assert "'.[dev]'" in (PROJECT / "Makefile").read_text()
+    assert "'.[dev,evaluators]'" in (PROJECT / "Makefile").read_text()
     assert "'.[companion]'" in (PROJECT / ".binder/postBuild").read_text()
 
 

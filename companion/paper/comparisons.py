@@ -76,6 +76,8 @@ def agree(decisions: Mapping[str, Decision], alone: Sequence[str] = ()) -> Decis
         if name in decisions:
             return decisions[name]
     first, *others = decisions.values()
+    if not others and first.outcome is Outcome.UNDECIDED:
+        return first
     if not others:
         return undecided(
             "one stand-in for FID decides nothing: run pip install 'lbae-companion[evaluators]' "

@@ -55,8 +55,10 @@ def compresses(own: Sequence[Point], other: Sequence[Point], title: str) -> tupl
     shown, at_all = [], []
     for point in lower_curve(own):
         needed = rate_at(other, point.error)
-        theirs = "never" if needed is None else f"at {needed:.1f} bits"
-        shown.append(f"{point.setting}: {numbers(point)}; the VAE reaches this MSE {theirs}")
+        theirs = "the VAE never reaches this MSE"
+        if needed is not None:
+            theirs = f"the VAE reaches this MSE at {needed:.1f} bits"
+        shown.append(f"{point.setting}: {numbers(point)}; {theirs}")
         if needed is not None:
             at_all.append((point, needed))
     finest = lower_curve(other)[-1]

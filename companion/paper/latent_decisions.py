@@ -144,10 +144,7 @@ def at_once(distances: Tensor) -> tuple[str, Decision]:
 
 def no_abrupt_changes(pixels: float, features: float, paths: int) -> Decision:
     """Whether shares of abrupt paths, in intensities and in content, are both small."""
-    both = [judge("abrupt", share, share_error(share, paths)) for share in (pixels, features)]
-    if both[0].outcome is both[1].outcome:
-        return both[0]
-    return undecided("pixels and features disagree", both[0].rule)
+    return all_hold(*(judge("abrupt", s, share_error(s, paths)) for s in (pixels, features)))
 
 
 def far_away(distance: float, test: float) -> tuple[str, Decision]:

@@ -42,7 +42,7 @@ def _lowest(key: str, table: str, column: str) -> Verdict:
     lowest = {data: f"{methods.index[0]} {methods.iloc[0]:g}" for data, methods in values.items()}
     return _verdict(
         key,
-        f"lowest by the paper's {table.replace('_', ' ').title()}, which has this number of "
+        f"lowest by the paper's {table.replace('_', ' ').title()}, which gives it for "
         f"{' or '.join(map(str, compared))} methods: {_by_data(lowest)}",
         all(methods.index[0] == _OWN for methods in values.values()),
     )
