@@ -181,6 +181,7 @@ def test_fits_side_by_side(latents):
 def test_the_share_of_a_gap():
     assert [share_of_gap(x, 12.0, 4.0) for x in (12.0, 10.0, 2.0)] == [0, 0.25, 1.25]
     assert share_of_gap(3.0, 3.0, 3.0) is None
+    assert share_of_gap(3.0, 3.0, 4.0) is None  # the mixture is worse
 
 
 def test_training_latents_are_no_distance_from_themselves(latents, generator):

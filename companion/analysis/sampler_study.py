@@ -116,5 +116,8 @@ def rank_correlation(a: Sequence[float], b: Sequence[float]) -> float | None:
 
 
 def share_of_gap(distance: float, start: float, end: float) -> float | None:
-    """The share of the gap from ``start`` to ``end`` that a distance closes; None without a gap."""
-    return None if start == end else (start - distance) / (start - end)
+    """The share of the gap from ``start`` down to ``end`` that a distance closes.
+
+    None without a gap: if ``end`` is not at least 5% lower.
+    """
+    return None if end > 0.95 * start else (start - distance) / (start - end)
