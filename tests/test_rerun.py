@@ -36,7 +36,7 @@ def test_a_second_run_does_nothing_and_a_change_reruns_what_depends_on_it(report
     assert outdated(report) == {
         "training the VAE", "encoding with the VAE", "notebook 01_training",
         "notebook 05_metrics",
-        "notebook 09_compression", "all data", "the book",
+        "notebook 09_compression", "notebook 14_bits", "all data", "the book",
     }  # fmt: skip
     config.write_text(kept)
     assert outdated(report) == set()

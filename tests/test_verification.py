@@ -147,7 +147,7 @@ def test_a_report_verifies_until_something_is_changed(smoke_report, tmp_path):
         record = read_record(results(root) / page / "record.json")
         assert record["options"]["parameters"]["samples"] == 3000
     *hashes, again, figures = done.stdout.splitlines()
-    assert len(hashes) == 23
+    assert len(hashes) == 26
     # A second clean run, and not one number is another.
     equal, numbers = again.split("run again: ")[1].split(" of ")
     assert equal == numbers.split()[0] != "0"
