@@ -163,6 +163,6 @@ def test_a_report_verifies_until_something_is_changed(smoke_report, tmp_path):
     failed = "\n".join(line for line in done.stdout.splitlines() if line.startswith("FAIL"))
     assert "vae, model: another one" in failed
     assert "04_interpolation, page: out of date: the notebook has changed" in failed
-    for name in ("01_training", "05_metrics", "09_compression"):
+    for name in ("01_training", "05_metrics", "09_compression", "14_bits"):
         assert f"{name}, page: out of date: the baseline has changed" in failed
-    assert len(failed.splitlines()) == 5
+    assert len(failed.splitlines()) == 6
