@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from machine import OUTPUT, measure_apart, processor, write_record
+from machine import OUTPUT, measure_apart, measured, processor, write_record
 from torch import Tensor
 
 from lbae_lib.bits import pack_bits
@@ -155,19 +155,7 @@ def measure(task: str, side: str, options: argparse.Namespace) -> None:
     """Print seconds of the processor and the peak memory of the task, as JSON."""
     torch.set_num_threads(1)
     work = job(task, side, options)
-    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
-    before, seconds = _peak_kib(), []
-    for _ in range(options.repeat):
-        began = time.process_time()
-        work()
-        seconds.append(time.process_time() - began)
-    print(json.dumps({"seconds": min(seconds), "MiB": (_peak_kib() - before) / 1024}))
-
-
-def _peak_kib() -> int:
-    """Peak memory of the process since the last reset, on Linux."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+    print(json.dumps(measured(work, time.process_time, options.repeat)))
 
 
 def main() -> None:

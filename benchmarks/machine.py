@@ -8,7 +8,8 @@ import re
 import resource
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,30 @@ def peak_mib() -> float:
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def measured(
+    work: Callable[[], object], clock: Callable[[], float] = time.perf_counter, repeat: int = 1
+) -> dict[str, float]:
+    """Seconds of the fastest call, and the peak memory above the start in MiB (on Linux)."""
+    reset = Path("/proc/self/clear_refs")
+    if reset.exists():
+        reset.write_text("5")
+    before, seconds = _peak_since_reset(), []
+    for _ in range(repeat):
+        began = clock()
+        work()
+        seconds.append(clock() - began)
+    return {"seconds": min(seconds), "MiB": max(0.0, _peak_since_reset() - before)}
+
+
+def _peak_since_reset() -> float:
+    """Of the process, in MiB."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return peak_mib()
+    lines = status.read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 
 
 def write_record(

@@ -13,16 +13,14 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from latent import correlated_bits
-from machine import OUTPUT, machine, measure_apart, peak_mib, write_record
+from machine import OUTPUT, machine, measure_apart, measured, write_record
 from matplotlib.figure import Figure
 
 from companion.figures.style import ONE_COLUMN, new_figure, styled
@@ -45,47 +43,27 @@ NETWORKS = ((32, 16, 128), (32, 32, 128), (32, 64, 128), (64, 32, 64), (64, 64, 
 PLANS = (("CelebA as in the paper", 64, 162_770 * 500), ("ImageNet", 128, 1_281_167 * 50))
 
 
-def timed(work: Callable[[], Any]) -> dict[str, float]:
-    """Seconds of a call, and the peak memory above the start in MiB."""
-    reset = Path("/proc/self/clear_refs")
-    if reset.exists():
-        reset.write_text("5")
-    before = _peak_mib()
-    began = time.perf_counter()
-    work()
-    return {"seconds": time.perf_counter() - began, "MiB": max(0.0, _peak_mib() - before)}
-
-
-def _peak_mib() -> float:
-    """Of the process since the last reset, on Linux."""
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return peak_mib()
-    lines = status.read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
-
-
 def latent_costs(width: int) -> dict[str, dict[str, float]]:
     """The costs of each step of the latent mathematics at N bits."""
     bits, generator = correlated_bits(COUNTED, width), torch.Generator().manual_seed(0)
     torch.linalg.eigh(torch.eye(8))  # loads the library
-    found = {f"moments of {COUNTED:,} latents": timed(partial(moments, bits))}
+    found = {f"moments of {COUNTED:,} latents": measured(partial(moments, bits))}
     gram = gram_matrix(moments(bits).matrix)
-    found["repair, clipping"] = timed(partial(clip, gram))
-    found["repair, nearest correlation matrix"] = timed(partial(nearest, gram))
+    found["repair, clipping"] = measured(partial(clip, gram))
+    found["repair, nearest correlation matrix"] = measured(partial(nearest, gram))
     repaired = clip(gram)[0]
-    found["factor V of H"] = timed(partial(factor, repaired))
+    found["factor V of H"] = measured(partial(factor, repaired))
     sampler = HyperplaneSampler(factor(repaired))
-    found[f"{SAMPLES:,} samples"] = timed(partial(sampler.sample, SAMPLES, generator))
+    found[f"{SAMPLES:,} samples"] = measured(partial(sampler.sample, SAMPLES, generator))
     invert = partial(restored_algorithm_1, bits[:PATHS], sampler)
-    found[f"inversion of {PATHS} latents"] = timed(invert)
+    found[f"inversion of {PATHS} latents"] = measured(invert)
     return found
 
 
 def moment_costs(count: int, width: int = 1500) -> dict[str, float]:
     """The cost of the moments of packed latents, which are unpacked in chunks."""
     packed = pack_bits(correlated_bits(10_000, width)).repeat(math.ceil(count / 10_000), 1)[:count]
-    return timed(partial(moments_of_packed, packed, width)) | {"packed": packed.numel() / 2**20}
+    return measured(partial(moments_of_packed, packed, width)) | {"packed": packed.numel() / 2**20}
 
 
 def training_costs(side: int, width: int, batch: int) -> dict[str, float]:
@@ -110,7 +88,7 @@ def training_costs(side: int, width: int, batch: int) -> dict[str, float]:
 
     with FlopCounterMode(display=False) as flops:
         step()
-    fastest = min(timed(step)["seconds"] for _ in range(4))
+    fastest = measured(step, repeat=4)["seconds"]
     return {"images_per_second": batch / fastest, "flops": flops.get_total_flops() / batch}
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from companion.figures.axes import plain_numbers
 from companion.figures.bottleneck_study import PALETTE
-from companion.figures.style import ONE_COLUMN, new_figure, styled
+from companion.figures.style import GREY, ONE_COLUMN, new_figure, styled
 
 
 @styled
@@ -31,7 +31,7 @@ def traces(
         axis.plot(count, shares, color=colour, label=labels[key])
         if numbers[key] <= len(shares):
             axis.plot(numbers[key], shares[numbers[key] - 1], "o", ms=4, color=colour)
-    axis.axhline(level, color="0.6", lw=0.6, ls=":")
+    axis.axhline(level, color=GREY, lw=0.6, ls=":")
     axis.set(xscale="log", xlabel="eigenvalues of H, largest first", ylabel="share of the trace")
     axis.set_ylim(0, max(1.05, axis.get_ylim()[1]))
     plain_numbers(axis.xaxis)
