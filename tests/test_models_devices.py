@@ -242,6 +242,8 @@ CALLS = {
     folder_listing.Reading: lambda place: listing(place).reading.for_record(),
     folder_listing.list_folder: listing,
     folder_listing.missing_reader: lambda _: folder_listing.missing_reader("a.heic"),
+    folder_listing.is_image_name: lambda _: folder_listing.is_image_name("a.png"),
+    table_lines.files_of: lambda _: table_lines.files_of(Path("attributes.csv")),
     folder_listing.split_of: lambda _: folder_listing.split_of("val"),
     attribute_table.Table: lambda place: listed(place),
     attribute_table.find_table: lambda place: listed(place),
