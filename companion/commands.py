@@ -30,6 +30,9 @@ def train(
     sync_batch_norm: Annotated[
         bool, Option("--sync-batch-norm", help="Batch normalisation over all GPUs' images.")
     ] = False,
+    compile: Annotated[
+        bool, Option("--compile", help="Fuse the network's operations; a minute to start.")
+    ] = False,
 ) -> None:
     """Train the autoencoder of a data set; resumes from its checkpoint if there is one.
 
@@ -43,7 +46,7 @@ def train(
     from companion.experiments.training import train_experiment
     from lbae_lib.models.hardware import Hardware
 
-    hardware = Hardware(device, precision, devices, num_nodes, strategy, sync_batch_norm)
+    hardware = Hardware(device, precision, devices, num_nodes, strategy, sync_batch_norm, compile)
     result = train_experiment(experiment, data_root(data), hardware=hardware, time_limit=limit)
     if not result.first_process:
         return

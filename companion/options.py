@@ -26,7 +26,8 @@ Dataset = Annotated[
 ]
 Datasets = Annotated[str, Option("--datasets", "-d", help="Names, separated by spaces.")]
 Profile = Annotated[
-    str, Option("--profile", "-p", help="A file in config/: smoke, quick, laptop, paper.")
+    str,
+    Option("--profile", "-p", help="A file in config/: smoke, quick, laptop, accelerator, paper."),
 ]
 Data = Annotated[
     Path | None, Option("--data", help="Folder of torchvision's data sets [default: data/].")

@@ -57,6 +57,7 @@ class Schedule(_Keys):
     )
     seed: int = Field(0, ge=0, le=_MANY, description="of weights, order of images, and noise")
     kl_weight: float = Field(0.0, ge=0, le=_MANY, description="of a VAE's KL term")
+    mirror: bool = Field(False, description="mirror half of the training images, at random")
 
 
 class Study(_Keys):

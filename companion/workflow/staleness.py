@@ -5,6 +5,7 @@ Quick to import: neither torch nor numpy.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -36,6 +37,7 @@ from companion.project import is_published, project_root, results_in_force
 from companion.workflow.notebooks import notebook_needs, notebook_parameters
 from lbae_lib.errors import ConfigError, DataError
 from lbae_lib.files import read_description, read_json, sha256_file
+from lbae_lib.models.config import TrainingConfig
 
 
 def artifact_reasons(artifact: Artifact, experiment: Experiment, model: str = "lbae") -> list[str]:
@@ -74,7 +76,10 @@ def _changes(
         changed = any(
             known.get(key) != of_images[key] for key in ("image_size", "channels", "loss")
         )
-        changed |= any(options.get(key) != own[key] for key in own)
+        # An option that the record does not know yet had its default.
+        training = dataclasses.asdict(TrainingConfig(**options["training"]))
+        theirs = {**options, "training": training}
+        changed |= any(theirs.get(key) != own[key] for key in own)
         yield "its options have changed", changed
     name = artifact.command.split()[-1]
     if name in STUDIES:

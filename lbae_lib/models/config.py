@@ -69,6 +69,8 @@ class TrainingConfig:
         seed: of the initial weights, the order of the images and a VAE's noise.
         kl_weight: weight of a VAE's KL term, which is then divided by the latent size. The
             authors' code has 10 (MNIST), 128 (CIFAR-10) and 64 (CelebA); the paper gives none.
+        mirror: whether each training image is mirrored left to right half of the time, at random.
+            The paper does not.
 
     Raises:
         ConfigError: if a value is out of bounds.
@@ -81,6 +83,7 @@ class TrainingConfig:
     cooldown_epochs: int = 0
     seed: int = 0
     kl_weight: float = 0.0
+    mirror: bool = False
 
     def __post_init__(self) -> None:
         for name, low in (("epochs", 1), ("batch_size", 2), ("cooldown_epochs", 0)):

@@ -33,6 +33,8 @@ class Hardware:
             expects.
         strategy: of Lightning Fabric, one of ``STRATEGIES``.
         sync_batch_norm: whether batch normalisation sees the whole batch, not one device's part.
+        compile: whether PyTorch's compiler fuses the network's operations. It takes about a minute
+            to start, and needs a C compiler.
     """
 
     device: str = "auto"
@@ -41,6 +43,7 @@ class Hardware:
     nodes: int = 1
     strategy: str = "auto"
     sync_batch_norm: bool = False
+    compile: bool = False
 
 
 ONE_DEVICE = Hardware()

@@ -4,9 +4,9 @@ A run's folder holds ``checkpoint.safetensors`` (everything needed to resume), `
 (one line per epoch) and, once finished, ``model.safetensors`` (the weights of the epoch with the
 lowest validation loss, in half precision).
 
-The order of the images and a VAE's noise are functions of the seed and the step alone, drawn on
-the processor. A run that was stopped and resumed therefore ends with the same weights, bit for
-bit, as an undisturbed run.
+The order of the images, their mirroring and a VAE's noise are functions of the seed and the step
+alone, drawn on the processor. A run that was stopped and resumed therefore ends with the same
+weights, bit for bit, as an undisturbed run.
 """
 
 from __future__ import annotations
@@ -125,9 +125,7 @@ def train(
     first = fabric.is_global_zero
     alone = locked(folder) if first else nullcontext()
     with alone, _stop_signals() as stop, explained_failures(fabric, training.batch_size, folder):
-        run = TrainingRun(
-            fabric, identity, train_images, validation_images, folder, hardware.sync_batch_norm
-        )
+        run = TrainingRun(fabric, identity, train_images, validation_images, folder, hardware)
         state, batch, steps = run.state, run.batch, run.steps
         stopped = False
         while state.epoch < training.epochs and not stopped:
@@ -138,8 +136,7 @@ def train(
                 while state.step < steps and not stopped:
                     for group in run.optimizer.param_groups:
                         group["lr"] = run.learning_rate()
-                    chosen = order[state.step * batch :][:batch][run.part]
-                    losses = run.losses(run.model, run.images[chosen], run.noise())
+                    losses = run.losses(run.model, run.next_images(order), run.noise())
                     run.optimizer.zero_grad()
                     fabric.backward(losses.mean())
                     run.optimizer.step()

@@ -16,7 +16,7 @@ from lbae_lib.errors import CheckpointError
 from lbae_lib.files import write_text
 from lbae_lib.models.autoencoders import build_model, reconstruction_loss
 from lbae_lib.models.encoding import to_unit_range
-from lbae_lib.models.hardware import own_part
+from lbae_lib.models.hardware import Hardware, own_part
 from lbae_lib.models.model_files import MODEL_FILE, PROGRESS_FILE, save_model
 from lbae_lib.models.training_state import Identity, restore_checkpoint, save_checkpoint
 
@@ -48,7 +48,7 @@ class TrainingRun:
         train_images: Tensor,
         validation_images: Tensor,
         folder: Path,
-        sync_batch_norm: bool,
+        hardware: Hardware,
     ) -> None:
         self.fabric, self.identity, self.folder = fabric, identity, folder
         self.network, self.training = identity.network, identity.training
@@ -61,12 +61,13 @@ class TrainingRun:
         with torch.random.fork_rng():  # gives the global generator back
             torch.manual_seed(self.training.seed)
             plain = build_model(self.network, "cpu")
-        if sync_batch_norm:
+        if hardware.sync_batch_norm:
             plain = torch.nn.SyncBatchNorm.convert_sync_batchnorm(plain)
         self.plain = plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         rate = self.training.learning_rate
         adam = torch.optim.Adam(self.plain.parameters(), lr=rate, fused=True)
-        self.model, self.optimizer = fabric.setup(self.plain, adam)  # shares gradients
+        model = torch.compile(self.plain) if hardware.compile else self.plain
+        self.model, self.optimizer = fabric.setup(model, adam)  # shares gradients
         self.state = restore_checkpoint(folder, self.plain, self.optimizer, identity, self.device)
         self.state.loss_sum /= fabric.world_size  # the checkpoint's is the sum of all processes
         self.saved = self._shown = time.monotonic()
@@ -95,6 +96,15 @@ class TrainingRun:
         generator = self._generator(self.state.epoch)
         count = len(self.images)
         return torch.randperm(count, generator=generator, device="cpu").to(self.device)
+
+    def next_images(self, order: Tensor) -> Tensor:
+        """This process's images of the next step, uint8; mirrored half of the time if asked for."""
+        images = self.images[order[self.state.step * self.batch :][: self.batch][self.part]]
+        if not self.training.mirror:
+            return images
+        generator = self._generator(-1 - self.steps_done())
+        chosen = torch.rand(self.batch, generator=generator, device="cpu")[self.part] < 0.5
+        return torch.where(chosen.to(self.device)[:, None, None, None], images.flip(3), images)
 
     def noise(self) -> Tensor | None:
         """ε ~ N(0, I) of a VAE for this process's images of the next step; None for an LBAE."""
