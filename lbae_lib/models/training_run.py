@@ -66,7 +66,9 @@ class TrainingRun:
         self.plain = plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         rate = self.training.learning_rate
         adam = torch.optim.Adam(self.plain.parameters(), lr=rate, fused=True)
-        model = torch.compile(self.plain) if hardware.compile else self.plain
+        model: nn.Module = self.plain
+        if hardware.compile:
+            model = torch.compile(model)  # type: ignore[assignment]
         self.model, self.optimizer = fabric.setup(model, adam)  # shares gradients
         self.state = restore_checkpoint(folder, self.plain, self.optimizer, identity, self.device)
         self.state.loss_sum /= fabric.world_size  # the checkpoint's is the sum of all processes
