@@ -85,7 +85,7 @@ benchmarks: $(READY)
 	$(BIN)/python benchmarks/everything.py --profile $(call shell_word,PROFILE) --dataset $(call shell_word,FIRST)
 
 accelerator: $(READY)
-	$(BIN)/python benchmarks/accelerator.py --minutes $(call shell_word,MINUTES) $(call with_data)
+	$(BIN)/python benchmarks/accelerator.py --minutes $(call shell_word,MINUTES)
 
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks/10_explorer.ipynb

@@ -1,326 +1,133 @@
-"""Everything worth doing on a borrowed accelerator, in order, within a time limit.
+"""Everything worth doing on a borrowed accelerator, within a time limit.
 
-    python benchmarks/accelerator.py --minutes 25 --data DATA --home HOME
+    python benchmarks/accelerator.py --minutes 25 [--datasets "mnist folder:data/cifar10"]
 
-Three steps: the library's functions on the device against the processor's results; throughput of
-training against a plain float32 loop; then trainings, each LBAE beside its VAE. Each step writes
-what it has to HOME when it ends, and is skipped when the command is called again. A training that
-the time limit stops resumes from its checkpoint, if the machine is still the same one.
+Runs the commands of the project, as a user would type them: first what measures the device, alone;
+then the trainings of a profile, LBAE and VAE side by side, and beside them, one command after
+another for each data set, the feature extractor and the studies. A command that the time limit
+meets is interrupted as by Ctrl-C and keeps its checkpoint; called again, each resumes or has
+nothing to do. What is in the way of a command is said by its log, and the others go on.
 
-HOME gets few files of moderate size: one JSON record a step, and the trained models with their
-records and packed latents as one archive, cut into parts of at most 15 MiB. To read them:
-``cat trained.tar.* | tar -x``. DATA holds ``MNIST/raw`` and image folders as ``folder:PATH`` has
-them; a data set that is missing is skipped, and the record says so.
+The logs, and everything in runs/PROFILE and runs/performance but checkpoints, are kept as one
+archive in --home, in parts of at most 15 MiB. To read them: ``cat results.tar.* | tar -x``.
+
+Rehearse it on the very machine, or on a copy of the very folder that goes there:
+``--profile smoke --datasets digits --small`` takes two minutes on a processor.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
-import json
+import os
+import signal
+import subprocess
+import sys
 import tarfile
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
-import torch
-from torch import Tensor
-from training import blobs, plain_loop
-
-from lbae_lib.bits import pack_bits, signs, unpack_bits
-from lbae_lib.data.registry import dataset_info, load_dataset
-from lbae_lib.errors import DataError
-from lbae_lib.files import sha256_file, sha256_tensor, write_json, write_tensors
-from lbae_lib.latent import inversion
-from lbae_lib.latent.correlation import gram_matrix, repair
-from lbae_lib.latent.hyperplane import hyperplane_sampler
-from lbae_lib.latent.moments import moments
-from lbae_lib.metrics.classifier import FeatureClassifier
-from lbae_lib.models.autoencoders import LBAE, VAE, build_model, reconstruction_loss
-from lbae_lib.models.config import NetworkConfig, TrainingConfig
-from lbae_lib.models.encoding import decode, encode, encode_posterior, reconstruction_losses
-from lbae_lib.models.hardware import Hardware, choose_device
-from lbae_lib.models.model_files import MODEL_FILE, load_autoencoder
-from lbae_lib.models.training import train
+from companion.experiments.profiles import STUDIES, load_experiment
+from companion.project import RUNS, project_root
+from lbae_lib.models.config import MODELS
 
 PART_BYTES = 15 * 2**20
-RESERVE = 90.0  # seconds kept for scoring a model and writing the archive
+RESERVE = 30.0  # seconds kept for checkpoints and the archive
+FIRST_CALLS = 60.0  # seconds of a command below which it is not begun
+DATASETS = "folder:data/cifar10 mnist folder:data/celeba_47k"
 
 
-@dataclass(frozen=True)
-class Run:
-    """One training of the list.
+class Commands:
+    """Runs commands until a deadline, each with a log of its own."""
 
-    Attributes:
-        name: of its folder.
-        dataset: a registered name, or "folder:PATH" below DATA.
-        network: the model's shape.
-        training: its schedule.
-        validation: images set apart for choosing the epoch.
-    """
+    def __init__(self, deadline: float, shortest: float, logs: Path) -> None:
+        self.deadline, self.shortest, self.logs = deadline, shortest, logs
+        logs.mkdir(parents=True, exist_ok=True)
 
-    name: str
-    dataset: str
-    network: NetworkConfig
-    training: TrainingConfig
-    validation: int
+    def run(self, chain: list[tuple[str, ...]]) -> None:
+        """One command after another; one that fails does not keep the next from running."""
+        for words in chain:
+            left = self.deadline - time.monotonic()
+            if left < self.shortest:
+                return
+            name = "-".join(Path(word).stem for word in words if not word.startswith("-"))
+            began = time.monotonic()
+            with (self.logs / f"{name}.log").open("ab") as log:
+                process = subprocess.Popen(
+                    [sys.executable, *words], stdout=log, stderr=log, cwd=project_root()
+                )
+                try:
+                    result = f"exit status {process.wait(left)}"
+                except subprocess.TimeoutExpired:
+                    process.send_signal(signal.SIGINT)
+                    process.wait()
+                    result = "interrupted, to be resumed"
+            print(f"{name}: {result} after {time.monotonic() - began:.0f} s", flush=True)
 
 
-def runs(rehearsal: bool) -> list[Run]:
-    """The trainings in order: a pair of LBAE and VAE is worth more than one long schedule."""
-    if rehearsal:
-        return _pair("digits", "digits", 32, 1, 24, 8, 2, 10.0, "bce", 1, 137, 0, None, width=4)
-    found = _pair("cifar10", "folder:cifar10", 32, 3, 600, 128, 300, 128.0, "mse", 60, 5000)
-    found += _pair("mnist", "mnist", 32, 1, 200, 16, 300, 10.0, "bce", 60, 5000, 0, 1)
-    found += _pair("celeba", "folder:celeba_47k", 64, 3, 1500, 64, 60, 64.0, "mse", 15, 1000)
-    found += _pair(
-        "cifar10-seed1", "folder:cifar10", 32, 3, 600, 128, 300, 128.0, "mse", 60, 5000, 1
-    )
-    return [
-        *found,
-        *_pair("mnist-2000", "mnist", 32, 1, 200, 16, 2000, 10.0, "bce", 0, 5000, 0, 1)[:1],
+def measurements(small: bool) -> list[tuple[str, ...]]:
+    """What wants the device for itself: the library's functions, and training at both sizes."""
+    if small:
+        return [("benchmarks/devices.py", "--small")]
+    sizes = (("--size", "32", "--batch", "512"), ("--size", "64", "--batch", "128"))
+    training = [("benchmarks/training.py", "--channels", "3", *size) for size in sizes]
+    return [("benchmarks/devices.py",), *training]
+
+
+def trainings(profile: str, datasets: list[str], options: list[str]) -> list[list[tuple[str, ...]]]:
+    """A chain for each model, and one for the extractor and the studies of each data set."""
+    lbae = ("-m", "companion.cli")
+    chains = [
+        [(*lbae, "train", "-d", name, "-p", profile, "-m", model, *options) for name in datasets]
+        for model in MODELS
     ]
+    for name in datasets:
+        wanted = load_experiment(profile, name).entry.studies
+        studies = [("study", study) for study in STUDIES if getattr(wanted, study) is not None]
+        chains.append(
+            [(*lbae, *words, "-d", name, "-p", profile) for words in [("extractor",), *studies]]
+        )
+    return chains
 
 
-def _pair(
-    name: str, dataset: str, size: int, channels: int, bits: int, numbers: int, epochs: int,
-    kl_weight: float, loss: Any, cooldown: int, validation: int, seed: int = 0,
-    entry: int | None = None, width: int = 64,
-) -> list[Run]:  # fmt: skip
-    shape = {"image_size": size, "channels": channels, "width": width, "entry_channels": entry}
-    schedule = {"loss": loss, "epochs": epochs, "cooldown_epochs": cooldown, "seed": seed}
-    schedule["batch_size"] = 64 if width < 64 else 512
-    return [
-        Run(f"{name}-lbae", dataset, NetworkConfig(latent_size=bits, **shape),
-            TrainingConfig(**schedule), validation),
-        Run(f"{name}-vae", dataset, NetworkConfig(latent_size=numbers, kind="vae", **shape),
-            TrainingConfig(**schedule, kl_weight=kl_weight), validation),
-    ]  # fmt: skip
-
-
-def compare_with_processor(device: str, rehearsal: bool) -> dict[str, Any]:
-    """Each function on the device against the same call on the processor."""
-    rows = []
-    for size, pixels, bits in ((32, 1, 24),) if rehearsal else ((32, 1, 200), (64, 3, 1500)):
-        network = NetworkConfig(image_size=size, channels=pixels, latent_size=bits,
-                                width=4 if rehearsal else 64)  # fmt: skip
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            model = build_model(network).eval().requires_grad_(False)
-        images = blobs(64 if rehearsal else 512, pixels, size)
-        generator = torch.Generator().manual_seed(1)
-        classes = signs(torch.randn(12, bits, generator=generator))
-        chosen = torch.randint(12, (4000,), generator=generator)
-        flipped = torch.rand(4000, bits, generator=generator) < 0.15
-        latents = torch.where(flipped, -classes[chosen], classes[chosen])
-        assert isinstance(model, LBAE)
-        for name, function in _functions(model, images, latents).items():
-            found = {}
-            for where in ("cpu", device):
-                if where != "cpu":
-                    function(where)  # the first call compiles and allocates
-                began = time.perf_counter()
-                result = function(where).cpu().double()  # waits for the device
-                found[where] = (result, time.perf_counter() - began)
-            (theirs, slow), (ours, fast) = found["cpu"], found[device]
-            difference = (ours - theirs).abs()
-            rows.append({
-                "function": name, "N": bits, "largest_difference": float(difference.max()),
-                "share_different": float((difference > 0).double().mean()),
-                "seconds_processor": slow, "seconds_device": fast,
-            })  # fmt: skip
-            print(f"{name:12} N = {bits:5}  {rows[-1]['largest_difference']:.2e}  "
-                  f"{slow:8.3f} s  {fast:8.3f} s", flush=True)  # fmt: skip
-    return {"rows": rows}
-
-
-def _functions(model: LBAE, images: Tensor, latents: Tensor) -> dict[str, Callable[[str], Tensor]]:
-    """What is compared, as functions of a device that give a tensor."""
-    count, bits = 64, latents.shape[1]
-    truth = moments(latents)
-    sampler, _ = hyperplane_sampler(truth, "clip")
-    blended = inversion.full_rank(sampler)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        classifier = FeatureClassifier(images.shape[1], 10).eval().requires_grad_(False)
-
-    def normals(where: str) -> Tensor:
-        on = type(blended)(blended.vectors.to(where))
-        return inversion.exact(
-            latents[:count].double().to(where), on, torch.Generator().manual_seed(3), 3
-        ).normals
-
-    return {
-        "encode": lambda d: encode(model.to(d), images),
-        "decode": lambda d: decode(model.to(d), latents[:count]),
-        "features": lambda d: classifier.to(d).features(images.to(d)),
-        "moments": lambda d: moments(latents.to(d)).matrix,
-        "repair": lambda d: repair(gram_matrix(truth.matrix.to(d)), "nearest").matrix,
-        "sample": lambda d: type(sampler)(sampler.vectors.to(d)).sample(
-            1000, torch.Generator().manual_seed(2)
-        ),
-        "inversion": normals,
-        "unpack": lambda d: unpack_bits(pack_bits(latents).to(d), bits),
-    }
-
-
-def measure_training(device: str, rehearsal: bool, folder: Path) -> dict[str, Any]:
-    """Images a second of the library's loop and of the plain float32 loop, at both sizes."""
-    seconds, batch, rows = (2.0, 64, []) if rehearsal else (25.0, 512, [])
-    for size, channels, bits in ((32, 1, 24),) if rehearsal else ((32, 3, 600), (64, 3, 1500)):
-        network = NetworkConfig(image_size=size, channels=channels, latent_size=bits,
-                                width=4 if rehearsal else 64)  # fmt: skip
-        images, validation = blobs(8 * batch, channels, size), blobs(batch, channels, size)
-        plain = plain_loop(network, images, validation, batch, seconds)
-        schedule = TrainingConfig(loss="mse", epochs=10**6, batch_size=batch)
-        result = train(network, schedule, images, validation, folder / f"throughput-{size}",
-                       hardware=Hardware(device), time_limit=seconds)  # fmt: skip
-        row: dict[str, Any] = {"size": size, "batch": batch, "precision": result.precision}
-        row |= {"plain": plain["images_per_second"], "library": result.images_per_second}
-        modes = ("default",) if rehearsal else ("default", "reduce-overhead")  # with CUDA graphs
-        row |= {f"compiled, {mode}": _compiled(network, images, batch, seconds, mode, device,
-                                               rehearsal) for mode in modes}  # fmt: skip
-        rows.append(row)
-        print(f"training at {size} px: {row}", flush=True)
-    return {"rows": rows}
-
-
-def _compiled(
-    network: NetworkConfig, images: Tensor, batch: int, seconds: float, mode: str, device: str,
-    rehearsal: bool,
-) -> float:  # fmt: skip
-    """Images a second of a compiled step in bfloat16, images on the device as bytes."""
-    model = build_model(network).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    how = {"backend": "eager"} if rehearsal else {"mode": mode}
-    step: Any = torch.compile(model, **how)
-    optimizer = torch.optim.Adam(model.parameters(), fused=True)
-    images, seen, began = images.to(device), 0, 0.0
-    warm, stop = 3, float("inf")
-    for number in range(10**9):
-        if number == warm:
-            _finish(device)
-            began, seen = time.perf_counter(), 0
-            stop = began + seconds
-        if time.perf_counter() > stop:
-            break
-        part = images[number * batch % len(images) :][:batch].float() / 255
-        with torch.autocast(device, torch.bfloat16):
-            logits = step(part)
-        optimizer.zero_grad()
-        reconstruction_loss(logits, part, "mse").mean().backward()
-        optimizer.step()
-        seen += batch
-    _finish(device)
-    return seen / (time.perf_counter() - began)
-
-
-def _finish(device: str) -> None:
-    if device == "cuda":
-        torch.cuda.synchronize()
-
-
-def train_run(
-    run: Run, data: Path, folder: Path, device: str, limit: float
-) -> dict[str, Any] | None:
-    """Train, score and encode; None if the time limit came first."""
-    dataset = load_dataset(dataset_info(run.dataset, lambda: data, **_described(run)), data,
-                           lambda: data)  # fmt: skip
-    parts = dict(zip(("train", "validation"), dataset.train.split(run.validation), strict=True))
-    parts["test"] = dataset.test
-    result = train(run.network, run.training, parts["train"].images, parts["validation"].images,
-                   folder, hardware=Hardware(device), time_limit=limit)  # fmt: skip
-    if not result.finished:
-        return None
-    digest = sha256_file(folder / MODEL_FILE)
-    model, _ = load_autoencoder(folder / MODEL_FILE, device)
-    losses = {
-        name: float(reconstruction_losses(model, part.images, run.training.loss).mean())
-        for name, part in parts.items()
-    }
-    latents: dict[str, Tensor] = {}
-    for name, part in parts.items():
-        if isinstance(model, VAE):
-            mean, log_variance = encode_posterior(model, part.images)
-            latents |= {f"{name}.mean": mean, f"{name}.log_variance": log_variance}
-        else:
-            latents[name] = encode(model, part.images)
-    hashes = {name: sha256_tensor(part.images) for name, part in parts.items()}
-    about = {
-        "latent_size": run.network.latent_size,
-        "model_sha256": digest,
-        "images_sha256": hashes,
-    }
-    write_tensors(folder / "latents.safetensors", latents, about)
-    return {"run": asdict(run), **result.for_record(), "reconstruction_loss": losses,
-            "model_sha256": digest, "images": {n: len(p) for n, p in parts.items()}}  # fmt: skip
-
-
-def _described(run: Run) -> dict[str, Any]:
-    """What a folder of images is to be read as."""
-    if not run.dataset.startswith("folder:"):
-        return {}
-    return {"image_size": run.network.image_size, "channels": run.network.channels}
-
-
-def bring_home(work: Path, home: Path) -> None:
-    """What the trainings left, but for checkpoints, as one archive in parts."""
+def bring_home(folders: list[Path], home: Path) -> None:
+    """Folders of the project without checkpoints, as one archive in parts."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for path in sorted(work.rglob("*")):
+        for path in sorted(file for folder in folders for file in folder.rglob("*")):
             if path.is_file() and not path.name.startswith(("checkpoint", ".")):
-                archive.add(path, path.relative_to(work))
+                archive.add(path, path.relative_to(project_root()))
     content = buffer.getvalue()
-    for old in home.glob("trained.tar.*"):
+    for old in home.glob("results.tar.*"):
         old.unlink()
     for number, start in enumerate(range(0, len(content), PART_BYTES)):
-        (home / f"trained.tar.{number:02}").write_bytes(content[start : start + PART_BYTES])
+        (home / f"results.tar.{number:02}").write_bytes(content[start : start + PART_BYTES])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--minutes", type=float, default=25.0, help="time limit of this call")
-    parser.add_argument("--data", type=Path, default=Path("data"), help="where the images are")
+    parser.add_argument("--profile", default="accelerator", help="a file in config/")
+    parser.add_argument("--datasets", default=DATASETS, help="names, in order, with spaces")
     parser.add_argument("--home", type=Path, default=Path("build/accelerator"), help="for results")
-    parser.add_argument("--work", type=Path, default=Path("build/accelerator-work"),
-                        help="for checkpoints")  # fmt: skip
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--rehearse", action="store_true", help="tiny networks, on any device")
+    parser.add_argument("--compile", action="store_true", help="as of lbae train")
+    parser.add_argument("--small", action="store_true", help="a rehearsal: measure next to nothing")
     options = parser.parse_args()
-    deadline = time.monotonic() + 60 * options.minutes
-    device = choose_device(options.device)
+    reserve, shortest = (1.0, 1.0) if options.small else (RESERVE, FIRST_CALLS)
+    deadline = time.monotonic() + 60 * options.minutes - reserve
     options.home.mkdir(parents=True, exist_ok=True)
-    print(f"{torch.cuda.get_device_name() if device == 'cuda' else device}, PyTorch "
-          f"{torch.__version__}, {options.minutes:g} minutes", flush=True)  # fmt: skip
-    log = options.home / "steps.json"
-    done: dict[str, Any] = json.loads(log.read_text()) if log.exists() else {}
-
-    def step(name: str, action: Callable[[], dict[str, Any] | None]) -> None:
-        left = deadline - time.monotonic()
-        if name in done or left < (1.0 if options.rehearse else RESERVE):
-            return
-        began = time.monotonic()
-        try:
-            found = action()
-        except DataError as error:
-            found = {"skipped": str(error)}
-        if found is not None:
-            done[name] = found | {"device": device, "seconds_of_step": time.monotonic() - began}
-            write_json(log, done)
-        print(f"{name}: {'stopped, to be resumed' if found is None else 'done'}", flush=True)
-
-    step("compare", lambda: compare_with_processor(device, options.rehearse))
-    throughput = options.work / "throughput"
-    step("throughput", lambda: measure_training(device, options.rehearse, throughput))
-    trained = options.work / "trained"
-    for run in runs(options.rehearse):
-        left = deadline - time.monotonic() - (0 if options.rehearse else RESERVE)
-        step(run.name, lambda run=run, left=left: train_run(  # type: ignore[misc]
-            run, options.data, trained / run.name, device, left))  # fmt: skip
-        if trained.exists():
-            bring_home(trained, options.home)
-    print(f"{len(done)} steps done; results in {options.home}")
+    os.environ.setdefault("OMP_NUM_THREADS", "3")  # several commands share the processor
+    commands = Commands(deadline, shortest, project_root() / RUNS / options.profile / "logs")
+    commands.run(measurements(options.small))
+    chains = trainings(
+        options.profile, options.datasets.split(), ["--compile"] if options.compile else []
+    )
+    with ThreadPoolExecutor(len(chains)) as pool:
+        list(pool.map(commands.run, chains))
+    runs = project_root() / RUNS
+    bring_home([runs / options.profile, runs / "performance"], options.home)
+    print(f"results in {options.home}")
 
 
 if __name__ == "__main__":

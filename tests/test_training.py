@@ -15,10 +15,11 @@ from lbae_lib.files import read_tensors
 from lbae_lib.locks import locked
 from lbae_lib.models import model_files, training, training_run
 from lbae_lib.models.encoding import encode_posterior
-from lbae_lib.models.hardware import Hardware
+from lbae_lib.models.hardware import Hardware, start_fabric
 from lbae_lib.models.model_files import MODEL_FILE, PROGRESS_FILE, load_model, load_vae, save_model
 from lbae_lib.models.training import train
-from lbae_lib.models.training_state import CHECKPOINT_FILE
+from lbae_lib.models.training_run import TrainingRun
+from lbae_lib.models.training_state import CHECKPOINT_FILE, Identity
 
 CPU = Hardware("cpu")
 
@@ -280,3 +281,42 @@ def test_a_newer_format_is_refused(tmp_path, network, monkeypatch):
     monkeypatch.setattr(model_files, "VERSION", 1)
     with pytest.raises(CheckpointError, match="update lbae_lib"):
         load_model(tmp_path / MODEL_FILE)
+
+
+def test_mirrored_images_are_drawn_by_the_step_and_are_half_of_them(network, schedule, tmp_path):
+    """The same images in the same order; and mirroring changes nothing on symmetric images."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (64, network.channels, 32, 32), generator=generator).byte()
+    symmetric = torch.cat([images[..., :16], images[..., :16].flip(3)], 3)
+
+    def trained(images, mirror, folder):
+        train(network, replace(schedule, mirror=mirror), images, images[:8], tmp_path / folder,
+              hardware=CPU, show_progress=False)  # fmt: skip
+        return weights(tmp_path / folder)
+
+    assert same(trained(symmetric, False, "a"), trained(symmetric, True, "b"))
+    assert not same(trained(images, False, "c"), trained(images, True, "d"))
+
+
+def test_a_batch_has_mirrored_and_plain_images(network, schedule, tmp_path):
+    images = torch.zeros(64, network.channels, 32, 32, dtype=torch.uint8)
+    images[..., 0] = 255  # the left column
+    mirrored = replace(schedule, mirror=True, batch_size=64)
+    identity = Identity(network, mirrored, "", "", training.VERSION)
+    run = TrainingRun(start_fabric(CPU), identity, images, images[:8], tmp_path, CPU)
+    first = run.next_images(run.order())
+    right = (first[:, 0, 0, -1] == 255).float().mean()
+    assert 0.25 < right < 0.75
+    assert torch.equal(first, run.next_images(run.order()))  # a resumed step has the same
+    assert bool(((first[:, 0, 0, 0] == 255) ^ (first[:, 0, 0, -1] == 255)).all())
+
+
+@pytest.mark.slow
+def test_a_compiled_network_trains_to_the_same_weights(network, schedule, tmp_path, images):
+    results = [
+        train(network, schedule, images[:64], images[64:], tmp_path / str(compile),
+              hardware=Hardware("cpu", "32-true", compile=compile), show_progress=False)
+        for compile in (False, True)
+    ]  # fmt: skip
+    plain, compiled = (result.best_validation_loss for result in results)
+    assert compiled == pytest.approx(plain, rel=1e-3)
