@@ -103,7 +103,9 @@ def load_autoencoder(
         model.load_state_dict(tensors, assign=True)
     except RuntimeError as error:
         raise CheckpointError(f"{path} does not fit its own description: {error}") from None
-    return model.eval().requires_grad_(False).to(device), about
+    # Faster, on a processor too.
+    model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return model.eval().requires_grad_(False), about
 
 
 def load_model(path: Path | str, device: torch.device | str = "cpu") -> tuple[LBAE, dict[str, Any]]:
