@@ -23,6 +23,7 @@ from companion.analysis.spread import Spread, lower
 from companion.experiments.records import write_record
 from companion.experiments.trained import Baseline, Trained
 from companion.paper.beside_published import across, beside_published, claims, published_table
+from companion.paper.claims import declared
 from companion.paper.decisions import Outcome
 from companion.paper.published_claims import claims_by_published_numbers
 from companion.paper.score_decisions import Judge, Panel
@@ -264,27 +265,48 @@ def test_records_of_earlier_versions_are_read(tmp_path):
     write_record(path, "05_metrics", options, {}, results, 1.0)
     record = ScoreRecord.load(path)
     assert record.evaluators == ["digits-cnn-v1"]
+    assert record.out_of_date  # no hash of this version's code
     now = ("lbae_uniform", "lbae_mixture", "lbae_interp_centroids", "vae_standard", "vae_mixture")
     for key in (*now, "control_train"):
         assert record.spread("digits-cnn-v1", key, "frechet") == Spread(2.0, None)
     assert with_current_names(dict.fromkeys(now)) == dict.fromkeys(now)
 
 
+def entry(key, verdict):
+    return {"claim": key, "words": declared(key).sentence, "evidence": "", "verdict": verdict}
+
+
 def test_a_claim_has_one_outcome_of_all_its_verdicts():
     content = {"evaluators": {}, "rows": {}}
-    verdicts = tuple(
-        {"claim": claim, "evidence": "", "verdict": verdict}
-        for claim, verdict in (("a", "holds"), ("b", "holds"), ("a", "not applicable"))
-    )
+    found = (("sharper", "holds"), ("slower", "holds"), ("sharper", "not applicable"))
+    verdicts = tuple(entry(*one) for one in found)
     records = [
         ScoreRecord("digits", "smoke", content, verdicts),
         ScoreRecord("photos", "smoke", content, verdicts[1:2]),
     ]
-    _, rows = claims(records)
-    assert rows == [["a", "holds", None], ["b", "holds", "holds"]]
-    failed = {"claim": "a", "evidence": "", "verdict": "does not hold"}
+    slower, sharper = (declared(key).sentence for key in ("slower", "sharper"))
+    header, rows = claims(records)
+    assert rows == [[slower, "holds", "holds"], [sharper, "holds", None]]
+    assert not any("out of date" in title for title in header)
+    failed = entry("sharper", "does not hold")
     _, rows = claims([dataclasses.replace(records[0], verdicts=(*verdicts, failed))])
-    assert rows[0] == ["a", "does not hold"]
+    assert rows[1] == [sharper, "does not hold"]
+
+
+def test_verdicts_of_another_version_are_left_out_or_marked():
+    content = {"evaluators": {}, "rows": {}}
+    gone = {"claim": "LBAE is sharper than a VAE.", "evidence": "", "verdict": "holds"}
+    now = entry("sharper", "holds")
+    records = [
+        ScoreRecord("mnist", "laptop", content, (gone,)),
+        ScoreRecord("digits", "smoke", content, (gone, now)),
+        ScoreRecord("photos", "smoke", content, (now,), out_of_date=True),
+        ScoreRecord("faces", "smoke", content, (now | {"words": "It is sharp."},)),
+    ]
+    header, rows = claims(records)
+    assert rows == [[declared("sharper").sentence, "holds", "holds", "holds"]]
+    assert ["out of date" in title for title in header[1:]] == [False, True, True]
+    assert claims(records[:1]) == (["claim of the paper"], [])
 
 
 def test_the_papers_tables_decide_its_claims():
