@@ -95,6 +95,12 @@ class TrainingSeeds:
         """The paired difference of a metric of two rows, with its interval."""
         return str(Interval.difference(*self.scores(own, other, evaluator, metric)))
 
+    def number_difference(self, name: str) -> str:
+        """The paired difference of a key of :data:`NUMBERS`, with its interval; shares in points."""
+        scale, unit = (100, " points") if name == "sharpness" else (1, "")
+        own, other = ([scale * value for value in values] for values in self.numbers(name))
+        return f"{Interval.difference(own, other)}{unit}"
+
 
 def _model(row: str) -> str:
     """The model that was scored; the blurred test images are beside the LBAE's rows."""

@@ -34,8 +34,8 @@ def better_model(
     if len(own) < SEEDS:
         found = "one training" if len(own) == 1 else f"{len(own)} trainings"
         return undecided(
-            f"other training seeds would give other numbers, and there is {found} of each model: "
-            f"train both with {SEEDS} seeds",
+            f"{found} of each model cannot show how much trainings differ: train both with "
+            f"{SEEDS} seeds",
             rule,
         )
     sign = 1 if lower_is_better else -1

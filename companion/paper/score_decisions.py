@@ -175,10 +175,18 @@ def sharper(own: Tensor, other: Tensor, trainings: Trainings | None = None) -> t
         f"(VAE); standard error of the difference over {len(own):,} images {error:.1%}"
     )
     trainings = trainings or Trainings()
+    evidence = "; ".join(filter(None, (evidence, trainings.describe_number("sharpness"))))
     decision = trainings.gated(trainings.numbers("sharpness", means, "sharper", False))
     if max(means) > 1:
         decision = replace(decision, why="images have a larger gradient than real ones")
     return evidence, decision
+
+
+def slower(own: float, other: float, trainings: Trainings) -> tuple[str, Decision]:
+    """Whether the LBAE trains slower, by images per second: evidence and decision."""
+    evidence = f"{own:.0f} images per second in training, the VAE {other:.0f}"
+    evidence = "; ".join(filter(None, (evidence, trainings.describe_number("images_per_second"))))
+    return evidence, trainings.numbers("images_per_second", (own, other), "rate")
 
 
 def covers_classes(seen: Tensor, there: Tensor, draws: int) -> tuple[str, Decision]:
