@@ -233,7 +233,8 @@ def test_positive_bits_alone_do_not_tell_samplers_apart(generator):
     half = torch.where(torch.rand(20_000, 6, generator=generator) > 0.5, 1.0, -1.0)
     pairs = torch.cat([half, -half], 1)  # always six positive bits of twelve
     balanced = torch.ones(20_000, 12)
-    balanced[torch.arange(20_000)[:, None], torch.rand(20_000, 12, generator=generator).argsort(1)[:, :6]] = -1
+    chosen = torch.rand(20_000, 12, generator=generator).argsort(1)[:, :6]
+    balanced[torch.arange(20_000)[:, None], chosen] = -1
     drawn = {"clip": pairs, "direct": balanced, "resampled": pairs}
     evidence, answer = by_eye(pairs, drawn, "clip")
     assert answer.outcome is HOLDS

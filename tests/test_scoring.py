@@ -395,11 +395,37 @@ def test_two_evaluators_decide_over_boards_of_their_own(biased, baseline, parts)
     ]
     assert found[1].outcome is Outcome.UNDECIDED  # one training of each model
     assert all(decision.outcome in Outcome for decision in found)
-    assert "one-cnn-v1" in panel.describe("lbae_clip", "vae_standard")
+    assert "FD[one-cnn-v1], 24 images: LBAE" in panel.describe("lbae_clip", "vae_standard")
+    own = panel.balanced("lbae_clip")[0]
+    assert "(one-cnn-v1), " in own
+    assert " by " not in own.partition(";")[0].replace("differ by", "")
     assert panel.closed_gates().keys() <= {"blur"}
     alone = Panel.of(boards[0]).better("lbae_clip", "lbae_uniform")
     assert alone.outcome is Outcome.UNDECIDED
     assert "fails its control checks" in alone.why  # a second evaluator would not help
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        (8.0, "70% (one)"),
+        (12.0, "110% (one); above 100%, as independent bits score worse than uniform bits"),
+        (0.0, "-10% (one); below 0%, as independent bits score better than hyperplanes"),
+    ],
+)
+def test_a_share_of_a_gap_beyond_its_ends_is_explained(monkeypatch, part, said):
+    values = {"independent bits": part, "uniform bits": 11.0, "hyperplanes": 1.0}
+    board = SimpleNamespace(
+        evaluators=[SimpleNamespace(extractor=SimpleNamespace(name="one"), is_inception=False)],
+        controls_in_order=lambda *_: True,
+        rows={key: SimpleNamespace(label=key) for key in values},
+    )
+    found = {key: Spread(value, 0.1) for key, value in values.items()} | {
+        "control_train": Spread(1.0, 0.1)
+    }
+    monkeypatch.setattr(Judge, "found", lambda _, key, __="frechet": found[key])
+    shares, _ = Panel([Judge(board)]).major(*values)
+    assert shares == said
 
 
 def test_reconstructions_must_beat_a_strong_blur(monkeypatch):

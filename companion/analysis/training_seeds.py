@@ -96,7 +96,7 @@ class TrainingSeeds:
         return str(Interval.difference(*self.scores(own, other, evaluator, metric)))
 
     def number_difference(self, name: str) -> str:
-        """The paired difference of a key of :data:`NUMBERS`, with its interval; shares in points."""
+        """The paired difference of a key of :data:`NUMBERS`; sharpness in points."""
         scale, unit = (100, " points") if name == "sharpness" else (1, "")
         own, other = ([scale * value for value in values] for values in self.numbers(name))
         return f"{Interval.difference(own, other)}{unit}"

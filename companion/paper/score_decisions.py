@@ -84,7 +84,8 @@ class Judge:
             f"{groups[key.split('_')[0]]}{self.board.rows[key].label} {self.found(key, metric)}"
             for key in keys
         )
-        return f"{self.board.evaluators[0].titles()[metric]}: {rows}"
+        title = self.board.evaluators[0].titles()[metric]
+        return f"{title}, {len(self.board.reference):,} images: {rows}"
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,12 @@ class Panel:
     def major(self, part: str, start: str, end: str) -> tuple[str, Decision]:
         """Whether the way from a part to the end is most of that from the start: with evidence."""
         found = {j.name: j.closed_share(part, start, end) for j in self.judges}
-        shares = ", ".join(f"{share:.0%} by {name}" for name, (share, _) in found.items())
+        shares = ", ".join(f"{share:.0%} ({name})" for name, (share, _) in found.items())
+        rows = self.judges[0].board.rows
+        if any(share > 1 for share, _ in found.values()):
+            shares += f"; above 100%, as {rows[part].label} score worse than {rows[start].label}"
+        if any(share < 0 for share, _ in found.values()):
+            shares += f"; below 0%, as {rows[part].label} score better than {rows[end].label}"
         return shares, self._agree({name: decision for name, (_, decision) in found.items()})
 
     def balanced(self, key: str) -> tuple[str, Decision]:
@@ -126,7 +132,7 @@ class Panel:
             found[j.name] = abs(p.mean - r.mean)
             close = judge("balanced", found[j.name], joint_deviation(p, r))
             parts[j.name] = only_if(close, j.trusted("frechet"))
-        own = ", ".join(f"{gap:.3f} by {name}" for name, gap in found.items())
+        own = ", ".join(f"{gap:.3f} ({name})" for name, gap in found.items())
         theirs = ", ".join(f"{gap:.2f} ({title})" for title, gap in published_gaps().items())
         return f"they differ by {own}; in the paper's Table 4 by {theirs}", self._agree(parts)
 
