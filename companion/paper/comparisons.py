@@ -45,6 +45,28 @@ def better_model(
     return above(gain.mean, gain.half / CLEAR, _margin(key, fmean(own), fmean(other)), rule)
 
 
+def beats_blur(
+    distances: Mapping[str, tuple[Sequence[float], Sequence[float | None]]],
+) -> Decision:
+    """Whether reconstructions of a study are clearly nearer than strongly blurred images.
+
+    ``distances`` are those of reconstructions and of blurred images by seed, under the name of a
+    model and its evaluator. Blurred ones are None in studies of earlier versions.
+    """
+    failed = []
+    for name, (own, blur) in distances.items():
+        if (known := [value for value in blur if value is not None]) != [*blur]:
+            return undecided("the study has no distances of blurred images: run it again")
+        if better_model(own, known, "distance").outcome is not Outcome.HOLDS:
+            failed.append(name)
+    if not failed:
+        return Decision(Outcome.HOLDS)
+    return undecided(
+        "reconstructions are not clearly nearer than images with a blur of σ = 1.5 pixels "
+        f"({'; '.join(failed)}): train longer"
+    )
+
+
 def lead(own: float, other: float, key: str, lower_is_better: bool = True) -> tuple[float, float]:
     """By how much a measure is better than another, and the smallest lead that counts."""
     return (other - own) * (1 if lower_is_better else -1), _margin(key, own, other)
