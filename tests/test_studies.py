@@ -182,7 +182,7 @@ def test_reconstructions_of_a_study_must_beat_a_strong_blur():
     found = beats_blur({"LBAE": (sharp, blur), "VQ-VAE": ([29.0, 30.0, 28.0], blur)})
     assert found.outcome is Outcome.UNDECIDED
     assert found.why.endswith("(VQ-VAE): train longer")
-    assert "run it again" in beats_blur({"LBAE": (sharp, [None] * 3)}).why
+    assert "run the study again" in beats_blur({"LBAE": (sharp, [None] * 3)}).why
     # also where the intervals alone are undecided, the reason is the training
     assert only_if(by_intervals(None, rule="rule"), found).why == found.why
 

@@ -56,7 +56,7 @@ def beats_blur(
     failed = []
     for name, (own, blur) in distances.items():
         if (known := [value for value in blur if value is not None]) != [*blur]:
-            return undecided("the study has no distances of blurred images: run it again")
+            return undecided("the study has no distances of blurred images: run the study again")
         if better_model(own, known, "distance").outcome is not Outcome.HOLDS:
             failed.append(name)
     if not failed:
