@@ -51,8 +51,8 @@ def by_eye(truth: Tensor, drawn: Mapping[str, Tensor], key: str) -> tuple[str, D
     equal = [name for name, ours, theirs, noise in rows if abs(ours - theirs) <= noise]
     if equal:
         evidence += (
-            f"; by {' and by '.join(equal)} the sampler and direct rounding cannot be told apart, "
-            "for they differ by no more than resampled latents do from the latents"
+            f"; by {' and by '.join(equal)} alone the sampler and direct rounding cannot be told "
+            "apart, for they differ by no more than resampled latents do from the latents"
         )
     return evidence, looks_identical(own, direct, floor)
 
