@@ -409,8 +409,16 @@ def test_two_evaluators_decide_over_boards_of_their_own(biased, baseline, parts)
     ("part", "said"),
     [
         (8.0, "70% (one)"),
-        (12.0, "110% (one); above 100%, as independent bits score worse than uniform bits"),
-        (0.0, "-10% (one); below 0%, as independent bits score better than hyperplanes"),
+        (
+            12.0,
+            "110% (one); a share above 100% means that independent bits score worse than"
+            " uniform bits",
+        ),
+        (
+            0.0,
+            "-10% (one); a share below 0% means that independent bits score better than"
+            " hyperplanes",
+        ),
     ],
 )
 def test_a_share_of_a_gap_beyond_its_ends_is_explained(monkeypatch, part, said):

@@ -119,9 +119,11 @@ class Panel:
         shares = ", ".join(f"{share:.0%} ({name})" for name, (share, _) in found.items())
         rows = self.judges[0].board.rows
         if any(share > 1 for share, _ in found.values()):
-            shares += f"; above 100%, as {rows[part].label} score worse than {rows[start].label}"
+            farther = f"{rows[part].label} score worse than {rows[start].label}"
+            shares += f"; a share above 100% means that {farther}"
         if any(share < 0 for share, _ in found.values()):
-            shares += f"; below 0%, as {rows[part].label} score better than {rows[end].label}"
+            nearer = f"{rows[part].label} score better than {rows[end].label}"
+            shares += f"; a share below 0% means that {nearer}"
         return shares, self._agree({name: decision for name, (_, decision) in found.items()})
 
     def balanced(self, key: str) -> tuple[str, Decision]:
