@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from companion.analysis import probes
 from companion.analysis.bit_effects import BitEffects, participation_ratio, varying_bits
 from companion.analysis.decoder_rows import DecoderRows, selection_error
-from companion.analysis.probes import majority, probe, targets
+from companion.analysis.probes import majority, not_converged, probe, targets
 from companion.analysis.robustness import FLIPPED, PerturbedModel, squared_error
 from companion.figures.bit_effects import effect_maps, effect_spread
 from companion.figures.decoder_rows import dictionary
@@ -154,6 +155,21 @@ def test_a_probe_finds_classes_that_are_there_and_no_others(generator, tmp_path)
     assert found["nothing"].error == pytest.approx(math.sqrt(p * (1 - p) / 80))
     assert found["nothing"].penalty is None
     saved(accuracies(found, "test accuracy"), tmp_path)
+
+
+def test_a_fit_that_stops_early_is_named_and_warns_nobody(generator, monkeypatch, recwarn):
+    classes = torch.randint(0, 4, (340,), generator=generator)
+    told = torch.eye(4)[classes] + torch.randn(340, 4, generator=generator)
+    y = {s: part.numpy() for s, part in split_of(classes).items()}
+    rows = torch.arange(len(y["train"]))
+    ended = probe(split_of(told), y, rows)
+    assert ended.converged
+    assert not_converged({"told": ended}) == ""
+    monkeypatch.setattr(probes, "_ITERATIONS", 1)
+    stopped = probe(split_of(told), y, rows)
+    assert not stopped.converged
+    assert not_converged({"told": stopped}) == " Fits that stopped after 1 iterations: told."
+    assert not recwarn.list
 
 
 def test_attributes_are_probed_one_by_one_and_constant_ones_left_out(generator):

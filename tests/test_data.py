@@ -488,6 +488,14 @@ def test_samples_are_read_as_scikit_learn_reads_them():
         assert np.array_equal(mine, other)
 
 
+def test_only_the_photos_test_images_are_shifted():
+    """Their classes differ in mean colour between training and test crops."""
+    train, test = (embedded.draw_photos(part, 1500, seed=0) for part in ("train", "test"))
+    means = [part.images[part.labels == 3].float().mean((0, 2, 3)) for part in (train, test)]
+    assert (means[0] - means[1]).abs().max() > 20  # grey levels, of the dahlia from near
+    assert [name for name, info in DATASETS.items() if info.shift] == ["photos"]
+
+
 def test_a_missing_sample_file_is_named(monkeypatch):
     monkeypatch.setattr(embedded, "_PHOTOGRAPHS", ("harbour.jpg",))
     with pytest.raises(DataError, match=r"harbour\.jpg.*constraints\.txt"):

@@ -215,6 +215,34 @@ def test_the_eye_needs_a_figure_that_can_tell_apart():
     assert looks_identical(near, far, far).outcome is OPEN
 
 
+def test_noise_adds_to_what_the_eye_sees():
+    far, none = Differences(0.05, 0.2), Differences(0.01, 0.01)
+    almost = Differences(0.055, 0.03)  # beyond the limit, by less than resampled latents
+    found = looks_identical(almost, far, none)
+    assert found.outcome is OPEN
+    assert "may be the noise" in found.why
+    assert looks_identical(Differences(0.05, 0.05), far, none).outcome is HOLDS
+    assert looks_identical(Differences(0.07, 0.03), far, none).outcome is FAILS
+    # direct rounding that differs by noise alone shows nothing
+    assert looks_identical(none, Differences(0.055, 0.03), none).outcome is OPEN
+
+
+def test_positive_bits_alone_do_not_tell_samplers_apart(generator):
+    """Latents with the same number of positive bits, whose correlations differ."""
+    coins = torch.where(torch.rand(20_000, 12, generator=generator) > 0.5, 1.0, -1.0)
+    half = torch.where(torch.rand(20_000, 6, generator=generator) > 0.5, 1.0, -1.0)
+    pairs = torch.cat([half, -half], 1)  # always six positive bits of twelve
+    balanced = torch.ones(20_000, 12)
+    chosen = torch.rand(20_000, 12, generator=generator).argsort(1)[:, :6]
+    balanced[torch.arange(20_000)[:, None], chosen] = -1
+    drawn = {"clip": pairs, "direct": balanced, "resampled": pairs}
+    evidence, answer = by_eye(pairs, drawn, "clip")
+    assert answer.outcome is HOLDS
+    assert "by the number of positive bits alone the sampler and direct rounding" in evidence
+    evidence, answer = by_eye(pairs, drawn | {"direct": coins}, "clip")
+    assert "cannot be told apart" not in evidence
+
+
 def test_samples_are_compared_as_figure_2_shows_them(generator):
     base = torch.randn(4000, 3, generator=generator) @ torch.randn(3, 20, generator=generator)
     bits = torch.where(base > 0, 1.0, -1.0)

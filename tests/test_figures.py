@@ -1,12 +1,14 @@
 """Choices behind figures, also of latents that have little in them."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from torch.nn.functional import normalize
 
-from companion.analysis.geometry import separating_normal, sphere_example
+from companion.analysis.geometry import change_of_angles, separating_normal, sphere_example
 from companion.analysis.latent_distributions import NAMES, LatentDistributions
 from companion.figures.grids import image_grids, image_rows, tile
 from companion.figures.spheres import sphere_figures
@@ -18,6 +20,9 @@ def test_bits_that_never_change_can_be_drawn(generator):
     example = sphere_example(torch.ones(9, 9, dtype=torch.float64), generator, tries=10)
     assert example.vectors.shape == (4, 3)
     assert example.angle_error < 1e-3
+    assert change_of_angles(example) == "no angle changes by 0.1 degrees or more"
+    bent = dataclasses.replace(example, angle_error=2.345)
+    assert change_of_angles(bent) == "angles change by at most 2.3 degrees"
     figure = sphere_figures(example, torch.tensor([1.0, 2.0, 3.0]), torch.eye(9))
     assert len(figure.axes) == 4  # H, its colours, and two spheres
 

@@ -7,7 +7,7 @@ import torch
 
 from companion.analysis.evaluators import Evaluator
 from companion.analysis.image_sources import ImageSource
-from companion.analysis.loss_fit import constant_rate, fit_losses
+from companion.analysis.loss_fit import caption_of_fits, constant_rate, fit_losses
 from companion.analysis.memorisation import (
     Neighbours,
     nearest_training_images,
@@ -85,6 +85,8 @@ def test_a_power_law_is_found_and_few_epochs_are_not_fitted():
     assert fit.values == pytest.approx((60, 40, 0.7), rel=1e-3)
     assert fit.at(100) == pytest.approx(60 + 40 * 100**-0.7, rel=1e-3)
     assert fit_losses(losses[:5]) is None
+    assert "dashed: fit" in caption_of_fits({"lbae": fit, "vae": None})
+    assert caption_of_fits({"lbae": None}) == caption_of_fits({}) == ""  # no such curve is drawn
     assert all(math.isfinite(error) for error in fit.errors)
     flat = fit_losses([5.0] * 10)
     assert flat is None or flat.at(20) == pytest.approx(5.0)

@@ -23,6 +23,7 @@ from companion.analysis.spread import Spread, lower
 from companion.experiments.records import write_record
 from companion.experiments.trained import Baseline, Trained
 from companion.paper.beside_published import across, beside_published, claims, published_table
+from companion.paper.claims import declared
 from companion.paper.decisions import Outcome
 from companion.paper.published_claims import claims_by_published_numbers
 from companion.paper.score_decisions import Judge, Panel
@@ -264,27 +265,48 @@ def test_records_of_earlier_versions_are_read(tmp_path):
     write_record(path, "05_metrics", options, {}, results, 1.0)
     record = ScoreRecord.load(path)
     assert record.evaluators == ["digits-cnn-v1"]
+    assert record.out_of_date  # no hash of this version's code
     now = ("lbae_uniform", "lbae_mixture", "lbae_interp_centroids", "vae_standard", "vae_mixture")
     for key in (*now, "control_train"):
         assert record.spread("digits-cnn-v1", key, "frechet") == Spread(2.0, None)
     assert with_current_names(dict.fromkeys(now)) == dict.fromkeys(now)
 
 
+def entry(key, verdict):
+    return {"claim": key, "words": declared(key).sentence, "evidence": "", "verdict": verdict}
+
+
 def test_a_claim_has_one_outcome_of_all_its_verdicts():
     content = {"evaluators": {}, "rows": {}}
-    verdicts = tuple(
-        {"claim": claim, "evidence": "", "verdict": verdict}
-        for claim, verdict in (("a", "holds"), ("b", "holds"), ("a", "not applicable"))
-    )
+    found = (("sharper", "holds"), ("slower", "holds"), ("sharper", "not applicable"))
+    verdicts = tuple(entry(*one) for one in found)
     records = [
         ScoreRecord("digits", "smoke", content, verdicts),
         ScoreRecord("photos", "smoke", content, verdicts[1:2]),
     ]
-    _, rows = claims(records)
-    assert rows == [["a", "holds", None], ["b", "holds", "holds"]]
-    failed = {"claim": "a", "evidence": "", "verdict": "does not hold"}
+    slower, sharper = (declared(key).sentence for key in ("slower", "sharper"))
+    header, rows = claims(records)
+    assert rows == [[slower, "holds", "holds"], [sharper, "holds", None]]
+    assert not any("out of date" in title for title in header)
+    failed = entry("sharper", "does not hold")
     _, rows = claims([dataclasses.replace(records[0], verdicts=(*verdicts, failed))])
-    assert rows[0] == ["a", "does not hold"]
+    assert rows[1] == [sharper, "does not hold"]
+
+
+def test_verdicts_of_another_version_are_left_out_or_marked():
+    content = {"evaluators": {}, "rows": {}}
+    gone = {"claim": "LBAE is sharper than a VAE.", "evidence": "", "verdict": "holds"}
+    now = entry("sharper", "holds")
+    records = [
+        ScoreRecord("mnist", "laptop", content, (gone,)),
+        ScoreRecord("digits", "smoke", content, (gone, now)),
+        ScoreRecord("photos", "smoke", content, (now,), out_of_date=True),
+        ScoreRecord("faces", "smoke", content, (now | {"words": "It is sharp."},)),
+    ]
+    header, rows = claims(records)
+    assert rows == [[declared("sharper").sentence, "holds", "holds", "holds"]]
+    assert ["out of date" in title for title in header[1:]] == [False, True, True]
+    assert claims(records[:1]) == (["claim of the paper"], [])
 
 
 def test_the_papers_tables_decide_its_claims():
@@ -373,11 +395,45 @@ def test_two_evaluators_decide_over_boards_of_their_own(biased, baseline, parts)
     ]
     assert found[1].outcome is Outcome.UNDECIDED  # one training of each model
     assert all(decision.outcome in Outcome for decision in found)
-    assert "one-cnn-v1" in panel.describe("lbae_clip", "vae_standard")
+    assert "FD[one-cnn-v1], 24 images: LBAE" in panel.describe("lbae_clip", "vae_standard")
+    own = panel.balanced("lbae_clip")[0]
+    assert "(one-cnn-v1), " in own
+    assert " by " not in own.partition(";")[0].replace("differ by", "")
     assert panel.closed_gates().keys() <= {"blur"}
     alone = Panel.of(boards[0]).better("lbae_clip", "lbae_uniform")
     assert alone.outcome is Outcome.UNDECIDED
     assert "fails its control checks" in alone.why  # a second evaluator would not help
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        (8.0, "70% (one)"),
+        (
+            12.0,
+            "110% (one); a share above 100% means that independent bits score worse than"
+            " uniform bits",
+        ),
+        (
+            0.0,
+            "-10% (one); a share below 0% means that independent bits score better than"
+            " hyperplanes",
+        ),
+    ],
+)
+def test_a_share_of_a_gap_beyond_its_ends_is_explained(monkeypatch, part, said):
+    values = {"independent bits": part, "uniform bits": 11.0, "hyperplanes": 1.0}
+    board = SimpleNamespace(
+        evaluators=[SimpleNamespace(extractor=SimpleNamespace(name="one"), is_inception=False)],
+        controls_in_order=lambda *_: True,
+        rows={key: SimpleNamespace(label=key) for key in values},
+    )
+    found = {key: Spread(value, 0.1) for key, value in values.items()} | {
+        "control_train": Spread(1.0, 0.1)
+    }
+    monkeypatch.setattr(Judge, "found", lambda _, key, __="frechet": found[key])
+    shares, _ = Panel([Judge(board)]).major(*values)
+    assert shares == said
 
 
 def test_reconstructions_must_beat_a_strong_blur(monkeypatch):

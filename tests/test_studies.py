@@ -20,6 +20,9 @@ from companion.experiments.profiles import ScoredStudy, Study
 from companion.experiments.quantiser_study import _MAKE, _code_use
 from companion.experiments.quantisers import COMMITMENT, VECTOR, bits_of_indices, indices_of_bits
 from companion.experiments.study_training import Task, train_study
+from companion.pages.study import interval
+from companion.paper.comparisons import beats_blur
+from companion.paper.decisions import Outcome, by_intervals, only_if
 from companion.png import png_of_rows
 from lbae_lib.bits import check_bits
 from lbae_lib.errors import ConfigError
@@ -161,6 +164,27 @@ def test_an_interval_decides_by_its_ends():
     assert Interval.of([-1.0, 2.0]).below() is None
     with pytest.raises(ValueError, match="at least 2"):
         Interval.of([1.0])
+
+
+def test_an_interval_is_shown_within_the_range_of_its_measure():
+    share = Interval.of([0.97, 0.99, 0.95], 0.0, 1.0)
+    assert str(share) == "0.97 (0.92 to 1)"
+    assert share.below(1.01) is None  # the decision has the whole interval
+    assert interval("used", [0.97, 0.99, 0.95]) == str(share)
+    assert interval("test_loss", [1.0, 5.0, 9.0]) == "5 (0 to 14.9)"
+    assert str(Interval.of([1.0, 5.0, 9.0])) == "5 (-4.94 to 14.9)"
+    assert interval("error", [1500.0, 1530.0, 1560.0]) == "1530 (1455 to 1605)"
+
+
+def test_reconstructions_of_a_study_must_beat_a_strong_blur():
+    sharp, blur = [1.0, 1.2, 1.1], [12.0, 12.0, 12.0]
+    assert beats_blur({"LBAE": (sharp, blur)}).outcome is Outcome.HOLDS
+    found = beats_blur({"LBAE": (sharp, blur), "VQ-VAE": ([29.0, 30.0, 28.0], blur)})
+    assert found.outcome is Outcome.UNDECIDED
+    assert found.why.endswith("(VQ-VAE): train longer")
+    assert "run the study again" in beats_blur({"LBAE": (sharp, [None] * 3)}).why
+    # also where the intervals alone are undecided, the reason is the training
+    assert only_if(by_intervals(None, rule="rule"), found).why == found.why
 
 
 def test_what_is_kept_of_the_same_options_is_not_repeated(tmp_path):

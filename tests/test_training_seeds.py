@@ -4,6 +4,7 @@ import dataclasses
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from companion.analysis import seed_study
 from companion.analysis.seed_study import LABELS, _clear_unless_of, configurations
@@ -12,6 +13,7 @@ from companion.experiments.profiles import SeedStudy
 from companion.experiments.records import write_record
 from companion.experiments.study_training import Task
 from companion.paper.decisions import Decision, Outcome
+from companion.paper.score_decisions import sharper, slower
 from companion.paper.seed_decisions import Trainings
 from lbae_lib.data.registry import DATASETS
 from lbae_lib.models.config import NetworkConfig
@@ -96,6 +98,9 @@ def test_a_record_is_read_and_shown_as_pairs(tmp_path):
     assert all(len(row) == len(header) for row in rows)
     assert rows[0][-1] == "-1 (-1 to -1)"  # the pairs differ by the same, whatever their spread
     assert len(again.number_rows()) == len(NUMBERS)
+    by_measure = dict(zip(METRICS, rows, strict=False))
+    assert by_measure["precision_f8"][2] == "1.1 (0.852 to 1)"  # cut at the measure's range
+    assert by_measure["frechet"][2] == "1.1 (0.852 to 1.35)"
 
 
 def test_pairs_of_trainings_decide_where_a_single_one_does_not():
@@ -131,6 +136,19 @@ def test_an_evaluator_that_the_study_lacks_decides_nothing():
     assert "no scores by inception" in found.why
     assert trainings.describe("lbae_reco", "vae_reco", "inception", "frechet") == ""
     assert "LBAE - VAE -1" in trainings.describe("lbae_reco", "vae_reco", "net", "frechet")
+
+
+def test_evidence_on_sharpness_and_speed_has_the_study_where_there_is_one():
+    trainings = Trainings.of(study([0.9, 0.92, 0.91], [0.8, 0.8, 0.8]), ["net"], MNIST)
+    own, other = torch.full((4,), 0.97), torch.full((4,), 0.96)
+    evidence, _ = sharper(own, other, trainings)
+    assert evidence.endswith("over 3 training seeds LBAE - VAE 11 (8.52 to 13.5) points")
+    evidence, _ = slower(300.0, 310.0, trainings)
+    assert evidence.startswith("300 images per second in training, the VAE 310; over 3 training")
+    for evidence, decision in (sharper(own, other), slower(300.0, 310.0, Trainings())):
+        assert "seeds" not in evidence
+        assert decision.why.startswith("one training of each model cannot show how much")
+        assert "lbae study seeds" in decision.why
 
 
 def test_numbers_have_no_gates_and_schedules_are_equal():

@@ -82,6 +82,13 @@ def which_hyperplane(example: SphereExample, normal: Tensor) -> str:
     return "a random hyperplane, as none of those tried gives the bits both signs"
 
 
+def change_of_angles(example: SphereExample) -> str:
+    """What a caption says of the projection to three dimensions."""
+    if example.angle_error < 0.1:
+        return "no angle changes by 0.1 degrees or more"
+    return f"angles change by at most {example.angle_error:.1f} degrees"
+
+
 def great_circle(normal: NDArray[np.float64]) -> NDArray[np.float64]:
     """Points at right angles to a unit vector, (60, 3)."""
     helper = np.eye(3)[np.abs(normal).argmin()]

@@ -24,6 +24,8 @@ from lbae_lib.models.encoding import decode
 
 REPEATS = 20  # of each image, in a set that has few
 STEPS = 10  # of an interpolation, as in the paper's Figure 10
+# Samplers of an LBAE's latents whose images are scored.
+SAMPLED = ("uniform", "independent", "direct", "clip", "nearest", "mixture")
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def lbae_sources(trained: Trained, samplers: FittedSamplers) -> dict[str, ImageS
     the ends of paths out.
     """
     sources = {"reco": reconstructions(trained.model, trained.bits("test"))}
-    for key in ("uniform", "independent", "direct", "clip", "nearest", "mixture"):
+    for key in SAMPLED:
         sources[key] = sampled(trained, samplers, key)
 
     def paths(inversion: str, ends: bool) -> ImageSource:

@@ -41,6 +41,11 @@ def constant_rate(history: Sequence[Mapping[str, Any]], cooldown: int) -> list[d
     return [dict(line) for line in history[: max(0, len(history) - cooldown)]]
 
 
+def caption_of_fits(fits: Mapping[str, LossFit | None]) -> str:
+    """What a caption says of the fits that a figure has; "" if it has none."""
+    return "; dashed: fit, extended to twice as many epochs" if any(fits.values()) else ""
+
+
 def fit_losses(losses: Sequence[float]) -> LossFit | None:
     """Fit the losses of epochs 2, 3, … at a constant rate; None with too few, or without a fit."""
     if len(losses) < FEWEST:

@@ -18,15 +18,19 @@ class Interval:
 
     mean: float  # of the values
     half: float  # half of the interval's length
+    least: float = -math.inf  # that the measure can be; what is shown is cut here
+    most: float = math.inf
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> Interval:
+    def of(
+        cls, values: Sequence[float], least: float = -math.inf, most: float = math.inf
+    ) -> Interval:
         """The interval of the mean of at least two values, one for each seed."""
         if len(values) < 2:
             raise ValueError(f"{len(values)} values have no interval: give at least 2")
         error = statistics.stdev(values) / math.sqrt(len(values))
         quantile = float(t.ppf((1 + LEVEL) / 2, len(values) - 1))
-        return cls(statistics.fmean(values), quantile * error)
+        return cls(statistics.fmean(values), quantile * error, least, most)
 
     @classmethod
     def difference(cls, a: Sequence[float], b: Sequence[float]) -> Interval:
@@ -40,6 +44,11 @@ class Interval:
         return self.mean < bound
 
     def __str__(self) -> str:
-        """The mean with the interval in brackets: "-3.1 (-4.2 to -2)"."""
-        low, high = self.mean - self.half, self.mean + self.half
-        return f"{self.mean:.3g} ({low:.3g} to {high:.3g})"
+        """The mean with the interval in brackets, cut at the measure's range: "3.1 (0 to 7.2)"."""
+        low, high = max(self.mean - self.half, self.least), min(self.mean + self.half, self.most)
+        return f"{_short(self.mean)} ({_short(low)} to {_short(high)})"
+
+
+def _short(value: float) -> str:
+    """Three significant digits, or a whole number."""
+    return f"{value:.3g}" if abs(value) < 999.5 else f"{value:.0f}"

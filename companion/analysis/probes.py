@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.dummy import DummyClassifier
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
@@ -35,13 +37,24 @@ class Probe:
     error: float  # standard error of the accuracy over test images
     inputs: int  # numbers per image
     penalty: float | None = None  # inverse strength of the ridge penalty; None without one
+    converged: bool = True  # whether the fit ended before its limit of iterations
 
     @classmethod
-    def of(cls, model: Any, x: Arrays, y: Arrays, penalty: float | None = None) -> Probe:
+    def of(
+        cls, model: Any, x: Arrays, y: Arrays, penalty: float | None = None, converged: bool = True
+    ) -> Probe:
         """Of a fitted classifier."""
         right = _right(model, x["test"], y["test"])
         error = right.std() / math.sqrt(len(right))
-        return cls(float(right.mean()), float(error), x["test"].shape[1], penalty)
+        return cls(float(right.mean()), float(error), x["test"].shape[1], penalty, converged)
+
+
+def not_converged(probes: Mapping[str, Probe]) -> str:
+    """What a caption says of fits that stopped at their limit of iterations; "" if none did."""
+    names = [name for name, found in probes.items() if not found.converged]
+    if not names:
+        return ""
+    return f" Fits that stopped after {_ITERATIONS} iterations: {', '.join(names)}."
 
 
 def targets(trained: Trained) -> tuple[str, Arrays]:
@@ -73,16 +86,26 @@ def probe(inputs: Mapping[str, Tensor], y: Arrays, rows: Tensor) -> Probe:
         rows: of the training images that are used, int64.
     """
     x, y = _arrays(inputs, y, rows)
-    best, best_accuracy, best_penalty = None, -1.0, None
+    best: Any = None
+    best_accuracy, best_penalty = -1.0, None
     for penalty in PENALTIES:
         model: Any = LogisticRegression(C=penalty, tol=_TOLERANCE, max_iter=_ITERATIONS)
         if y["train"].ndim == 2:
             model = OneVsRestClassifier(model)
-        model = make_pipeline(StandardScaler(), model).fit(x["train"], y["train"])
+        model = make_pipeline(StandardScaler(), model)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # the field `converged` says it
+            model.fit(x["train"], y["train"])
         accuracy = float(_right(model, x["validation"], y["validation"]).mean())
         if accuracy > best_accuracy:
             best, best_accuracy, best_penalty = model, accuracy, penalty
-    return Probe.of(best, x, y, best_penalty)
+    return Probe.of(best, x, y, best_penalty, _ended(best[-1]))
+
+
+def _ended(model: Any) -> bool:
+    """Whether logistic regressions ended before their limit; one without a choice has no fit."""
+    parts = getattr(model, "estimators_", [model])
+    return all(np.max(getattr(part, "n_iter_", 0)) < _ITERATIONS for part in parts)
 
 
 def majority(y: Arrays, rows: Tensor) -> Probe:

@@ -11,7 +11,8 @@ from companion.analysis.spread import Spread
 from companion.experiments.artifacts import MODEL
 from companion.experiments.profiles import Experiment, load_experiment
 from companion.experiments.records import RECORD_FILE, SCORES, comparable, read_record
-from companion.project import in_force, results_in_force
+from companion.experiments.sources import code_hash
+from companion.project import in_force, project_root, results_in_force
 from lbae_lib.data.registry import PAPER_DATASETS, paper_counterpart
 
 T = TypeVar("T")
@@ -44,6 +45,7 @@ class ScoreRecord:
     verdicts: tuple[Mapping[str, Any], ...] = ()  # of the page
     # By metric, whether it passed its controls
     trusted: Mapping[str, bool] = field(default_factory=dict)
+    out_of_date: bool = False  # whether an earlier version of the code made the record
 
     @classmethod
     def load(cls, path: Path) -> ScoreRecord:
@@ -59,6 +61,7 @@ class ScoreRecord:
             scores | {"rows": with_current_names(scores["rows"])},
             tuple(results["verdicts"]),
             results["controls_in_order"],
+            record["inputs"].get("code") != code_hash(project_root() / f"notebooks/{SCORES}.ipynb"),
         )
 
     @property

@@ -142,6 +142,12 @@ class Scoreboard:
             rows[-1].insert(after, fmean(row.kernel_errors(evaluator)))
         return header, rows
 
+    def nearer(self, keys: Sequence[str], than: str, evaluator: Evaluator) -> list[str]:
+        """Labels of the rows with a lower mean Fréchet distance than another row."""
+        limit = self.rows[than].spread(evaluator, "frechet").mean
+        rows = (self.rows[key] for key in keys)
+        return [row.label for row in rows if row.spread(evaluator, "frechet").mean < limit]
+
     def controls_in_order(self, evaluator: Evaluator, metric: str) -> bool:
         """Whether a distance, "frechet" or "kernel", passes its control checks.
 

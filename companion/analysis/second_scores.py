@@ -48,5 +48,5 @@ def second_board(
 
 
 def resampled(trained: Trained, samplers: FittedSamplers) -> ImageSource:
-    """Decoded training latents, drawn with replacement: the best that a sampler of them can do."""
+    """Decoded training latents, drawn with replacement: what a perfect sampler of them gives."""
     return sampled(trained, samplers, "resampled")

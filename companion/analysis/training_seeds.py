@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,14 @@ PAIRS: Mapping[str, tuple[str, str]] = {
     "samples: mixture, mixture": ("lbae_mixture", "vae_mixture"),
     "interpolation": ("lbae_interp_authors", "vae_interp"),
 }
-METRICS = ("frechet", "kernel", "precision_f8", "recall_f8")
+_POSITIVE, _SHARE = (0.0, math.inf), (0.0, 1.0)
+# Metrics and their ranges; the kernel distance is unbiased, and may be negative.
+METRICS: Mapping[str, tuple[float, float]] = {
+    "frechet": _POSITIVE,
+    "kernel": (-math.inf, math.inf),
+    "precision_f8": _SHARE,
+    "recall_f8": _SHARE,
+}
 NUMBERS = {
     "test_loss": "reconstruction loss, test",
     "sharpness": "mean gradient of reconstructions, relative to test images",
@@ -81,19 +89,25 @@ class TrainingSeeds:
         """Header and rows: both models and the paired difference, with 95% intervals."""
         header = ["images", "measure", "LBAE", "VAE(ours)", "LBAE - VAE"]
         rows = [
-            [label, titles[metric], *_cells(self.scores(*pair, evaluator, metric))]
+            [label, titles[metric], *_cells(self.scores(*pair, evaluator, metric), extent)]
             for label, pair in PAIRS.items()
-            for metric in METRICS
+            for metric, extent in METRICS.items()
         ]
         return header, rows
 
     def number_rows(self) -> list[list[str]]:
         """Rows of a table: loss, sharpness and speed of both models, and the difference."""
-        return [[title, *_cells(self.numbers(name))] for name, title in NUMBERS.items()]
+        return [[title, *_cells(self.numbers(name), _POSITIVE)] for name, title in NUMBERS.items()]
 
     def difference(self, own: str, other: str, evaluator: str, metric: str) -> str:
         """The paired difference of a metric of two rows, with its interval."""
         return str(Interval.difference(*self.scores(own, other, evaluator, metric)))
+
+    def number_difference(self, name: str) -> str:
+        """The paired difference of a key of :data:`NUMBERS`; sharpness in points."""
+        scale, unit = (100, " points") if name == "sharpness" else (1, "")
+        own, other = ([scale * value for value in values] for values in self.numbers(name))
+        return f"{Interval.difference(own, other)}{unit}"
 
 
 def _model(row: str) -> str:
@@ -101,5 +115,6 @@ def _model(row: str) -> str:
     return "vae" if row.startswith("vae_") else "lbae"
 
 
-def _cells(pair: Pair) -> list[str]:
-    return [*(str(Interval.of(values)) for values in pair), str(Interval.difference(*pair))]
+def _cells(pair: Pair, extent: tuple[float, float]) -> list[str]:
+    """The interval of each model in the measure's range, and that of the difference."""
+    return [*(str(Interval.of(v, *extent)) for v in pair), str(Interval.difference(*pair))]

@@ -93,7 +93,7 @@ BOTTLENECKS = Artifact(
 )
 QUANTISERS = Artifact(
     "study quantisers", "training with each quantiser", ("quantisers/record.json",),
-    made_of=(EXTRACTOR,), version=2,
+    made_of=(EXTRACTOR,), version=3,
 )  # fmt: skip
 SEEDS = Artifact(
     "study seeds", "training the LBAE and the VAE with several seeds", ("seeds/record.json",),

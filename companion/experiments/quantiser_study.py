@@ -32,6 +32,7 @@ from lbae_lib.latent.hyperplane import hyperplane_sampler
 from lbae_lib.latent.interpolation import interpolate_bits
 from lbae_lib.latent.inversion import exact, full_rank
 from lbae_lib.latent.moments import moments
+from lbae_lib.metrics.corruptions import blurred
 from lbae_lib.metrics.efficientnet_lite import PACKAGE, EfficientNetFeatures
 from lbae_lib.metrics.features import FeatureExtractor, extract
 from lbae_lib.metrics.frechet import Statistics, feature_statistics, frechet_distance
@@ -40,6 +41,7 @@ STEPS = 10  # of an interpolation, as in the paper's Figure 10
 HIDDEN = (256, 256)  # units of the prior
 SAMPLED = ("prior", "hyperplane")
 SHOWN = 10  # images in each row of the pictures
+STRONG_BLUR = 1.5  # pixels; the control that reconstructions must beat
 # Appendix B: 8×8×10 indices of 9 bits. Its prior is left out: it would have 5,760 factors.
 SUPPLEMENT_BITS, SUPPLEMENT_TOKEN = 5760, 9
 LABELS: Mapping[str, str] = {
@@ -70,7 +72,8 @@ def run(variant: str, task: Task, images: Images, experiment: Experiment) -> dic
     Returns:
         curves: see :func:`companion.experiments.study_training.train_study`.
         bits, test_loss, error (mean squared, of a pixel in [0, 255]), distance and
-        second_distance (of reconstructions).
+        second_distance (of reconstructions). blur_distance and second_blur_distance: of strongly
+        blurred test images, a control.
         used, perplexity: share of the indices that occur among training images, and perplexity of
         their distribution as a share of their number; all tokens together.
         independent_bits, prior_bits: cross-entropy of test latents. uniform_distance,
@@ -95,6 +98,8 @@ def run(variant: str, task: Task, images: Images, experiment: Experiment) -> dic
         "error": float((decoded.double() - test.double()).square().mean()),
         "distance": distance(decoded),
         "second_distance": second(decoded),
+        "blur_distance": distance(blurred(test, STRONG_BLUR)),
+        "second_blur_distance": second(blurred(test, STRONG_BLUR)),
         **_code_use(bits["train"], token),
         "uniform_distance": distance(model.decode(uniform)),
         **dict.fromkeys(("independent_bits", "prior_bits")),

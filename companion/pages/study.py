@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -13,6 +14,9 @@ from companion.experiments.records import read_record
 from companion.pages.page import Page, check_run, page_folder
 from companion.paper.comparisons import schedule_gate
 from lbae_lib.files import sha256_file
+
+_SHARES = ("bits_jump", "constant_bits", "entropy", "flips", "jump", "negative", "perplexity",
+           "used")  # fmt: skip
 
 
 @dataclass(kw_only=True)
@@ -52,8 +56,10 @@ class StudyPage(Page):
 
     def shown(self, variant: str, *names: str, kind: str = "") -> list[str | None]:
         """Cells of a table: means with intervals, None where a number was not measured."""
-        found = [self.values(variant, name, kind) for name in names]
-        return [None if None in values else str(Interval.of(values)) for values in found]
+        found = {name: self.values(variant, name, kind) for name in names}
+        return [
+            None if None in values else interval(name, values) for name, values in found.items()
+        ]
 
     def closed_gates(self) -> dict[str, str]:
         """The page's gates, and "schedule" if its models cannot refute a claim."""
@@ -62,6 +68,11 @@ class StudyPage(Page):
 
     def _options(self) -> dict[str, Any]:
         return {"dataset": self.experiment.dataset.name} | super()._options()
+
+
+def interval(name: str, values: list[float]) -> str:
+    """Mean and interval of a study's number, which is not negative; a share is at most 1."""
+    return str(Interval.of(values, 0.0, 1.0 if name in _SHARES else math.inf))
 
 
 def open_study(name: str, study: str, profile: str, dataset: str, output: str = "") -> StudyPage:

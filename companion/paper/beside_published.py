@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from companion.analysis.score_records import ScoreRecord, training_record
+from companion.paper.claims import all_claims
 from companion.paper.decisions import Verdict, by_claim, outcome_of
 from companion.paper.tables import published, published_cells
 from lbae_lib.data.registry import PAPER_DATASETS
@@ -162,15 +163,28 @@ def compression(records: Iterable[ScoreRecord]) -> Table:
 
 
 def claims(records: Iterable[ScoreRecord]) -> Table:
-    """Each claim and its outcome on each data set."""
-    records = list(records)
-    header = ["claim of the paper", *(f"{scores.title}{scores.decided_by}" for scores in records)]
-    read = [[v for v in map(Verdict.read, s.verdicts) if v is not None] for s in records]
-    found = [by_claim(verdicts) for verdicts in read]
-    rows: list[list[object]] = []
-    for key in dict.fromkeys(key for own in found for key in own):
-        words = next(own[key][0].words for own in found if key in own)
-        rows.append([words, *(outcome_of(own[key]) if key in own else None for own in found)])
+    """Each claim and its outcome on each data set, in the order of ``claims.yaml``.
+
+    Claims that are no longer declared, in records of earlier versions, are left out, and so is a
+    data set that has no others. A record of earlier code, or of other words of a claim, is marked.
+    """
+    header, columns = ["claim of the paper"], []
+    for scores in records:
+        read = (Verdict.read(entry) for entry in scores.verdicts)
+        found = by_claim(v for v in read if v is not None and v.key in all_claims())
+        if found:
+            outdated = scores.out_of_date or any(
+                entry.get("words") != all_claims()[entry["claim"]].sentence
+                for entry in scores.verdicts
+                if entry["claim"] in found
+            )
+            header.append(f"{scores.title}{scores.decided_by}{', out of date' * outdated}")
+            columns.append(found)
+    rows: list[list[object]] = [
+        [own.sentence, *(outcome_of(found[key]) if key in found else None for found in columns)]
+        for key, own in all_claims().items()
+        if any(key in found for found in columns)
+    ]
     return header, rows
 
 

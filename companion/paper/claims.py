@@ -22,6 +22,11 @@ class Claim(BaseModel):
     page: str  # the notebook that decides it
     gates: tuple[str, ...] = ()  # conditions to decide it; see ``decisions.GATES``
 
+    @property
+    def sentence(self) -> str:
+        """The words with the place in brackets."""
+        return f"{self.words.rstrip('.')} ({self.where})."
+
 
 @cache
 def all_claims() -> dict[str, Claim]:

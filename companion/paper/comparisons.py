@@ -34,8 +34,8 @@ def better_model(
     if len(own) < SEEDS:
         found = "one training" if len(own) == 1 else f"{len(own)} trainings"
         return undecided(
-            f"other training seeds would give other numbers, and there is {found} of each model: "
-            f"train both with {SEEDS} seeds",
+            f"{found} of each model cannot show how much trainings differ: train both with "
+            f"{SEEDS} seeds",
             rule,
         )
     sign = 1 if lower_is_better else -1
@@ -43,6 +43,28 @@ def better_model(
     # `above` takes two standard errors; few pairs need more of them for the same certainty.
     gain = Interval.of(gains)
     return above(gain.mean, gain.half / CLEAR, _margin(key, fmean(own), fmean(other)), rule)
+
+
+def beats_blur(
+    distances: Mapping[str, tuple[Sequence[float], Sequence[float | None]]],
+) -> Decision:
+    """Whether reconstructions of a study are clearly nearer than strongly blurred images.
+
+    ``distances`` are those of reconstructions and of blurred images by seed, under the name of a
+    model and its evaluator. Blurred ones are None in studies of earlier versions.
+    """
+    failed = []
+    for name, (own, blur) in distances.items():
+        if (known := [value for value in blur if value is not None]) != [*blur]:
+            return undecided("the study has no distances of blurred images: run the study again")
+        if better_model(own, known, "distance").outcome is not Outcome.HOLDS:
+            failed.append(name)
+    if not failed:
+        return Decision(Outcome.HOLDS)
+    return undecided(
+        "reconstructions are not clearly nearer than images with a blur of σ = 1.5 pixels "
+        f"({'; '.join(failed)}): train longer"
+    )
 
 
 def lead(own: float, other: float, key: str, lower_is_better: bool = True) -> tuple[float, float]:

@@ -126,7 +126,7 @@ class Verdict:
     def words(self) -> str:
         """The claim in the paper's words; in records of earlier versions the key has them."""
         found = claim(self.key)
-        return f"{found.words.rstrip('.')} ({found.where})." if found else self.key
+        return found.sentence if found else self.key
 
     def entry(self) -> dict[str, Any]:
         """As a JSON value for a record."""

@@ -16,6 +16,7 @@ from lbae_lib.latent.interpolation import deviation_from_linear
 from lbae_lib.latent.moments import MomentErrors, Moments, moments
 
 _BINS = 40  # of the pair moments, from -1 to 1; each is 0.05 wide
+_MAYBE_NOISE = "what exceeds the limit may be the noise of the samples: draw more samples"
 
 
 class Differences(NamedTuple):
@@ -45,23 +46,45 @@ def by_eye(truth: Tensor, drawn: Mapping[str, Tensor], key: str) -> tuple[str, D
         f"{direct.positive:.3f}, resampled latents {floor.positive:.3f}), and of the pair moments "
         f"{own.pairs:.3f} (direct rounding {direct.pairs:.3f}, resampled latents {floor.pairs:.3f})"
     )
+    names = ("the number of positive bits", "the pair moments")
+    rows = zip(names, own, direct, floor, strict=True)
+    equal = [name for name, ours, theirs, noise in rows if abs(ours - theirs) <= noise]
+    if equal:
+        evidence += (
+            f"; by {' and by '.join(equal)} alone the sampler and direct rounding cannot be told "
+            "apart, for they differ by no more than resampled latents do from the latents"
+        )
     return evidence, looks_identical(own, direct, floor)
 
 
 def looks_identical(own: Differences, direct: Differences, floor: Differences) -> Decision:
     """The rule for "appear identical", beside direct rounding and resampled latents (the floor).
 
-    An eye sees the curves as they are drawn, so that no noise is subtracted. But the figure must
-    be able to show a difference: resampled latents must look identical, and direct rounding not.
+    The figure must be able to show a difference: resampled latents must look identical, and direct
+    rounding not.
     """
-    limit, why = LIMITS["eye"], ""
+    limit, why, seen = LIMITS["eye"], "", _seen(own, floor)
     if max(floor) > limit.value:
         why = "resampled latents themselves look different: draw more samples"
-    elif max(direct) <= limit.value:
+    elif not _seen(direct, floor):
         why = "direct rounding looks identical too, so that the figure tells nothing apart"
+    elif seen is None:
+        why = _MAYBE_NOISE
     if why:
         return undecided(why, limit.rule)
-    return judge("eye", max(own), 0.0)
+    return Decision(Outcome.FAILS if seen else Outcome.HOLDS, limit.rule)
+
+
+def _seen(found: Differences, floor: Differences) -> bool | None:
+    """Whether an eye sees a difference; None if it may be the noise of the samples.
+
+    Noise adds to a total variation. So a value within the limit is clear as it is, and one beyond
+    the limit is clear if it is still beyond it without the value of resampled latents (the floor).
+    """
+    limit = LIMITS["eye"].value
+    if any(value - noise > limit for value, noise in zip(found, floor, strict=True)):
+        return True
+    return False if max(found) <= limit else None
 
 
 def clear_error(truth: Tensor, drawn: Mapping[str, Tensor], key: str) -> tuple[str, Decision]:
@@ -72,10 +95,12 @@ def clear_error(truth: Tensor, drawn: Mapping[str, Tensor], key: str) -> tuple[s
         f"moments {own.pairs:.3f}; resampled latents {floor.positive:.3f} and {floor.pairs:.3f}"
     )
     limit = LIMITS["eye"]
-    if max(floor) > limit.value:
-        return evidence, undecided("resampled latents look different: draw more samples")
-    seen = max(own) > limit.value
     rule = f"An error is clear if the distributions do not look identical. {limit.rule}"
+    if max(floor) > limit.value:
+        return evidence, undecided("resampled latents look different: draw more samples", rule)
+    seen = _seen(own, floor)
+    if seen is None:
+        return evidence, undecided(_MAYBE_NOISE, rule)
     return evidence, Decision(Outcome.HOLDS if seen else Outcome.FAILS, rule)
 
 

@@ -1,7 +1,8 @@
 """The limits behind vague words of the paper, each declared once with its reason.
 
 A limit decides nothing alone: a value counts as beyond it only if it is beyond by more than the
-value's noise.
+value's noise. The exception is "eye": sampling noise only adds to a total variation, so that a
+value within the limit is within it whatever the noise.
 """
 
 from __future__ import annotations

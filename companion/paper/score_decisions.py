@@ -84,7 +84,8 @@ class Judge:
             f"{groups[key.split('_')[0]]}{self.board.rows[key].label} {self.found(key, metric)}"
             for key in keys
         )
-        return f"{self.board.evaluators[0].titles()[metric]}: {rows}"
+        title = self.board.evaluators[0].titles()[metric]
+        return f"{title}, {len(self.board.reference):,} images: {rows}"
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,14 @@ class Panel:
     def major(self, part: str, start: str, end: str) -> tuple[str, Decision]:
         """Whether the way from a part to the end is most of that from the start: with evidence."""
         found = {j.name: j.closed_share(part, start, end) for j in self.judges}
-        shares = ", ".join(f"{share:.0%} by {name}" for name, (share, _) in found.items())
+        shares = ", ".join(f"{share:.0%} ({name})" for name, (share, _) in found.items())
+        rows = self.judges[0].board.rows
+        if any(share > 1 for share, _ in found.values()):
+            farther = f"{rows[part].label} score worse than {rows[start].label}"
+            shares += f"; a share above 100% means that {farther}"
+        if any(share < 0 for share, _ in found.values()):
+            nearer = f"{rows[part].label} score better than {rows[end].label}"
+            shares += f"; a share below 0% means that {nearer}"
         return shares, self._agree({name: decision for name, (_, decision) in found.items()})
 
     def balanced(self, key: str) -> tuple[str, Decision]:
@@ -126,7 +134,7 @@ class Panel:
             found[j.name] = abs(p.mean - r.mean)
             close = judge("balanced", found[j.name], joint_deviation(p, r))
             parts[j.name] = only_if(close, j.trusted("frechet"))
-        own = ", ".join(f"{gap:.3f} by {name}" for name, gap in found.items())
+        own = ", ".join(f"{gap:.3f} ({name})" for name, gap in found.items())
         theirs = ", ".join(f"{gap:.2f} ({title})" for title, gap in published_gaps().items())
         return f"they differ by {own}; in the paper's Table 4 by {theirs}", self._agree(parts)
 
@@ -175,10 +183,18 @@ def sharper(own: Tensor, other: Tensor, trainings: Trainings | None = None) -> t
         f"(VAE); standard error of the difference over {len(own):,} images {error:.1%}"
     )
     trainings = trainings or Trainings()
+    evidence = "; ".join(filter(None, (evidence, trainings.describe_number("sharpness"))))
     decision = trainings.gated(trainings.numbers("sharpness", means, "sharper", False))
     if max(means) > 1:
         decision = replace(decision, why="images have a larger gradient than real ones")
     return evidence, decision
+
+
+def slower(own: float, other: float, trainings: Trainings) -> tuple[str, Decision]:
+    """Whether the LBAE trains slower, by images per second: evidence and decision."""
+    evidence = f"{own:.0f} images per second in training, the VAE {other:.0f}"
+    evidence = "; ".join(filter(None, (evidence, trainings.describe_number("images_per_second"))))
+    return evidence, trainings.numbers("images_per_second", (own, other), "rate")
 
 
 def covers_classes(seen: Tensor, there: Tensor, draws: int) -> tuple[str, Decision]:

@@ -87,7 +87,14 @@ class Trainings:
         """The paired difference as evidence; "" if the study does not have it."""
         if self.seeds is None or self.seeds.scored(evaluator) is None:
             return ""
-        difference = self.seeds.difference(own, other, evaluator, metric)
+        return self._over_seeds(self.seeds.difference(own, other, evaluator, metric))
+
+    def describe_number(self, name: str) -> str:
+        """The paired difference of a key of ``NUMBERS`` as evidence; "" without a study."""
+        return "" if self.seeds is None else self._over_seeds(self.seeds.number_difference(name))
+
+    def _over_seeds(self, difference: str) -> str:
+        assert self.seeds is not None
         return f"over {self.seeds.options['seeds']} training seeds LBAE - VAE {difference}"
 
     def _decide(

@@ -46,6 +46,11 @@ class DatasetInfo:
     stands_for: str | None = None
     named: bool = True
 
+    @property
+    def shift(self) -> str:
+        """How test images differ from training images by construction, a sentence; "" if not."""
+        return _SHIFTS.get(self.name, "")
+
 
 _SHAPES: dict[str, tuple[int, int, Literal["bce", "mse"]]] = {
     "MNIST": (32, 1, "bce"),
@@ -62,6 +67,10 @@ _SOURCES = {
     "mnist": "MNIST, 60,000 + 10,000 handwritten digits, zero-padded from 28×28 to 32×32",
     "cifar10": "CIFAR-10, 50,000 + 10,000 colour photographs of 32×32",
     "celeba": "CelebA, 162,770 + 19,962 aligned faces, resized to 64 and centre-cropped",
+}
+_SHIFTS = {
+    "photos": "Test crops come from another part of each photograph than training crops, so that "
+    "test images are shifted against training images in content and colour."
 }
 _STAND_INS = {"digits": "MNIST", "photos": "CIFAR-10", "faces": "CelebA"}
 DATASETS = {
