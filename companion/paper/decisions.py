@@ -99,6 +99,7 @@ COLLAPSED = "collapsed"
 _CLOSED: Mapping[str, frozenset[Outcome]] = {
     "schedule": frozenset({Outcome.FAILS}),  # a short schedule cannot refute
     "blur": frozenset({Outcome.HOLDS, Outcome.FAILS}),
+    "evaluator": frozenset({Outcome.HOLDS, Outcome.FAILS}),
     COLLAPSED: frozenset({Outcome.HOLDS, Outcome.FAILS}),
 }
 GATES = tuple(gate for gate in _CLOSED if gate != COLLAPSED)  # that a claim may name
