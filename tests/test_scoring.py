@@ -22,8 +22,9 @@ from companion.analysis.second_scores import second_board
 from companion.analysis.spread import Spread, lower
 from companion.experiments.records import write_record
 from companion.experiments.trained import Baseline, Trained
+from companion.pages import controls as page_controls
 from companion.paper.beside_published import across, beside_published, claims, published_table
-from companion.paper.decisions import Outcome
+from companion.paper.decisions import Decision, Outcome, gated
 from companion.paper.published_claims import claims_by_published_numbers
 from companion.paper.score_decisions import Judge, Panel
 from companion.workflow.notebooks import notebook_needs
@@ -224,6 +225,27 @@ def test_pages_without_a_table_of_controls_check_the_same(parts):
     }
     assert "class_dropped" in control_sources(parts)
     assert "class_dropped" not in control_sources(alike)
+
+
+@pytest.mark.parametrize("passed", [True, False])
+def test_a_page_whose_evaluator_fails_says_so_and_decides_nothing(parts, monkeypatch, passed):
+    monkeypatch.setattr(page_controls, "passes_controls", lambda *_: passed)
+    nb = SimpleNamespace(
+        trained=SimpleNamespace(images=parts),
+        extractor=evaluator_of("blobs", parts).extractor,
+        generator=lambda: generator_of(0),
+        parameters={"seed": 0},
+        results={},
+        closed={},
+    )
+    warned = page_controls.check_extractor(nb)
+    assert nb.results == {"controls_in_order": {"frechet": passed}}
+    if passed:
+        assert warned == "" and not nb.closed
+    else:
+        assert warned == " blobs-cnn-v1 fails its control checks: its distances decide nothing."
+        decision = gated(Decision(Outcome.HOLDS), ["schedule", "evaluator"], nb.closed)
+        assert decision.outcome is Outcome.UNDECIDED
 
 
 def test_records_of_scores_stand_beside_the_papers(trained, parts, tmp_path):
