@@ -315,6 +315,8 @@ def test_an_evaluator_that_fails_its_controls_wins_nothing(key):
         decision = gated(Decision(outcome), declared(key).gates, closed)
         assert decision.outcome is OPEN
         assert "photos-cnn-v1 fails its control checks" in decision.why
+    still_open = gated(undecided("noise"), declared(key).gates, closed)
+    assert still_open == undecided(f"{closed['evaluator']}; noise")
 
 
 def score(found, kept=None):
