@@ -12,7 +12,13 @@ from companion.analysis.rate_distortion import (
     missing_formats,
 )
 from companion.figures.rate_distortion import entropy_ladder, rate_distortion
-from companion.paper.compression_decisions import compresses, lower_curve, rate_at
+from companion.paper.compression_decisions import (
+    cheaper_codes,
+    compresses,
+    lower_curve,
+    rate_at,
+    sufficient,
+)
 from companion.paper.decisions import Outcome
 from companion.paper.supplement_table import arithmetic
 from lbae_lib.coding.quantised import decode_quantised, encode_quantised, quantise
@@ -108,6 +114,32 @@ def test_one_training_decides_no_comparison_of_rates():
     evidence, answer = compresses(points_of("lbae", (90.0, 9.0)), vae, "FD")
     assert "the VAE never reaches this MSE" in evidence
     assert "train LBAEs of fewer bits, or a VAE of more numbers" in answer.why
+
+
+def test_the_lbae_has_its_cheaper_code_for_each_size():
+    """On photos, independent bits took 266 bits where 256 are enough."""
+    rates = {"256 bits": (256.0, 266.4, 240.0), "64 bits": (64.0, 62.8, 50.0)}
+    coders = ("packed", "factorised", "autoregressive")
+    points = [
+        Point("lbae", f"{size}, {coder}", bits, 300.0, 1.0)
+        for size, found in rates.items()
+        for coder, bits in zip(coders, found, strict=True)
+    ]
+    points += [Point("vae", "16 numbers, packed", 1.0, 300.0, 1.0)]
+    assert {p.setting: p.bits for p in cheaper_codes(points)} == {
+        "64 bits, factorised": 62.8, "256 bits, packed": 256.0,
+    }  # fmt: skip
+
+
+def test_a_vae_need_not_pay_for_its_finest_grid():
+    vae = points_of("vae", (10.0, 400.0), (40.0, 100.0), (60.0, 99.5), (90.0, 99.2))
+    assert sufficient(vae, 99.2).bits == 40.0
+    for error, shown in ((99.3, "at 40.0 bits"), (100.0, "at 40.0 bits"), (99.0, "never")):
+        evidence, answer = compresses(points_of("lbae", (50.0, error)), vae, "FD")
+        assert f"the VAE {'never reaches' if shown == 'never' else 'reaches'} this MSE" in evidence
+        assert shown in evidence
+        assert "The VAE within 1% of its best MSE: 40.0 bits" in evidence
+        assert answer.outcome is Outcome.UNDECIDED
 
 
 def test_figures_are_drawn():

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from companion.analysis.image_sources import control_sources
+from companion.analysis.controls import control_sources
 from lbae_lib.data.images import ImageSet
 from lbae_lib.metrics.corruptions import blurred, noisy, sharpness
 

@@ -9,11 +9,18 @@ import torch
 from conftest import PROJECT
 
 from companion.analysis.editing import EditScore
+from companion.analysis.inversions import HammingPaths
 from companion.analysis.spread import Spread
 from companion.experiments.records import VERDICT_WORDS
 from companion.pages.page import verdict_rows
 from companion.paper.claims import all_claims, declared
-from companion.paper.comparisons import agree, better_model, better_sampler, short_schedule
+from companion.paper.comparisons import (
+    agree,
+    better_model,
+    better_sampler,
+    short_schedule,
+    untrusted,
+)
 from companion.paper.decisions import (
     GATES,
     Decision,
@@ -33,6 +40,7 @@ from companion.paper.latent_decisions import (
     by_eye,
     closer,
     differences,
+    far_away,
     few_steps,
     generates_back,
     inconsistent,
@@ -41,7 +49,8 @@ from companion.paper.latent_decisions import (
     novel,
 )
 from companion.paper.limits import LIMITS, above, judge, share_error
-from companion.paper.score_decisions import covers_classes, fair, published_gaps, sharper
+from companion.paper.score_decisions import covers_classes, fair, published_gaps
+from companion.paper.sharpness_decisions import blur_gate, sharp, sharper
 from companion.paper.tables import published
 from lbae_lib.data.registry import PAPER_DATASETS
 from lbae_lib.errors import ConfigError
@@ -194,7 +203,9 @@ def test_sharper_by_a_hair_is_no_verdict():
     evidence, answer = sharper(base, base + 0.003)
     assert answer.outcome is OPEN
     assert "standard error" in evidence
-    assert "larger gradient" in sharper(base + 0.2, base)[1].why
+    noisy = sharper(base + 0.2, base)[1]
+    assert noisy.outcome is OPEN
+    assert "larger gradient" in noisy.why
 
 
 def test_a_model_with_more_epochs_has_a_head_start():
@@ -275,13 +286,65 @@ def test_latents_are_judged_with_their_noise():
     assert few_steps(torch.tensor([1]))[1].outcome is OPEN
     assert generates_back(torch.zeros(50), 200)[1].outcome is HOLDS
     assert generates_back(torch.full((50,), 20), 200)[1].outcome is FAILS
-    line = torch.linspace(0, 1, 10).double().expand(50, 10)
-    assert almost_linear(line)[1].outcome is HOLDS
-    assert almost_linear((line > 0.5).double())[1].outcome is FAILS
-    assert almost_linear(line[:0])[1].outcome is OPEN
     lost = torch.linspace(0.4, 0.5, 100)
     assert inconsistent(lost, lost - 0.3).outcome is HOLDS
     assert inconsistent(lost, lost - 0.001).outcome is FAILS
+
+
+def test_a_path_is_linear_from_its_own_ends_and_says_how_far_it_is_from_the_true_ones():
+    """The authors measure from the path's own ends; on photos the true latents are far away."""
+    line = torch.linspace(0, 1, 10).double().expand(50, 10)
+    jump, astray = (line > 0.5).double(), line + 0.83
+
+    def judged(own, true, boundary=False):
+        return almost_linear(HammingPaths((own, 1 - own), (true, 1 - true)), boundary)
+
+    evidence, answer = judged(line, astray)
+    assert answer.outcome is HOLDS
+    assert "measured from the path's own ends, with raw signs. " in evidence
+    assert evidence.endswith("Measured from the true latents, it deviates by up to 0.83")
+    assert "with the signs of Eq. 12" in judged(line, line, boundary=True)[0]
+    assert judged(jump, line)[1].outcome is FAILS
+    assert judged(line[:0], line[:0])[1].outcome is OPEN
+
+
+def test_images_of_uniform_bits_must_be_sharp_and_the_model_trained():
+    """Bits that a cycle loses do not show that images are sharp."""
+    spread = 0.01 * torch.linspace(-1, 1, 500)
+    weak, strong = 0.81 + spread, 0.51 + spread  # MNIST's test images with either blur
+    assert sharp(0.9 + spread, weak).outcome is HOLDS
+    assert sharp(0.75 + spread, weak).outcome is FAILS
+    assert sharp(0.81 + spread, weak).outcome is OPEN
+    assert "noise" in sharp(1.3 + spread, weak).why
+    assert sharp(0 * spread, 0 * spread).outcome is OPEN  # blank images
+    inconsistency = inconsistent(0.4 + spread, 0.1 + spread)
+    assert all_hold(sharp(0.75 + spread, weak), inconsistency).outcome is FAILS
+    assert blur_gate(0.93 + spread, strong) == {}
+    for blurry in (0.4 + spread, 0.51 + spread, strong[:1], 0 * strong):
+        closed = blur_gate(blurry, strong)
+        gates = declared("consistency").gates
+        assert gated(all_hold(sharp(0.9 + spread, weak), inconsistency), gates, closed).outcome is (
+            OPEN
+        )
+
+
+def test_equal_margins_are_judged_by_the_proof():
+    evidence, answer = far_away(8.8, 8.9, 11.4)
+    assert answer.outcome is FAILS
+    assert "whatever the model" in evidence
+    assert "random margins, latents are 11.4 bits away" in evidence
+    assert "off-manifold" in all_claims() and not declared("off-manifold").gates
+
+
+@pytest.mark.parametrize("key", ["smooth", "compresses"])
+def test_an_evaluator_that_fails_its_controls_wins_nothing(key):
+    closed = {"evaluator": untrusted("photos-cnn-v1").why}
+    for outcome in (HOLDS, FAILS):
+        decision = gated(Decision(outcome), declared(key).gates, closed)
+        assert decision.outcome is OPEN
+        assert "photos-cnn-v1 fails its control checks" in decision.why
+    still_open = gated(undecided("noise"), declared(key).gates, closed)
+    assert still_open == undecided(f"{closed['evaluator']}; noise")
 
 
 def score(found, kept=None):

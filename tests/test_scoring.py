@@ -8,9 +8,9 @@ import pytest
 import torch
 from conftest import PROJECT
 
+from companion.analysis.controls import control_sources, passes_controls
 from companion.analysis.evaluators import Evaluator
 from companion.analysis.image_sources import (
-    control_sources,
     interpolations,
     lbae_sources,
     vae_sources,
@@ -22,9 +22,10 @@ from companion.analysis.second_scores import second_board
 from companion.analysis.spread import Spread, lower
 from companion.experiments.records import write_record
 from companion.experiments.trained import Baseline, Trained
+from companion.pages import controls as page_controls
 from companion.paper.beside_published import across, beside_published, claims, published_table
 from companion.paper.claims import declared
-from companion.paper.decisions import Outcome
+from companion.paper.decisions import Decision, Outcome, gated
 from companion.paper.published_claims import claims_by_published_numbers
 from companion.paper.score_decisions import Judge, Panel
 from companion.workflow.notebooks import notebook_needs
@@ -204,10 +205,48 @@ def test_controls_are_in_order_or_not(trained, parts, seeds, blurs, noise, right
         ]
         board.rows[f"control_{name}"] = dataclasses.replace(row, scores={evaluator.key: scores})
     assert board.controls_in_order(evaluator, "frechet") is right
+    warned = "blobs-cnn-v1 fails its control checks" in board.caption(evaluator)
+    assert warned is not right
     row = board.rows["control_train"]
     flat = dict.fromkeys(board.rows, row)
     other = dataclasses.replace(board, rows=flat)
     assert other.controls_in_order(evaluator, "kernel") is False
+
+
+def test_pages_without_a_table_of_controls_check_the_same(parts):
+    evaluator = evaluator_of("blobs", parts)
+    reference = parts["test"].images
+    board = Scoreboard([evaluator], reference, range(1, 4))
+    board.score(control_sources(parts), "control")
+    expected = board.controls_in_order(evaluator, "frechet")
+    assert passes_controls(evaluator, parts, reference, seed=1) is expected
+    alike = {
+        name: dataclasses.replace(own, labels=torch.zeros(len(own), dtype=torch.int64))
+        for name, own in parts.items()
+    }
+    assert "class_dropped" in control_sources(parts)
+    assert "class_dropped" not in control_sources(alike)
+
+
+@pytest.mark.parametrize("passed", [True, False])
+def test_a_page_whose_evaluator_fails_says_so_and_decides_nothing(parts, monkeypatch, passed):
+    monkeypatch.setattr(page_controls, "passes_controls", lambda *_: passed)
+    nb = SimpleNamespace(
+        trained=SimpleNamespace(images=parts),
+        extractor=evaluator_of("blobs", parts).extractor,
+        generator=lambda: generator_of(0),
+        parameters={"seed": 0},
+        results={},
+        closed={},
+    )
+    warned = page_controls.check_extractor(nb)
+    assert nb.results == {"controls_in_order": {"frechet": passed}}
+    if passed:
+        assert warned == "" and not nb.closed
+    else:
+        assert warned == " blobs-cnn-v1 fails its control checks: its distances decide nothing."
+        decision = gated(Decision(Outcome.HOLDS), ["schedule", "evaluator"], nb.closed)
+        assert decision.outcome is Outcome.UNDECIDED
 
 
 def test_records_of_scores_stand_beside_the_papers(trained, parts, tmp_path):
@@ -245,6 +284,8 @@ def test_records_of_scores_stand_beside_the_papers(trained, parts, tmp_path):
     assert rows[0][2] == "KD[digits-cnn-v1] ×10³"
     _, rows = across([doubtful], "table_4", ("precision_f8", "recall_f8"))
     assert rows[0][2].endswith("(F1/8 / F8), which failed its control checks")
+    assert doubtful.curve_facts.endswith("of digits-cnn-v1, which failed its control checks")
+    assert record.curve_facts.endswith("of digits-cnn-v1")
     kernel = record.content["rows"]["lbae_clip"]["kernel"][evaluator.key]
     assert kernel["subset_size"] == 12  # half of 24 images, fewer than the protocol's
     assert len(kernel["standard_errors"]) == 2

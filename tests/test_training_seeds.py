@@ -13,8 +13,9 @@ from companion.experiments.profiles import SeedStudy
 from companion.experiments.records import write_record
 from companion.experiments.study_training import Task
 from companion.paper.decisions import Decision, Outcome
-from companion.paper.score_decisions import sharper, slower
+from companion.paper.score_decisions import slower
 from companion.paper.seed_decisions import Trainings
+from companion.paper.sharpness_decisions import sharper
 from lbae_lib.data.registry import DATASETS
 from lbae_lib.models.config import NetworkConfig
 

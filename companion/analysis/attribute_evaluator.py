@@ -14,7 +14,7 @@ from lbae_lib.metrics.classifier import FeatureClassifier, logits_of, presence
 from lbae_lib.models.encoding import decode
 
 # We call an attribute measurable if it is found so much more often where it is than where it is
-# not.
+# not, in test images and in reconstructions.
 MEASURABLE = 0.3
 
 
@@ -60,9 +60,9 @@ class AttributeEvaluator:
 
     @property
     def measurable(self) -> Tensor:
-        """Which attributes it tells apart in reconstructions of test images, bool (A,)."""
-        there, absent = self.found_rates["their reconstructions"].T
-        return there - absent >= MEASURABLE
+        """Which attributes it tells apart, in test images and in reconstructions, bool (A,)."""
+        rates = torch.stack([*self.found_rates.values()])  # of images with and without it
+        return (rates[..., 0] - rates[..., 1] >= MEASURABLE).all(0)
 
     def others(self, index: int) -> Tensor:
         """The measurable attributes other than number ``index``, bool (A,)."""

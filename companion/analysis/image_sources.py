@@ -1,41 +1,28 @@
-"""The sets of images that are scored: reconstructions, samples, interpolations, controls."""
+"""The sets of images of models that are scored: reconstructions, samples, interpolations."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+from companion.analysis.image_source import ImageSource, random_indices
 from companion.analysis.inversions import INVERSIONS, paths_between
 from companion.analysis.path_images import BASELINES, PathEnds
 from companion.analysis.samplers import LABELS, FittedSamplers
 from companion.experiments.trained import Baseline, Trained
-from lbae_lib.data.images import ImageSet
 from lbae_lib.latent.gaussians import Gaussian, GaussianMixture
 from lbae_lib.latent.hyperplane import HyperplaneSampler
 from lbae_lib.latent.interpolation import slerp
 from lbae_lib.latent.inversion import full_rank
 from lbae_lib.latent.sampler import Sampler
-from lbae_lib.metrics.corruptions import blurred, noisy
 from lbae_lib.models.autoencoders import LBAE, VAE
 from lbae_lib.models.encoding import decode
 
-REPEATS = 20  # of each image, in a set that has few
 STEPS = 10  # of an interpolation, as in the paper's Figure 10
 # Samplers of an LBAE's latents whose images are scored.
 SAMPLED = ("uniform", "independent", "direct", "clip", "nearest", "mixture")
-
-
-@dataclass(frozen=True)
-class ImageSource:
-    """A row of a table of scores."""
-
-    label: str  # for tables and figures
-    draw: Callable[[int, torch.Generator], Tensor]  # to uint8 (count, C, S, S), shuffled
-    random: bool = True  # whether another seed gives other images
-    note: str = ""  # how it was fitted, for a table of its own; empty if the label says enough
 
 
 def lbae_sources(trained: Trained, samplers: FittedSamplers) -> dict[str, ImageSource]:
@@ -144,48 +131,6 @@ def vae_sources(baseline: Baseline, components: int = 10) -> dict[str, ImageSour
     }
 
 
-def control_sources(images: Mapping[str, ImageSet]) -> dict[str, ImageSource]:
-    """Real images, and images corrupted in known ways: what a metric must tell apart.
-
-    All but "validation" are made of training images, on which the in-domain extractor was
-    trained.
-    """
-    train, validation = images["train"], images["validation"]
-
-    def drawn(count: int, generator: torch.Generator) -> Tensor:
-        return train.images[_chosen(len(train), count, generator)]
-
-    def repeated(count: int, generator: torch.Generator) -> Tensor:
-        few = _chosen(len(train), max(1, count // REPEATS), generator)
-        return train.images[few[torch.randint(len(few), (count,), generator=generator)]]
-
-    sources = {
-        "train": ImageSource("training images", drawn),
-        "validation": ImageSource(
-            f"validation images ({len(validation):,})", lambda _c, _g: validation.images, False
-        ),
-        "blur_0.7": ImageSource("blur, σ = 0.7 px", lambda c, g: blurred(drawn(c, g), 0.7)),
-        "blur_1.5": ImageSource("blur, σ = 1.5 px", lambda c, g: blurred(drawn(c, g), 1.5)),
-        "noise": ImageSource("noise, σ = 0.15", lambda c, g: noisy(drawn(c, g), 0.15, g)),
-        "repeated": ImageSource(f"training images, each about {REPEATS} times", repeated),
-    }
-    labels, left_out, title = train.labels, 0, "one class dropped"
-    if labels is not None:
-        left_out = int(labels.bincount().argmax())
-    elif train.attributes is not None and train.attributes.shape[1]:
-        # The attribute that comes nearest to half of the images: its absence must show.
-        chosen = int((train.attributes.double().mean(0) - 0.5).abs().argmin())
-        labels, left_out, title = train.attributes[:, chosen].long(), 1, "one attribute dropped"
-    if labels is not None:
-        kept = torch.nonzero(labels != left_out)[:, 0]
-
-        def dropped(count: int, generator: torch.Generator) -> Tensor:
-            return train.images[kept[_chosen(len(kept), count, generator)]]
-
-        sources["class_dropped"] = ImageSource(title, dropped)
-    return sources
-
-
 def reconstructions(model: LBAE | VAE, latents: Tensor) -> ImageSource:
     """Decoded latents of all test images; for a VAE, the means of its posteriors."""
     return ImageSource(
@@ -203,16 +148,9 @@ def _pairs(
 ) -> tuple[Tensor, Tensor]:
     """Indices of random pairs of different images, enough for ``images`` images on their paths."""
     pairs = -(-images // per_path)
-    source = _chosen(available, pairs, generator)
+    source = random_indices(available, pairs, generator)
     shift = torch.randint(1, available, (pairs,), generator=generator)
     return source, (source + shift) % available
-
-
-def _chosen(available: int, count: int, generator: torch.Generator) -> Tensor:
-    """Random indices, without replacement where there are enough."""
-    if count > available:
-        return torch.randint(available, (count,), generator=generator)
-    return torch.randperm(available, generator=generator)[:count]
 
 
 def _described(mixture: GaussianMixture) -> str:

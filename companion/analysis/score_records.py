@@ -101,9 +101,8 @@ class ScoreRecord:
         """How the PRD curves were computed, for captions."""
         first = self.content["evaluators"][self.evaluators[0]]
         count, runs = self.content["reference_images"], first["protocol"]["runs"]
-        return (
-            f"{self.title}: {count:,} images, features of {first['extractor']}, {runs} clusterings"
-        )
+        name = first["extractor"] + self._failed(self.evaluators[0], "precision_f8")
+        return f"{self.title}: {count:,} images, {runs} clusterings, features of {name}"
 
     def column_title(self, evaluator: str, metric: str) -> str:
         """A metric's name, with the network's name unless that is Inception."""
@@ -113,9 +112,13 @@ class ScoreRecord:
         """A metric's name, and whether it failed its control checks."""
         title = self.column_title(evaluator, metric)
         title = title.replace(" precision, F1/8", " precision / recall (F1/8 / F8)")
+        return title + self._failed(evaluator, metric)
+
+    def _failed(self, evaluator: str, metric: str) -> str:
+        """After a name, that the metric failed its control checks; "" if not."""
         in_order = self.trusted.get(metric, self.trusted.get("frechet", True))
         failed = evaluator == self.evaluators[0] and not in_order
-        return f"{title}, which failed its control checks" if failed else title
+        return ", which failed its control checks" if failed else ""
 
     def replication(self, evaluator: str, metric: str) -> str:
         """How often a metric was measured: seeds, and subsets or clusterings."""

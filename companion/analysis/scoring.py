@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from companion.analysis.controls import in_order, warning
 from companion.analysis.evaluators import Evaluator
-from companion.analysis.image_sources import ImageSource
-from companion.analysis.spread import Spread, lower
+from companion.analysis.image_source import ImageSource
+from companion.analysis.spread import Spread
 from lbae_lib.metrics.evaluate import ReferenceStatistics, Scores, evaluate
 from lbae_lib.progress import progress_bar
 
@@ -28,6 +29,7 @@ _READ: Mapping[str, Callable[[Scores], float]] = {
 }
 METRICS = tuple(_READ)
 _SAMPLE = 1000  # images of a row that are kept
+_CONTROLS = "control_"  # before the keys of controls
 
 
 @dataclass(frozen=True)
@@ -149,21 +151,20 @@ class Scoreboard:
         return [row.label for row in rows if row.spread(evaluator, "frechet").mean < limit]
 
     def controls_in_order(self, evaluator: Evaluator, metric: str) -> bool:
-        """Whether a distance, "frechet" or "kernel", passes its control checks.
+        """Whether a distance, "frechet" or "kernel", passes its control checks: `in_order`."""
+        return in_order(
+            {
+                key.removeprefix(_CONTROLS): row.spread(evaluator, metric)
+                for key, row in self.rows.items()
+                if key.startswith(_CONTROLS)
+            }
+        )
 
-        No corrupted set may be nearer than training images, nor the stronger blur nearer than the
-        weaker one, by more than noise; and the stronger blur must be farther than training images
-        by more than noise. With a single seed, the means decide.
-        """
-        keys = [key for key in self.rows if key.startswith("control_")]
-        found = {key: self.rows[key].spread(evaluator, metric) for key in keys}
-        floor = found.pop("control_train")
-        del found["control_validation"]
-        weak, strong = found["control_blur_0.7"], found["control_blur_1.5"]
-        if len(self.seeds) == 1:
-            return floor.mean < weak.mean < strong.mean
-        nearer = any(lower(corrupted, floor) for corrupted in found.values())
-        return not nearer and not lower(strong, weak) and lower(floor, strong) is True
+    def warning(self, evaluator: Evaluator) -> str:
+        """For captions, that the Fréchet distance fails its control checks; "" without any."""
+        if f"{_CONTROLS}blur_1.5" not in self.rows or self.controls_in_order(evaluator, "frechet"):
+            return ""
+        return warning(evaluator)
 
     def caption(self, evaluator: Evaluator) -> str:
         """How the numbers of a table under one evaluator were computed."""
@@ -176,7 +177,7 @@ class Scoreboard:
             f"Against {len(self.reference):,} test images, features of {evaluator.extractor.name}, "
             f"protocol {evaluator.protocol.name}: {seeds}; kernel distance over "
             f"{evaluator.protocol.kernel_subsets} subsets of at most {size:,} images; PRD over "
-            f"{evaluator.protocol.runs} clusterings."
+            f"{evaluator.protocol.runs} clusterings.{self.warning(evaluator)}"
         )
 
     def _evaluate(self, evaluator: Evaluator, images: Tensor, seed: int) -> Scores:

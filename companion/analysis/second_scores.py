@@ -7,10 +7,10 @@ from pathlib import Path
 
 from torch import Tensor
 
+from companion.analysis.controls import control_sources
 from companion.analysis.evaluators import Evaluator
+from companion.analysis.image_source import ImageSource
 from companion.analysis.image_sources import (
-    ImageSource,
-    control_sources,
     lbae_sources,
     sampled,
     vae_sources,

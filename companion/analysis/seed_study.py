@@ -16,10 +16,10 @@ from typing import Any
 
 import torch
 
+from companion.analysis.controls import control_sources
 from companion.analysis.evaluators import Evaluator, evaluators, second_stand_in
+from companion.analysis.image_source import ImageSource
 from companion.analysis.image_sources import (
-    ImageSource,
-    control_sources,
     interpolations,
     reconstructions,
     sampled,

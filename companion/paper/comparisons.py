@@ -115,6 +115,11 @@ def agree(decisions: Mapping[str, Decision], alone: Sequence[str] = ()) -> Decis
     return undecided(f"the evaluators do not agree ({said}): score by FID", first.rule)
 
 
+def untrusted(evaluator: str) -> Decision:
+    """The decision by distances of an evaluator, by name, that fails its control checks."""
+    return undecided(f"{evaluator} fails its control checks: use another evaluator")
+
+
 def short_schedule(seen: int | None, counterpart: str | None, stand_in: bool) -> str:
     """Why a model cannot refute a claim; "" if it can.
 

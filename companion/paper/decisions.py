@@ -99,6 +99,8 @@ COLLAPSED = "collapsed"
 _CLOSED: Mapping[str, frozenset[Outcome]] = {
     "schedule": frozenset({Outcome.FAILS}),  # a short schedule cannot refute
     "blur": frozenset({Outcome.HOLDS, Outcome.FAILS}),
+    # More images or seeds do not help an evaluator that fails: an open claim says so too.
+    "evaluator": frozenset({Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED}),
     COLLAPSED: frozenset({Outcome.HOLDS, Outcome.FAILS}),
 }
 GATES = tuple(gate for gate in _CLOSED if gate != COLLAPSED)  # that a claim may name
@@ -109,7 +111,11 @@ def gated(decision: Decision, gates: Iterable[str], closed: Mapping[str, str]) -
     reasons = [
         closed[gate] for gate in gates if gate in closed and decision.outcome in _CLOSED[gate]
     ]
-    return undecided("; ".join(reasons), decision.rule) if reasons else decision
+    if not reasons:
+        return decision
+    if decision.outcome is Outcome.UNDECIDED:
+        reasons.append(decision.why)
+    return undecided("; ".join(filter(None, reasons)), decision.rule)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ def given(
     gap = ceiling - before.found
     if not measurable or gap <= 0:
         return undecided(
-            "the classifier does not find the attribute in reconstructions: train longer",
+            "the classifier does not tell images with the attribute from images without it: "
+            "train it and the model longer",
             LIMITS["given"].rule,
         )
     share = (edited.found - before.found) / gap

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from companion.analysis.inversions import HammingPaths
 from companion.paper.decisions import Decision, Outcome, all_hold, undecided
 from companion.paper.limits import LIMITS, above, judge, share_error
 from lbae_lib.latent.higher_order import total_variation, weight_distribution
-from lbae_lib.latent.interpolation import deviation_from_linear
 from lbae_lib.latent.moments import MomentErrors, Moments, moments
 
 _BINS = 40  # of the pair moments, from -1 to 1; each is 0.05 wide
@@ -149,18 +149,28 @@ def few_steps(steps: Tensor) -> tuple[str, Decision]:
     return evidence, judge("typically", share, share_error(share, len(steps)))
 
 
-def almost_linear(distances: Tensor) -> tuple[str, Decision]:
-    """Whether the mean path is almost linear, by distances (pairs, T) from its start."""
-    deviation = deviation_from_linear(distances)
-    if deviation is None:
+def almost_linear(paths: HammingPaths, boundary: bool) -> tuple[str, Decision]:
+    """Whether the mean path is almost linear from the path's own ends, as in the authors' code.
+
+    The evidence also has the deviation from the true latents. ``boundary`` says whether the bits
+    are those of Eq. 12 or raw signs.
+    """
+    distances, (own, true) = paths.own[0], paths.deviations()
+    if own is None:
         return "no path has two different ends", judge("almost_linear", None, None)
     error = float(distances.std(0).max()) / math.sqrt(len(distances))
-    evidence = f"the mean path deviates by at most {deviation:.2g}, of {len(distances):,} pairs"
-    return evidence, judge("almost_linear", deviation, error)
+    signs = "the signs of Eq. 12" if boundary else "raw signs"
+    evidence = (
+        f"the mean path of {len(distances):,} pairs deviates from a line by at most {own:.2g}, "
+        f"measured from the path's own ends, with {signs}"
+    )
+    if true is not None:
+        evidence += f". Measured from the true latents, it deviates by up to {true:.2g}"
+    return evidence, judge("almost_linear", own, error)
 
 
 def at_once(distances: Tensor) -> tuple[str, Decision]:
-    """Whether all differing bits flip in one step; ``distances`` as in :func:`almost_linear`."""
+    """Whether all differing bits flip in one step, by distances (pairs, T) from the start."""
     share = float((distances.diff(dim=1).abs().max(1).values == 1).double().mean())
     steps = distances.shape[1] - 1
     evidence = f"{share:.1%} of {len(distances):,} paths flip all differing bits in one of {steps}"
@@ -172,11 +182,16 @@ def no_abrupt_changes(pixels: float, features: float, paths: int) -> Decision:
     return all_hold(*(judge("abrupt", s, share_error(s, paths)) for s in (pixels, features)))
 
 
-def far_away(distance: float, test: float) -> tuple[str, Decision]:
-    """Whether latents on a path are far from the training latents: evidence and decision.
+def far_away(distance: float, test: float, random: float) -> tuple[str, Decision]:
+    """Whether latents between exact inverses of equal margins are far from the training latents.
 
-    Both are mean numbers of bits to the nearest training latent: between the ends of paths, and of
-    test latents.
+    All are mean numbers of bits to the nearest training latent: between the ends of paths, of test
+    latents, and between exact inverses of random margins, which are only evidence.
     """
-    evidence = f"{distance:.1f} bits from the nearest training latent; test latents {test:.1f}"
+    evidence = (
+        f"{distance:.1f} bits from the nearest training latent; test latents {test:.1f}. With "
+        "equal margins all differing bits flip at one point, so that a latent between the ends is "
+        "one of the ends. This follows from the proof above, whatever the model. Between inverses "
+        f"of random margins, latents are {random:.1f} bits away"
+    )
     return evidence, judge("far", distance / test if test else None, 0.0)

@@ -47,8 +47,16 @@ LIMITS: Mapping[str, Limit] = {
         "A blur of σ = 0.7 pixels, the weaker one of the control checks, takes 7 points from the "
         "digits' test images.",
     ),
+    "sharp": Limit(
+        1.0, "at least",
+        "We call images sharp if their mean gradient is at least that of test images with a blur "
+        "of σ = 0.7 pixels.",
+        "It is the weaker blur of the control checks. A limit that is a blur of the same images "
+        "fits each data set.",
+    ),
     "cycle": Limit(
-        0.02, "at least", "A lead of less than 2 points counts as none.",
+        0.02, "at least",
+        "Shares of lost bits that differ by less than 2 points count as equal.",
         "Test images themselves lose about 3% of their bits in a cycle.",
     ),
     # What the paper's words mean.

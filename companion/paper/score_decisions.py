@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from torch import Tensor
 
 from companion.analysis.scoring import Scoreboard
 from companion.analysis.spread import Spread, joint_deviation
-from companion.paper.comparisons import agree, better_sampler
+from companion.paper.comparisons import agree, better_sampler, untrusted
 from companion.paper.decisions import Decision, Outcome, all_hold, only_if, undecided
 from companion.paper.limits import judge
 from companion.paper.seed_decisions import Trainings
@@ -46,7 +46,7 @@ class Judge:
         own = metric if metric in ("frechet", "kernel") else "frechet"
         if self.board.controls_in_order(self.board.evaluators[0], own):
             return Decision(Outcome.HOLDS)
-        return undecided(f"{self.name} fails its control checks: use another evaluator")
+        return untrusted(self.name)
 
     def better(self, own: str, other: str, metric: str = "frechet") -> Decision:
         """Whether one row of a model is better than another, by the noise of draws."""
@@ -168,26 +168,6 @@ class Panel:
     def _agree(self, decisions: dict[str, Decision]) -> Decision:
         alone = [j.name for j in self.judges if j.board.evaluators[0].is_inception]
         return agree(decisions, alone)
-
-
-def sharper(own: Tensor, other: Tensor, trainings: Trainings | None = None) -> tuple[str, Decision]:
-    """Whether the LBAE's images are sharper than the VAE's: evidence and decision.
-
-    Given are the gradients of the same images (K,) relative to those of the test images. Images
-    that are sharper than real ones are noisy rather than sharp: they decide nothing.
-    """
-    means = float(own.mean()), float(other.mean())
-    error = float((own - other).std()) / math.sqrt(len(own))
-    evidence = (
-        f"mean gradient, relative to the test images: {means[0]:.1%} (LBAE) and {means[1]:.1%} "
-        f"(VAE); standard error of the difference over {len(own):,} images {error:.1%}"
-    )
-    trainings = trainings or Trainings()
-    evidence = "; ".join(filter(None, (evidence, trainings.describe_number("sharpness"))))
-    decision = trainings.gated(trainings.numbers("sharpness", means, "sharper", False))
-    if max(means) > 1:
-        decision = replace(decision, why="images have a larger gradient than real ones")
-    return evidence, decision
 
 
 def slower(own: float, other: float, trainings: Trainings) -> tuple[str, Decision]:
