@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -77,23 +78,28 @@ def run_study(name: str, experiment: Experiment, data_root: Path, device: str = 
         shared = own | {"loss": experiment.training.loss, "inputs": inputs}
         base = _task(experiment, study, images, device)
         runs: dict[str, list[dict[str, Any]]] = {variant: [] for variant in kind.variants}
+        seconds = 0.0
         total = study.seeds * len(runs)
         with progress_bar(total, f"{experiment.dataset.title}, {name}", "training") as bar:
             # The trainings of a pair follow each other, so that their times can be compared.
             for seed, variant in itertools.product(range(study.seeds), runs):
                 file = path.parent / "runs" / f"{variant}-{seed}.json"
                 options = shared | {"variant": variant, "seed": seed}
-                found = _kept(file, options)
-                if found is None:
-                    task = dataclasses.replace(base, seed=seed)
+                content = _kept(file, options)
+                if content is None:
+                    began, task = time.monotonic(), dataclasses.replace(base, seed=seed)
                     found = _rounded(kind.run(variant, task, images, experiment))
-                    write_text(file, json.dumps({"options": options, "found": found}))
-                runs[variant].append(found)
+                    took = time.monotonic() - began
+                    content = {"options": options, "found": found, "seconds": took}
+                    write_text(file, json.dumps(content))
+                runs[variant].append(content["found"])
+                seconds += content.get("seconds", 0.0)  # the first files had none
                 bar.update()
         write(
             options={"profile": experiment.profile, "dataset": experiment.dataset.name} | own,
             inputs=inputs,
             results={"images": {n: len(part) for n, part in images.splits.items()}, "runs": runs},
+            seconds=seconds,
         )
     return path
 
@@ -112,13 +118,13 @@ def _task(experiment: Experiment, study: Study, images: Images, device: str) -> 
 
 
 def _kept(file: Path, options: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What an earlier run of the same options found; None if there is none, or it is damaged."""
+    """The file of an earlier run of the same options; None if there is none, or it is damaged."""
     try:
         content = read_json(file, "run of a study")
     except CheckpointError:
         return None
     same = content.get("options") == json.loads(json.dumps(options))
-    return content.get("found") if same else None
+    return content if same and "found" in content else None
 
 
 def _rounded(value: Any) -> Any:

@@ -110,18 +110,36 @@ def write_record(
 def recorded_run(kind: str, folder: Path, device: str = "cpu") -> Iterator[Callable[..., None]]:
     """Lock a folder for a run; yields what writes its record, of options, inputs and results.
 
-    The environment is that of the start.
+    The environment is that of the start; the seconds are those since then unless they are given. A
+    record that says the same already stays as it is: it knows when and by which commit that was
+    found.
     """
     started, made_in = time.monotonic(), environment(device)
+    path = folder / RECORD_FILE
 
     def write(
-        options: Mapping[str, Any], inputs: Mapping[str, str], results: Mapping[str, Any]
+        options: Mapping[str, Any],
+        inputs: Mapping[str, str],
+        results: Mapping[str, Any],
+        seconds: float | None = None,
     ) -> None:
-        seconds = time.monotonic() - started
-        write_record(folder / RECORD_FILE, kind, options, inputs, results, seconds, made_in)
+        found = {"options": options, "inputs": inputs, "results": results}
+        if not _says(path, kind, found):
+            took = time.monotonic() - started if seconds is None else seconds
+            write_record(path, kind, **found, seconds=took, made_in=made_in)
 
     with locked(folder):
         yield write
+
+
+def _says(path: Path, kind: str, found: Mapping[str, Any]) -> bool:
+    """Whether a record is there that says this."""
+    try:
+        record = read_record(path)
+    except CheckpointError:  # there is none, or it is damaged
+        return False
+    own: dict[str, Any] = json.loads(json.dumps({"kind": kind, **found}))
+    return {key: record.get(key) for key in own} == own
 
 
 def read_record(path: Path, needed: Mapping[str, type] | None = None) -> dict[str, Any]:

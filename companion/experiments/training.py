@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from companion.experiments.records import (
     RECORD_FILE,
     environment,
     is_imported,
+    read_record,
     recorded_run,
     write_record,
 )
@@ -41,6 +43,7 @@ def train_experiment(
 ) -> TrainingResult:
     """Train the experiment's model; once finished, score it on all splits and write the record.
 
+    The record of a run that was finished before stays: it says when and how the model was made.
     On several devices the first process does the scoring.
     """
     from lbae_lib.models.training import train  # Lightning takes seconds to import
@@ -64,15 +67,18 @@ def train_experiment(
         hardware=hardware,
         time_limit=time_limit,
     )
-    if result.finished and result.first_process:
-        digest = sha256_file(path)  # before it is read
+    if not (result.finished and result.first_process):
+        return result
+    digest = sha256_file(path)  # before it is read
+    options = experiment.options() | {"version": MODEL.version}
+    inputs = images.hashes | identity
+    if not _is_recorded(folder / RECORD_FILE, options, inputs, digest):
         model, _ = load_autoencoder(path, result.device)
         write_record(
             folder / RECORD_FILE,
             kind="train",
-            options=experiment.options()
-            | {"version": MODEL.version, "hardware": dataclasses.asdict(hardware)},
-            inputs=images.hashes | identity,
+            options=options | {"hardware": dataclasses.asdict(hardware)},
+            inputs=inputs,
             results={
                 **result.for_record(),
                 **model_scores(model, images, experiment.training.loss),
@@ -82,6 +88,17 @@ def train_experiment(
             made_in=made_in,
         )
     return result
+
+
+def _is_recorded(path: Path, options: dict[str, Any], inputs: dict[str, str], digest: str) -> bool:
+    """Whether a record is that of this model, of these options and images."""
+    try:
+        record = read_record(path, {"results.model_sha256": str})
+    except CheckpointError:  # there is none, or it is damaged
+        return False
+    own = json.loads(json.dumps(options))
+    same = {key: record["options"].get(key) for key in own} == own
+    return same and record["inputs"] == inputs and record["results"]["model_sha256"] == digest
 
 
 def import_authors_weights(
