@@ -4,7 +4,13 @@ import json
 
 import pytest
 
-from companion.experiments.records import IMPORTED, is_imported, read_record, write_record
+from companion.experiments.records import (
+    IMPORTED,
+    is_imported,
+    read_record,
+    recorded_run,
+    write_record,
+)
 from lbae_lib.errors import CheckpointError
 
 
@@ -59,3 +65,18 @@ def test_early_records_have_no_checksum_but_what_is_asked_for(path):
     change(path, lambda c: c.update(content_sha257="0" * 64))  # its name, one bit off
     with pytest.raises(CheckpointError, match="is damaged"):
         read_record(path)
+
+
+def test_a_run_that_finds_nothing_new_leaves_its_record(tmp_path):
+    def run(loss, seconds=None):
+        with recorded_run("study", tmp_path) as write:
+            write({"seeds": (0, 1)}, {"train": "a"}, {"loss": loss}, seconds)
+        return (tmp_path / "record.json").read_bytes()
+
+    first = run(1.0, 7.5)
+    assert read_record(tmp_path / "record.json")["seconds"] == 7.5
+    assert run(1.0) == first
+    assert run(2.0) != first
+    (tmp_path / "record.json").write_text("{")  # a damaged one is written anew
+    run(2.0)
+    assert read_record(tmp_path / "record.json")["results"] == {"loss": 2.0}

@@ -190,8 +190,9 @@ def test_reconstructions_of_a_study_must_beat_a_strong_blur():
 def test_what_is_kept_of_the_same_options_is_not_repeated(tmp_path):
     file, options = tmp_path / "tanh-0.json", {"seed": 0, "inputs": {"train": "a"}}
     assert studies._kept(file, options) is None
-    file.write_text(json.dumps({"options": options, "found": {"test_loss": 1.0}}))
-    assert studies._kept(file, options) == {"test_loss": 1.0}
+    content = {"options": options, "found": {"test_loss": 1.0}}
+    file.write_text(json.dumps(content))
+    assert studies._kept(file, options) == content
     assert studies._kept(file, options | {"seed": 1}) is None
     file.write_text("{")
     assert studies._kept(file, options) is None
