@@ -6,7 +6,7 @@ Runs the commands of the project, as a user would type them: first what measures
 then the trainings of a profile, LBAE and VAE side by side, and beside them, one command after
 another for each data set, the feature extractor and the studies. A command that the time limit
 meets is interrupted as by Ctrl-C and keeps its checkpoint; called again, each resumes or has
-nothing to do. What is in the way of a command is said by its log, and the others go on.
+nothing to do. A command that fails says why in its log, and the others go on.
 
 The logs, and everything in runs/PROFILE and runs/performance but checkpoints, are kept as one
 archive in --home, in parts of at most 15 MiB. To read them: ``cat results.tar.* | tar -x``.
@@ -34,7 +34,7 @@ from lbae_lib.models.config import MODELS
 
 PART_BYTES = 15 * 2**20
 RESERVE = 30.0  # seconds kept for checkpoints and the archive
-FIRST_CALLS = 60.0  # seconds of a command below which it is not begun
+SHORTEST = 60.0  # seconds that must be left for a command to be begun
 DATASETS = "folder:data/cifar10 mnist folder:data/celeba_47k"
 
 
@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true", help="as of lbae train")
     parser.add_argument("--small", action="store_true", help="a rehearsal: measure next to nothing")
     options = parser.parse_args()
-    reserve, shortest = (1.0, 1.0) if options.small else (RESERVE, FIRST_CALLS)
+    reserve, shortest = (1.0, 1.0) if options.small else (RESERVE, SHORTEST)
     deadline = time.monotonic() + 60 * options.minutes - reserve
     options.home.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("OMP_NUM_THREADS", "3")  # several commands share the processor

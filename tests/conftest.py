@@ -21,6 +21,7 @@ from lbae_lib.bits import signs
 from lbae_lib.data.images import Dataset
 from lbae_lib.data.registry import DATASETS, load_dataset
 from lbae_lib.files import write_json
+from lbae_lib.models.autoencoders import LBAE, VAE, build_model
 from lbae_lib.models.config import NetworkConfig, TrainingConfig
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -87,6 +88,12 @@ def correlation(generator: torch.Generator) -> Tensor:
     rows = torch.randn(9, 12, generator=generator, dtype=torch.float64)
     rows = torch.nn.functional.normalize(rows, dim=1)
     return (rows @ rows.T).fill_diagonal_(1.0)
+
+
+@pytest.fixture(scope="module")
+def model() -> LBAE | VAE:
+    """A tiny LBAE of 8 bits, with random weights."""
+    return build_model(NetworkConfig(32, 1, latent_size=8, width=2)).eval()
 
 
 @pytest.fixture

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 
@@ -6,12 +7,19 @@ import pytest
 import yaml
 from conftest import PROJECT
 
-from companion.experiments.profiles import Profile, load_experiment, load_profile, profile_names
+from companion.experiments.profiles import (
+    Profile,
+    completed,
+    load_experiment,
+    load_profile,
+    profile_names,
+)
 from companion.project import project_root
 from companion.workflow.notebooks import parse_parameter
 from companion.workflow.plan import parse_duration
 from lbae_lib.errors import ConfigError, LbaeError
 from lbae_lib.files import write_json
+from lbae_lib.models.config import TrainingConfig
 
 
 @pytest.fixture
@@ -195,3 +203,12 @@ def test_parameters_get_real_types():
     for text in ("a", "=3", "1a=3", "a=[1"):
         with pytest.raises(LbaeError):
             parse_parameter(text)
+
+
+def test_an_option_that_a_record_does_not_know_had_its_default():
+    training = dataclasses.asdict(TrainingConfig("mse", 3))
+    early = {key: value for key, value in training.items() if key != "mirror"}
+    assert completed({"training": early})["training"] == training
+    assert completed({"training": early | {"mirror": True}})["training"]["mirror"]
+    later = completed({"training": early | {"newer": 1}})["training"]
+    assert later != training and later["newer"] == 1

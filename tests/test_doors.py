@@ -12,19 +12,13 @@ from lbae_lib.latent.moments import moments
 from lbae_lib.metrics import corruptions, image_formats
 from lbae_lib.metrics.classifier import ClassifierFeatures, FeatureClassifier, accuracy
 from lbae_lib.metrics.classifier_training import train_classifier
-from lbae_lib.models.autoencoders import LBAE, build_model
-from lbae_lib.models.config import NetworkConfig
+from lbae_lib.models.autoencoders import LBAE
 from lbae_lib.models.encoding import decode, encode, mean_image_loss, to_uint8, to_unit_range
 from lbae_lib.models.model_files import load_model, save_model
 
 IMAGES = torch.randint(256, (4, 1, 32, 32), dtype=torch.uint8)
 UNIT = IMAGES / 255
 LATENTS = bits.signs(torch.randn(4, 8))
-
-
-@pytest.fixture(scope="module")
-def model():
-    return build_model(NetworkConfig(32, 1, latent_size=8, width=2)).eval()
 
 
 @pytest.mark.parametrize(

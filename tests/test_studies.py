@@ -21,7 +21,7 @@ from companion.experiments.quantiser_study import _MAKE, _code_use
 from companion.experiments.quantisers import COMMITMENT, VECTOR, bits_of_indices, indices_of_bits
 from companion.experiments.study_training import Task, train_study
 from companion.pages.study import interval
-from companion.paper.comparisons import beats_blur
+from companion.paper.comparisons import study_beats_blur
 from companion.paper.decisions import Outcome, by_intervals, only_if
 from companion.png import png_of_rows
 from lbae_lib.bits import check_bits
@@ -178,11 +178,11 @@ def test_an_interval_is_shown_within_the_range_of_its_measure():
 
 def test_reconstructions_of_a_study_must_beat_a_strong_blur():
     sharp, blur = [1.0, 1.2, 1.1], [12.0, 12.0, 12.0]
-    assert beats_blur({"LBAE": (sharp, blur)}).outcome is Outcome.HOLDS
-    found = beats_blur({"LBAE": (sharp, blur), "VQ-VAE": ([29.0, 30.0, 28.0], blur)})
+    assert study_beats_blur({"LBAE": (sharp, blur)}).outcome is Outcome.HOLDS
+    found = study_beats_blur({"LBAE": (sharp, blur), "VQ-VAE": ([29.0, 30.0, 28.0], blur)})
     assert found.outcome is Outcome.UNDECIDED
     assert found.why.endswith("(VQ-VAE): train longer")
-    assert "run the study again" in beats_blur({"LBAE": (sharp, [None] * 3)}).why
+    assert "run the study again" in study_beats_blur({"LBAE": (sharp, [None] * 3)}).why
     # also where the intervals alone are undecided, the reason is the training
     assert only_if(by_intervals(None, rule="rule"), found).why == found.why
 

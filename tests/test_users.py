@@ -20,6 +20,7 @@ import pytest
 import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from test_doors import IMAGES, LATENTS
 from test_explorer import space, uploaded  # noqa: F401  a fixture
 from test_folder import fill, load, numbered
 from test_tables import Cells
@@ -35,7 +36,6 @@ from lbae_lib.errors import CheckpointError, DataError, LbaeError, WriteError
 from lbae_lib.latent.bit_models import Factorised
 from lbae_lib.latent.hyperplane import hyperplane_sampler
 from lbae_lib.latent.moments import moments
-from lbae_lib.models.autoencoders import build_model
 from lbae_lib.models.config import NetworkConfig
 from lbae_lib.models.encoding import decode, encode, to_uint8
 from lbae_lib.models.model_files import load_model, save_model
@@ -361,14 +361,6 @@ def test_latents_that_tell_little(outcomes, latents):
 
 
 # --- L: arguments of library functions ---------------------------------------------------------
-
-IMAGES = torch.randint(256, (4, 1, 32, 32), dtype=torch.uint8)
-LATENTS = bits.signs(torch.randn(4, 8))
-
-
-@pytest.fixture(scope="module")
-def model():
-    return build_model(NetworkConfig(32, 1, latent_size=8, width=2)).eval()
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ Quick to import: neither torch nor numpy.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -208,6 +209,13 @@ class Experiment:
             "training": dataclasses.asdict(self.training),
             "validation_images": self.entry.validation_images,
         }
+
+
+def completed(options: Mapping[str, Any]) -> dict[str, Any]:
+    """A model's options in a record; what it does not know of the training had its default."""
+    fields = dataclasses.fields(TrainingConfig)
+    defaults = {f.name: f.default for f in fields if f.default is not dataclasses.MISSING}
+    return {**options, "training": defaults | (options.get("training") or {})}
 
 
 def profile_names() -> list[str]:

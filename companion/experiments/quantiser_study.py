@@ -89,7 +89,7 @@ def run(variant: str, task: Task, images: Images, experiment: Experiment) -> dic
     bits = {name: model.encode(part) for name, part in parts.items()}
     distance, second = _both_distances(task, experiment, test)
     generator = torch.Generator().manual_seed(task.seed)
-    decoded = model.decode(bits["test"])
+    decoded, control = model.decode(bits["test"]), blurred(test, STRONG_BLUR)
     uniform = torch.randint(2, bits["test"].shape, generator=generator) * 2.0 - 1
     found: dict[str, Any] = {
         "curves": curves,
@@ -98,8 +98,8 @@ def run(variant: str, task: Task, images: Images, experiment: Experiment) -> dic
         "error": float((decoded.double() - test.double()).square().mean()),
         "distance": distance(decoded),
         "second_distance": second(decoded),
-        "blur_distance": distance(blurred(test, STRONG_BLUR)),
-        "second_blur_distance": second(blurred(test, STRONG_BLUR)),
+        "blur_distance": distance(control),
+        "second_blur_distance": second(control),
         **_code_use(bits["train"], token),
         "uniform_distance": distance(model.decode(uniform)),
         **dict.fromkeys(("independent_bits", "prior_bits")),

@@ -134,12 +134,17 @@ def recorded_run(kind: str, folder: Path, device: str = "cpu") -> Iterator[Calla
 
 def _says(path: Path, kind: str, found: Mapping[str, Any]) -> bool:
     """Whether a record is there that says this."""
-    try:
-        record = read_record(path)
-    except CheckpointError:  # there is none, or it is damaged
-        return False
+    record = kept_record(path)
     own: dict[str, Any] = json.loads(json.dumps({"kind": kind, **found}))
     return {key: record.get(key) for key in own} == own
+
+
+def kept_record(path: Path) -> dict[str, Any]:
+    """The record at a path; {} if there is none, or it is damaged."""
+    try:
+        return read_record(path)
+    except CheckpointError:
+        return {}
 
 
 def read_record(path: Path, needed: Mapping[str, type] | None = None) -> dict[str, Any]:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from companion.experiments.artifacts import MODEL
 from companion.experiments.datasets import images_identity
 from companion.experiments.images import Images, load_images, remember_images
-from companion.experiments.profiles import Experiment
+from companion.experiments.profiles import Experiment, completed
 from companion.experiments.records import (
     IMPORTED,
     RECORD_FILE,
     environment,
     is_imported,
-    read_record,
+    kept_record,
     recorded_run,
     write_record,
 )
@@ -92,13 +92,11 @@ def train_experiment(
 
 def _is_recorded(path: Path, options: dict[str, Any], inputs: dict[str, str], digest: str) -> bool:
     """Whether a record is that of this model, of these options and images."""
-    try:
-        record = read_record(path, {"results.model_sha256": str})
-    except CheckpointError:  # there is none, or it is damaged
+    if not (record := kept_record(path)):
         return False
-    own = json.loads(json.dumps(options))
-    same = {key: record["options"].get(key) for key in own} == own
-    return same and record["inputs"] == inputs and record["results"]["model_sha256"] == digest
+    own, theirs = json.loads(json.dumps(options)), completed(record["options"])
+    same = {key: theirs.get(key) for key in own} == own
+    return same and record["inputs"] == inputs and record["results"].get("model_sha256") == digest
 
 
 def import_authors_weights(

@@ -45,7 +45,7 @@ def better_model(
     return above(gain.mean, gain.half / CLEAR, _margin(key, fmean(own), fmean(other)), rule)
 
 
-def beats_blur(
+def study_beats_blur(
     distances: Mapping[str, tuple[Sequence[float], Sequence[float | None]]],
 ) -> Decision:
     """Whether reconstructions of a study are clearly nearer than strongly blurred images.

@@ -5,7 +5,6 @@ Quick to import: neither torch nor numpy.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -23,7 +22,7 @@ from companion.experiments.artifacts import (
     needed_artifacts,
 )
 from companion.experiments.datasets import IMAGES, images_identity
-from companion.experiments.profiles import STUDIES, Experiment, load_experiment
+from companion.experiments.profiles import STUDIES, Experiment, completed, load_experiment
 from companion.experiments.records import (
     RECORD_FILE,
     SCORES,
@@ -37,7 +36,6 @@ from companion.project import is_published, project_root, results_in_force
 from companion.workflow.notebooks import notebook_needs, notebook_parameters
 from lbae_lib.errors import ConfigError, DataError
 from lbae_lib.files import read_description, read_json, sha256_file
-from lbae_lib.models.config import TrainingConfig
 
 
 def artifact_reasons(artifact: Artifact, experiment: Experiment, model: str = "lbae") -> list[str]:
@@ -76,9 +74,7 @@ def _changes(
         changed = any(
             known.get(key) != of_images[key] for key in ("image_size", "channels", "loss")
         )
-        # An option that the record does not know yet had its default.
-        training = dataclasses.asdict(TrainingConfig(**options["training"]))
-        theirs = {**options, "training": training}
+        theirs = completed(options)
         changed |= any(theirs.get(key) != own[key] for key in own)
         yield "its options have changed", changed
     name = artifact.command.split()[-1]
