@@ -210,3 +210,16 @@ def test_bits_with_equal_margins_flip_together(latents, generator):
     assert len(flips) == 1
     assert len(path_with_flips(*small_path(example, generator))[1]) == 2
     assert math.isclose(float(path[0].norm()), 1)
+
+
+def test_a_mixture_is_fitted_once_for_the_same_latents(fitted, tmp_path):
+    latents = fitted.latents
+    again = [FittedSamplers(latents, components=3, cache=tmp_path).mixture for _ in range(2)]
+    for mixture in again:
+        assert (mixture.covariance, mixture.latents) == ("full", len(latents))
+        assert torch.equal(mixture.means, fitted.mixture.means)
+        assert torch.equal(mixture.roots, fitted.mixture.roots)
+    assert len(list(tmp_path.iterdir())) == 1
+    other = FittedSamplers(latents[1:], components=3, cache=tmp_path).mixture
+    assert other.latents == len(latents) - 1
+    assert len(list(tmp_path.iterdir())) == 2

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
 from companion.analysis.hyperplane_fits import HyperplaneFit, by_moments, by_repair
+from companion.analysis.mixtures import fitted_mixture
 from lbae_lib.latent.autoregressive import FittedPrior, fit_autoregressive
 from lbae_lib.latent.baselines import DirectRounding, IndependentBits, Resampling, UniformBits
 from lbae_lib.latent.conditioned import ConditionedSampler
@@ -40,6 +42,7 @@ class FittedSamplers:
         labels: classes of the training images, int64 (K,), for the sampler "classes".
         attributes: of the training images, or their classes one by one, bool (K, A), for the
             sampler "conditioned".
+        cache: a folder that keeps the mixture of Gaussians, which takes longest to fit.
     """
 
     def __init__(
@@ -50,10 +53,11 @@ class FittedSamplers:
         components: int = 10,
         labels: Tensor | None = None,
         attributes: Tensor | None = None,
+        cache: Path | None = None,
     ) -> None:
         self.latents, self.validation, self.prior = latents, validation, prior
         self.components = min(components, len(latents))
-        self.labels, self.attributes = labels, attributes
+        self.labels, self.attributes, self.cache = labels, attributes, cache
         self._found: dict[str, Sampler | HyperplaneFit] = {}
 
     def __getitem__(self, key: str) -> Sampler:
@@ -85,7 +89,7 @@ class FittedSamplers:
     @cached_property
     def mixture(self) -> GaussianMixture:
         """A mixture of Gaussians, fitted to the training latents."""
-        return GaussianMixture.fit(self.latents, self.components)
+        return fitted_mixture(self.latents, self.components, self.cache)
 
     @cached_property
     def classes(self) -> MixtureOfHyperplanes:

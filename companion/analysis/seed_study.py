@@ -175,7 +175,7 @@ def _board(evaluator: Evaluator, model: Trained | Baseline, seed: int) -> Scoreb
 
 def _lbae_rows(trained: Trained) -> dict[str, ImageSource]:
     """The paper's columns: reconstructions, hyperplanes, a mixture, the authors' interpolation."""
-    samplers = FittedSamplers(trained.bits("train"))
+    samplers = FittedSamplers(trained.bits("train"), cache=project_root() / "build/mixtures")
     hyperplanes = HyperplaneSampler(samplers.hyperplane_fit("clip").vectors)
     return {
         "reco": reconstructions(trained.model, trained.bits("test")),
