@@ -44,6 +44,7 @@ help:
 	@echo "make lab      open JupyterLab on the explorer"
 	@echo "make clean    remove what was built; results/ and the environment stay"
 
+# Modules are compiled when they are first imported: most never are.
 $(READY): pyproject.toml constraints.txt
 	@if [ -n "$(UV)" ]; then \
 	  echo "setting up with uv …"; \
@@ -53,7 +54,7 @@ $(READY): pyproject.toml constraints.txt
 	  echo "setting up with pip (the first time takes minutes) …"; \
 	  $(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else "Python 3.11 to 3.13 is needed, but this is %d.%d: name another with PYTHON=…" % v)' && \
 	  $(PYTHON) -m venv $(VENV) && \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,evaluators]'; \
+	  $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[dev,evaluators]'; \
 	fi
 	@touch $@
 
