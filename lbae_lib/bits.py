@@ -12,10 +12,8 @@ _BIT_WEIGHTS = (128, 64, 32, 16, 8, 4, 2, 1)
 def signs(x: Tensor) -> Tensor:
     """Round real numbers to bits: b = f_b(x) = +1 if x >= 0, else -1 (Eq. 1).
 
-    All rounding to bits goes through this function, so that sign(0) = +1 holds everywhere.
-
-    Args:
-        x: real numbers, any shape; the result has its shape and dtype. NaN rounds to -1.
+    All rounding to bits goes through this function, so that sign(0) = +1 holds everywhere. The
+    result has the shape and dtype of ``x``; NaN rounds to -1.
 
     Example:
         >>> signs(torch.tensor([-0.3, 0.0, 2.0])).tolist()
@@ -47,13 +45,10 @@ def check_latents(bits: Tensor, name: str = "latents", empty: bool = False) -> N
 
 
 def pack_bits(bits: Tensor) -> Tensor:
-    """Pack 8 bits into each byte, most significant bit first; +1 is stored as 1.
+    """Pack bits, (K, N) in {-1, +1}, into bytes, uint8 (K, ceil(N / 8)).
 
-    Args:
-        bits: (K, N) in {-1, +1}.
-
-    Returns:
-        uint8 (K, ceil(N / 8)); the spare bits of a row's last byte are 0.
+    The most significant bit comes first, +1 is stored as 1, and the spare bits of a row's last byte
+    are 0.
 
     Raises:
         ValueError: if an entry is not -1 or +1, or the shape is another one.
@@ -68,16 +63,10 @@ def pack_bits(bits: Tensor) -> Tensor:
 
 
 def unpack_bits(packed: Tensor, width: int, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Undo :func:`pack_bits`.
-
-    Args:
-        packed: uint8 (K, ceil(width / 8)).
-        width: N, the number of bits in a row.
-        dtype: of the result, (K, width) in {-1, +1}.
+    """Undo :func:`pack_bits` of rows of ``width`` bits.
 
     Raises:
-        ValueError: if the rows are not of uint8, or do not have the number of bytes that ``width``
-            bits need.
+        ValueError: if rows are not of uint8, or not of the number of bytes that ``width`` needs.
     """
     if packed.dtype != torch.uint8:
         raise ValueError(f"packed bits are {packed.dtype}, but must be uint8: see pack_bits")
@@ -95,9 +84,7 @@ def unpack_bits(packed: Tensor, width: int, dtype: torch.dtype = torch.float32) 
 def hamming_distance(a: Tensor, b: Tensor) -> Tensor:
     """Number of bits in which two latents differ (Eq. 16): int64 (...) in [0, N].
 
-    Args:
-        a: (..., N) in {-1, +1}.
-        b: of a shape that broadcasts to that of ``a``.
+    Both are (..., N) in {-1, +1}, and broadcast.
     """
     return (a != b).sum(-1)
 

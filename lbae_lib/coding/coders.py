@@ -59,21 +59,16 @@ def encode_bits(bits: Tensor, model: BitModel | None) -> bytes:
 def decode_bits(payload: bytes, count: int, latent_size: int, model: BitModel | None) -> Tensor:
     """Undo :func:`encode_bits` of K latents of N bits with the same prior.
 
-    Returns:
-        Packed latents, uint8 (K, ceil(N / 8)), on the processor; see
-        :func:`lbae_lib.bits.unpack_bits`.
+    Latents are packed, uint8 (K, ceil(N / 8)), on the processor: see
+    :func:`lbae_lib.bits.unpack_bits`.
 
     Raises:
         FormatError: if the payload cannot be that of K latents.
     """
-    if model is None:
-        return _unpacked(payload, count, latent_size)
-    empty = torch.empty(0, -(-latent_size // 8), dtype=torch.uint8, device="cpu")
-    return torch.cat([empty, *_decoded(payload, count, model)])
-
-
-def _unpacked(payload: bytes, count: int, latent_size: int) -> Tensor:
     width = -(-latent_size // 8)
+    if model is not None:
+        empty = torch.empty(0, width, dtype=torch.uint8, device="cpu")
+        return torch.cat([empty, *_decoded(payload, count, model)])
     if len(payload) != count * width:
         raise FormatError(
             f"the payload has {len(payload)} bytes, but {count} latents of {latent_size} bits "

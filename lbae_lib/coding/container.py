@@ -74,12 +74,12 @@ class Container:
         return body + _checksum(body)
 
     @classmethod
-    def from_bytes(cls, content: bytes, largest: int = LARGEST) -> Container:
+    def from_bytes(cls, content: bytes) -> Container:
         """Read a file of any version; the header is used only after the checksum is verified.
 
         Raises:
-            FormatError: if this is not such a file, or it is damaged or too new, or K × N is above
-                ``largest``.
+            FormatError: if the file is of another format, damaged or too new, or K × N is above
+                ``LARGEST``.
         """
         if content[: len(MAGIC)] != MAGIC:
             raise FormatError("not an .lbae file: it does not begin with «LBAE»")
@@ -108,10 +108,11 @@ class Container:
         ):
             if not valid:
                 raise FormatError(f"the file's header is wrong: {name} {value}")
-        if count * latent_size > largest:
+        if count * latent_size > LARGEST:
             raise FormatError(
                 f"the file claims {count:,} latents of {latent_size} bits, but at most "
-                f"{largest:,} bits are decoded at once: raise the limit if you trust the file"
+                f"{LARGEST:,} bits are decoded at once: raise {__name__}.LARGEST if you trust the "
+                "file"
             )
         return cls(CODERS[coder], channels, image_size, latent_size, count, model, priors, payload)
 

@@ -7,8 +7,7 @@ or a whole petal. Test images come from the third quarter of a photograph's widt
 from the rest, so that no test pixel is in a training image. Another part of a photograph shows
 other things, so that test images are shifted against training images, and a model scores worse on
 them than on validation images. Crops of one region overlap and do not show objects, so no number is
-comparable with CIFAR-10's. ``faces`` stands for CelebA; see
-:mod:`lbae_lib.data.faces`.
+comparable with CIFAR-10's. ``faces`` stands for CelebA; see :mod:`lbae_lib.data.faces`.
 """
 
 from __future__ import annotations
@@ -92,12 +91,8 @@ def load_faces(root: Path, title: str) -> Dataset:
 def draw_photos(part: str, count: int, seed: int) -> ImageSet:
     """Random crops uint8 (count, 3, 32, 32), each photograph and size with equal probability.
 
-    The labels count photographs and sizes. The first crops of a seed are the same for every count.
-
-    Args:
-        part: "train" (left and right) or "test" (the third quarter).
-        count: number of crops.
-        seed: of their places.
+    The labels count photographs and sizes; ``part`` is "train" (left and right) or "test" (the
+    third quarter). The first crops of a seed are the same for every count.
     """
     rng = np.random.default_rng((seed, part == "test"))
     regions = _regions(part)

@@ -29,15 +29,7 @@ Curve = tuple[float, float, float, float, float, Colour]  # x0, x1, y, sag in it
 
 
 def draw_face(has: dict[str, bool], rng: Generator) -> NDArray[np.uint8]:
-    """One face.
-
-    Args:
-        has: its attributes; everything else is drawn from ``rng``.
-        rng: of pose, proportions, colours and light.
-
-    Returns:
-        uint8 (64, 64, 3).
-    """
+    """A face with these attributes, uint8 (64, 64, 3); ``rng`` draws everything else."""
     return _Face(has, rng).drawn()
 
 

@@ -70,13 +70,12 @@ def load_folder(
         if path is None or folder.joinpath(*other) not in files_of(path):
             reading.skip("tables that are not read", other)
     images = arranged(listing) if table is None else list(table.rows)
-    kept_in = None if cache is None else Path(cache)
     sets: dict[str, ImageSet] = {}
     for split in SPLITS:
         found = [image for image in images if (image.split or "train") == split]
         if found:
             files = [folder.joinpath(*image.parts) for image in found]
-            pixels = _read(files, (image_size, channels), kept_in, reading)
+            pixels = _read(files, (image_size, channels), cache, reading)
             sets[split] = _with_labels(pixels, found, reading.classes, table)
     if "test" not in sets:
         count = len(sets["train"])
@@ -103,15 +102,12 @@ def load_folder(
 
 
 def read_images(paths: Sequence[Path | str] | Path | str, image_size: int, channels: int) -> Tensor:
-    """Images of files and folders, in the size and colours that a network takes.
+    """Images of files and folders: uint8 (K, channels, image_size, image_size).
 
     Args:
         paths: files, or folders whose images, at any depth, are taken in the order of their names.
         image_size: height and width; larger images are resized and centre-cropped.
         channels: 1 (grey) or 3 (colour).
-
-    Returns:
-        uint8 (K, channels, image_size, image_size).
 
     Raises:
         DataError: if there is no image, or one is missing, damaged or too small.
@@ -132,8 +128,7 @@ def read_images(paths: Sequence[Path | str] | Path | str, image_size: int, chann
             files.append(path)
     if not files:
         raise DataError("no images in an empty list: name files or folders")
-    applied: Counter[str] = Counter()
-    images = torch.stack([read_image(file, image_size, channels, applied) for file in files])
+    images = torch.stack([read_image(file, image_size, channels, Counter()) for file in files])
     for reading in readings:
         _log.info("%s", reading)
     return images
@@ -165,13 +160,13 @@ def _with_labels(
 
 
 def _read(
-    files: list[Path], shape: tuple[int, int], cache: Path | None, reading: Reading
+    files: list[Path], shape: tuple[int, int], cache: Path | str | None, reading: Reading
 ) -> Tensor:
     """Pixels of images, in a size and with a number of channels."""
     size, channels = shape
     kept = None
     if cache is not None and len(files) >= _WORTH_KEEPING:
-        kept = cache / f"folder-{_fingerprint(files, shape)}.safetensors"
+        kept = Path(cache) / f"folder-{_fingerprint(files, shape)}.safetensors"
         if kept.exists():
             tensors, about = read_tensors(kept, "kept pixels", "delete this file")
             reading.applied.update(about.get("applied", {}))

@@ -42,8 +42,6 @@ _WORDS = {
     **dict.fromkeys(("val", "valid", "validation", "dev"), "validation"),
     **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
 }
-_NAMES = 3  # of the files that a reason names
-_CLASSES = 6  # that a line names
 
 Parts = tuple[str, ...]  # a path below the folder
 
@@ -77,7 +75,7 @@ class Reading:
         """What was skipped, why, and the first names; "" if nothing was."""
         total = sum(map(len, self.skipped.values()))
         reasons = [
-            f"{len(names):,} {reason} ({first_names(names, _NAMES)})"
+            f"{len(names):,} {reason} ({first_names(names, 3)})"
             for reason, names in self.skipped.items()
         ]
         return f"skipped {total:,}: {', '.join(reasons)}" if total else ""
@@ -88,7 +86,7 @@ class Reading:
         shown = f"{self.folder}: read {total:,} image{'s' * (total != 1)}"
         shown += f" ({splits})" if splits else ""
         if self.classes:
-            shown += f" of {len(self.classes)} classes ({first_names(self.classes, _CLASSES)})"
+            shown += f" of {len(self.classes)} classes ({first_names(self.classes, 6)})"
         applied = ", ".join(f"{count:,} {what}" for what, count in self.applied.items())
         return "; ".join(filter(None, (shown, applied, *self.notes, self.left_out)))
 

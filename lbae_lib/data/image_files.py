@@ -46,11 +46,7 @@ if importlib.util.find_spec("pillow_heif") is not None:  # lets Pillow read HEIC
 def read_image(file: Path, size: int, channels: int, applied: Counter[str]) -> Tensor:
     """An image in the size and colours that a network takes: uint8 (channels, size, size).
 
-    Args:
-        file: the image.
-        size: height and width.
-        channels: 1 (grey) or 3 (colour).
-        applied: counts what was applied to images.
+    ``channels`` is 1 (grey) or 3 (colour). ``applied`` counts what is done to images.
 
     Raises:
         DataError: if the file cannot be read, is no image, or is too small.
@@ -111,7 +107,7 @@ def _eight_bits(image: Image.Image, file: Path, applied: Counter[str]) -> Image.
         applied["scaled to 8 bits"] += 1
         return Image.fromarray(_scaled(values, mode, is_tiff, tags))
     if mode == "LAB":
-        return _from_profile(image, None)
+        return _to_srgb(None, "LAB").apply(image)
     gamma = image.info.get("gamma") or _GAMMA
     if not profile and "srgb" not in image.info and abs(gamma - _GAMMA) > 0.01:
         applied["converted from a declared gamma"] += 1
@@ -122,19 +118,18 @@ def _eight_bits(image: Image.Image, file: Path, applied: Counter[str]) -> Image.
     colours = None
     if profile and not _is_srgb(profile):
         try:
-            colours = _from_profile(image.convert(_OPAQUE.get(mode, mode)), profile)
+            opaque = image.convert(_OPAQUE.get(mode, mode))
+            colours = _to_srgb(profile, opaque.mode).apply(opaque)
             applied["converted from a colour profile"] += 1
         except (ImageCms.PyCMSError, OSError, ValueError):
             applied["read as sRGB despite an unusable colour profile"] += 1
     if not transparent:
         return colours or image
-    layer = image.convert("RGBA")
-    if colours is not None:
-        alpha = layer.getchannel("A")
-        layer = colours.copy()
-        layer.putalpha(alpha)
-    if layer.getchannel("A").getextrema() != (255, 255):
+    alpha = image.convert("RGBA").getchannel("A")
+    if alpha.getextrema() != (255, 255):
         applied["laid on white"] += 1
+    layer = (colours or image).convert("RGBA")
+    layer.putalpha(alpha)
     white = Image.new("RGBA", layer.size, (255, 255, 255, 255))
     return Image.alpha_composite(white, layer)
 
@@ -146,15 +141,9 @@ _OPAQUE = {
 }
 
 
-def _from_profile(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Colours in sRGB, from a profile; None for the device-independent ones of LAB."""
-    found = ImageCms.applyTransform(image, _transform(profile, image.mode))
-    assert found is not None  # it is not done in place
-    return found
-
-
 @lru_cache(maxsize=16)
-def _transform(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTransform:
+def _to_srgb(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTransform:
+    """From the colours of a profile; None for the device-independent ones of LAB."""
     source = (
         ImageCms.createProfile("LAB")
         if profile is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -57,6 +57,7 @@ _SHAPES: dict[str, tuple[int, int, Literal["bce", "mse"]]] = {
     "CIFAR-10": (32, 3, "mse"),
     "CelebA": (64, 3, "mse"),
 }
+_OWN_SHAPE = _SHAPES["CelebA"]  # of a folder, unless another one is given
 _SOURCES = {
     "digits": "scikit-learn's 1,797 handwritten digits (8×8, 17 grey levels), enlarged to 28×28 "
     "and padded to 32×32; 1,437 for training, 360 for testing",
@@ -96,17 +97,10 @@ def dataset_info(name: str, base: Path = Path(), **known: Any) -> DatasetInfo:
         ConfigError: if there is no such data set; names the closest.
     """
     if name.startswith(FOLDER_PREFIX):
-        folder = folder_path(name, base)
-        found: dict[str, Any] = {
-            "title": f"{folder.name} (own images)",
-            "image_size": 64,
-            "channels": 3,
-            "loss": "mse",
-            "embedded": False,
-            "source": f"images from the folder {folder.name}",
-            "named": is_named(folder),
-        }
-        return DatasetInfo(name=FOLDER_PREFIX + without_home(_own_path(name)), **(found | known))
+        folder, shown = folder_path(name, base), FOLDER_PREFIX + without_home(_own_path(name))
+        title, source = f"{folder.name} (own images)", f"images from the folder {folder.name}"
+        found = DatasetInfo(shown, title, *_OWN_SHAPE, False, source, named=is_named(folder))
+        return replace(found, **known)
     if name not in DATASETS:
         raise ConfigError(unknown("data set", name, [*DATASETS, "folder:PATH"]))
     return DATASETS[name]
