@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import embedding
 
 _BIT_WEIGHTS = (128, 64, 32, 16, 8, 4, 2, 1)
+_CHUNK = 512  # latents whose distances are computed at a time
 
 
 def signs(x: Tensor) -> Tensor:
@@ -89,13 +90,10 @@ def hamming_distance(a: Tensor, b: Tensor) -> Tensor:
     return (a != b).sum(-1)
 
 
-def nearest_distance(bits: Tensor, reference: Tensor, chunk: int = 512) -> Tensor:
+def nearest_distance(bits: Tensor, reference: Tensor) -> Tensor:
     """Hamming distance of each latent to the nearest of a reference set: int64 (K,) in [0, N].
 
-    Args:
-        bits: (K, N) in {-1, +1}.
-        reference: (L, N) in {-1, +1}.
-        chunk: latents at a time; memory is chunk × L floats.
+    Latents, (K, N), and reference, (L, N), are in {-1, +1}.
 
     Raises:
         ValueError: if the reference is empty, or the widths differ.
@@ -110,6 +108,6 @@ def nearest_distance(bits: Tensor, reference: Tensor, chunk: int = 512) -> Tenso
     nearest = [
         # <a, b> = N - 2 d, exact in float32
         ((width - part.float() @ columns) / 2).min(1).values
-        for part in bits.split(chunk)
+        for part in bits.split(_CHUNK)
     ]
     return torch.cat(nearest).long()

@@ -1,4 +1,4 @@
-"""Checks of tensors at the public doors of this library."""
+"""Checks of the tensors that callers pass to this library."""
 
 from __future__ import annotations
 

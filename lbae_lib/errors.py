@@ -52,12 +52,9 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
 
 @contextmanager
 def extra(name: str, distribution: str, purpose: str) -> Iterator[None]:
-    """Around imports of a distribution that only an extra of this package installs.
+    """A context for imports of a distribution that only an extra of this package installs.
 
-    Args:
-        name: of the extra in pyproject.toml.
-        distribution: what is imported, by its name on PyPI.
-        purpose: what it is for, after "is needed for".
+    ``name`` is the extra's in pyproject.toml, ``distribution`` has its name on PyPI.
 
     Raises:
         LbaeError: if the distribution is missing; the message has the command that installs it.

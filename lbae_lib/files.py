@@ -97,10 +97,7 @@ def read_tensors(
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what :func:`write_tensors` wrote.
 
-    Args:
-        path: the file.
-        what: its role, for the error message: "model", "checkpoint", "latents".
-        remedy: what to do if the file is damaged.
+    Errors name its role, ``what`` ("model", "latents"), and the remedy for a damaged file.
 
     Raises:
         CheckpointError: if the file is missing, damaged, not written by lbae, or may not be read.
@@ -164,7 +161,7 @@ def read_json(path: Path | str, what: str) -> dict[str, Any]:
 
 @contextmanager
 def explained(path: Path, what: str = "file") -> Iterator[None]:
-    """Around the reading of a file: each cause of a failure with its own message.
+    """A context for reading a file: each cause of failure has its own message.
 
     Raises:
         CheckpointError: if the file is missing, is a folder, or may not be read.
@@ -185,11 +182,11 @@ def explained(path: Path, what: str = "file") -> Iterator[None]:
 
 
 def check_format(found: Mapping[str, Any], path: Path, what: str, name: str, version: int) -> None:
-    """Raise ``CheckpointError`` unless a description is of our format and a version we read.
+    """Raise ``CheckpointError`` unless a file's description is of our format and a version we read.
 
     Args:
         found: the description, with "format" and "version".
-        path: the file it was read from.
+        path: of the file, for the error message.
         what: the expected content, for the error message: "a model".
         name: of the format.
         version: the newest that this library reads.

@@ -120,22 +120,24 @@ def test_prd_knows_precision_from_recall(generator):
     assert min(same.precision_f8, same.recall_f8) > 0.9
 
 
-def test_manifold_precision_and_recall_agree_with_torch_fidelity(features):
+def test_manifold_precision_and_recall_agree_with_torch_fidelity(features, monkeypatch):
     from torch_fidelity.metric_prc import prc_features_to_metric
 
     a, b = (f.double() for f in features)
     expected = prc_features_to_metric(
         b, a, prc_neighborhood=3, prc_batch_size=100, save_cpu_ram=False, verbose=False
     )
-    found = manifold_precision_recall(a, b, 3, chunk=64)
+    monkeypatch.setattr("lbae_lib.metrics.knn_precision_recall._CHUNK", 64)
+    found = manifold_precision_recall(a, b, 3)
     assert found.precision == pytest.approx(expected["precision"], abs=1e-6)
     assert found.recall == pytest.approx(expected["recall"], abs=1e-6)
 
 
-def test_radii_reach_to_the_kth_neighbour():
+def test_radii_reach_to_the_kth_neighbour(monkeypatch):
     line = torch.tensor([[0.0], [1.0], [3.0], [7.0]])
     assert neighbour_radii(line, 1).tolist() == [1, 1, 2, 4]
-    assert neighbour_radii(line, 2, chunk=3).tolist() == [3, 2, 3, 6]
+    monkeypatch.setattr("lbae_lib.metrics.knn_precision_recall._CHUNK", 3)
+    assert neighbour_radii(line, 2).tolist() == [3, 2, 3, 6]
 
 
 def test_known_radii_of_the_reference_change_nothing(features):

@@ -98,15 +98,14 @@ def save_priors(
     path: Path | str, factorised: Factorised, autoregressive: Autoregressive, about: dict[str, Any]
 ) -> None:
     """Write both priors of a model, and a description of them, as one safetensors file."""
-    own = autoregressive
     integers = {
-        **{f"weight.{layer}": weight for layer, weight in enumerate(own.weights)},
-        **{f"bias.{layer}": bias for layer, bias in enumerate(own.biases)},
-        "output": own.output,
-        "direct": own.skip,
-        "offsets": own.output_bias,
+        **{f"weight.{layer}": weight for layer, weight in enumerate(autoregressive.weights)},
+        **{f"bias.{layer}": bias for layer, bias in enumerate(autoregressive.biases)},
+        "output": autoregressive.output,
+        "direct": autoregressive.skip,
+        "offsets": autoregressive.output_bias,
     }
-    tensors = {"shares": factorised.numerators.to(torch.int32), "order": own.order}
+    tensors = {"shares": factorised.numerators.to(torch.int32), "order": autoregressive.order}
     tensors |= {name: _narrowed(tensor) for name, tensor in integers.items()}
     write_tensors(path, tensors, about | {"version": VERSION})
 

@@ -5,7 +5,7 @@ names: paths below the table's folder, or names anywhere below it, with or witho
 optional column ``split`` has "train", "validation" or "test"; without it, the subfolders decide.
 Each other column is an attribute, with values 0 and 1; also accepted are false and true, 0.0 and
 1.0, and CelebA's -1 and 1. Columns are separated by commas, semicolons or tabs. A byte-order mark,
-blank lines and the index column that pandas writes are read over.
+blank lines and the index column that pandas writes are ignored.
 
 CelebA's lists are ``list_eval_partition`` and ``list_attr_celeba``, as ``.txt`` (published) or
 ``.csv`` (Kaggle).
@@ -30,12 +30,7 @@ _VALUES = {
 
 
 class Table(NamedTuple):
-    """The images that a table lists.
-
-    Attributes:
-        names: of the attributes.
-        rows: the images to take, with their splits -> their attributes, 0 or 1.
-    """
+    """Names of the attributes; the images to take, with their splits -> attributes, 0 or 1."""
 
     names: tuple[str, ...]
     rows: dict[Found, list[int]]
@@ -139,7 +134,7 @@ def _check(rows: dict[Found, list[int]], names: tuple[str, ...], path: Path) -> 
 
 
 def _finder(images: list[Found], path: Path, root: Path) -> Callable[[str, str], Found | None]:
-    """Finds images by the names in a table; also takes the place of a name, for errors."""
+    """A function that finds a name of a table among images; it also takes its line, for errors."""
     folder, above = path.parent, len(path.parent.relative_to(root).parts)
     paths = {image.parts[above:]: image for image in images}
     names: dict[str, list[Found]] = {}

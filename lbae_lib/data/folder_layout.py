@@ -16,8 +16,8 @@ one subfolder that holds all       the same as that subfolder
 =================================  ===============================================================
 
 Links are followed. Where names have two meanings (``seg_train/`` and ``seg_test/``, images beside
-class folders, ``train/Cat/`` and ``test/cat/``), the folder is refused with the way out. Imports
-neither torch nor numpy.
+class folders, ``train/Cat/`` and ``test/cat/``), the folder is refused, and the error says what to
+do. Imports neither torch nor numpy.
 """
 
 from __future__ import annotations
@@ -33,25 +33,17 @@ from lbae_lib.errors import DataError, first_names
 
 
 class Found(NamedTuple):
-    """An image file.
-
-    Attributes:
-        parts: its path below the folder.
-        split: "train", "validation", "test", or "" if the folder has no splits.
-        category: its class; "" without.
-    """
+    """An image file: its path below the folder, its split and its class; "" if it has none."""
 
     parts: Parts
-    split: str = ""
+    split: str = ""  # or "train", "validation", "test"
     category: str = ""
 
 
 def arranged(listing: Listing, classes: bool = True) -> list[Found]:
     """The images of a folder by split and class; those outside of all splits are skipped.
 
-    Args:
-        listing: the folder's.
-        classes: whether subfolders may be classes; they are not where a table lists the images.
+    Subfolders may be ``classes`` unless a table lists the images.
 
     Raises:
         DataError: if names have two meanings.

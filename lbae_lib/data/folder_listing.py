@@ -100,16 +100,9 @@ class Reading:
 
 @dataclass
 class Listing:
-    """The files of a folder, in the order of their names.
+    """The images, subfolders and tables of a folder, at any depth, in the order of their names."""
 
-    Attributes:
-        reading: what is skipped, and notes.
-        files: images.
-        folders: subfolders at any depth.
-        tables: of attributes or splits, at any depth.
-    """
-
-    reading: Reading
+    reading: Reading  # what is skipped, and notes
     files: list[Parts] = field(default_factory=list)
     folders: list[Parts] = field(default_factory=list)
     tables: list[Parts] = field(default_factory=list)
@@ -150,9 +143,7 @@ def is_image_name(name: str) -> bool:
 def list_folder(folder: Path, sample: bool = False) -> Listing:
     """The files of a folder and its subfolders; links are followed.
 
-    Args:
-        folder: where they are.
-        sample: list one image of each subfolder, which tells the classes of a large folder quickly.
+    A ``sample`` has one image of each subfolder, which tells the classes of a large folder quickly.
 
     Raises:
         DataError: if a folder cannot be opened, or a link leads back to a folder above it.

@@ -1,4 +1,4 @@
-"""Image files as pixels: what a picture says of itself is applied.
+"""Image files as pixels; what a file declares about its pixels is applied.
 
 - It is turned as its EXIF orientation says, and converted to sRGB from its colour profile (ICC) or,
   without one, from the gamma that a PNG declares.
@@ -22,14 +22,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps
+from PIL import ExifTags, Image, ImageCms, ImageOps
 from torch import Tensor
 
 from lbae_lib.data.folder_listing import missing_reader
 from lbae_lib.errors import DataError
 
 VERSION = 3  # raise it when the same file gives other pixels: cached ones are then read again
-_ORIENTATION = 0x0112  # of EXIF
 # Of TIFF.
 _BITS, _PHOTOMETRIC, _SAMPLE_FORMAT, _LEAST, _LARGEST = 258, 262, 339, 340, 341
 _UNSIGNED, _FLOAT = 1, 3
@@ -93,7 +92,7 @@ def _unreadable(file: Path, error: Exception) -> str:
 def _eight_bits(image: Image.Image, file: Path, applied: Counter[str]) -> Image.Image:
     """An image upright, in 8 bits, in sRGB, on white."""
     image.load()
-    if image.getexif().get(_ORIENTATION) in range(2, 9):
+    if image.getexif().get(ExifTags.Base.Orientation) in range(2, 9):
         applied["turned by EXIF"] += 1
     mode, is_tiff = image.mode, image.format == "TIFF"
     tags = dict(getattr(image, "tag_v2", {}))

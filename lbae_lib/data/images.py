@@ -48,13 +48,12 @@ class ImageSet:
         return ImageSet(self.images[indices], labels, attributes)
 
     def split(self, count: int, seed: int = VALIDATION_SEED) -> tuple[ImageSet, ImageSet]:
-        """The images that are left, and ``count`` random ones that are cut off, in their old order.
+        """The remaining images, and ``count`` random ones that are cut off; both keep their order.
 
-        The same seed always cuts the same images; the default one the validation images of every
-        training.
+        A seed always cuts the same images; the default one cuts those that validate trainings.
 
         Raises:
-            DataError: if that leaves no image to either.
+            DataError: if one of the sets would be empty.
         """
         if not 0 < count < len(self):
             raise DataError(

@@ -97,7 +97,7 @@ def dataset_info(name: str, base: Path = Path(), **known: Any) -> DatasetInfo:
         ConfigError: if there is no such data set; names the closest.
     """
     if name.startswith(FOLDER_PREFIX):
-        folder, shown = folder_path(name, base), FOLDER_PREFIX + without_home(_own_path(name))
+        folder, shown = folder_path(name, base), FOLDER_PREFIX + without_home(folder_path(name))
         title, source = f"{folder.name} (own images)", f"images from the folder {folder.name}"
         found = DatasetInfo(shown, title, *_OWN_SHAPE, False, source, named=is_named(folder))
         return replace(found, **known)
@@ -113,18 +113,14 @@ def dataset_slug(name: str) -> str:
     """
     if not name.startswith(FOLDER_PREFIX):
         return name
-    base = unicodedata.normalize("NFC", _own_path(name).name.lower())
+    base = unicodedata.normalize("NFC", folder_path(name).name.lower())
     kept = re.sub(r"[\W_]+", "-", base).encode(errors="ignore")[:_LONGEST_SLUG]
     return "folder-" + (kept.decode(errors="ignore").strip("-") or "images")
 
 
 def folder_path(name: str, base: Path = Path()) -> Path:
     """Where the images of "folder:PATH" are; a relative PATH begins at ``base``."""
-    return base / _own_path(name)
-
-
-def _own_path(name: str) -> Path:
-    return with_home(name.removeprefix(FOLDER_PREFIX))
+    return base / with_home(name.removeprefix(FOLDER_PREFIX))
 
 
 def with_home(path: str) -> Path:

@@ -78,12 +78,13 @@ def load_celeba(root: Path, title: str) -> Dataset:
     cache = root / "celeba_64.safetensors"
     about: dict[str, Any] = {}
     if cache.exists():
-        tensors, about = _read_celeba(cache)
+        remedy = "delete this file; it is then made again from the JPEG files"
+        tensors, about = read_tensors(cache, "cache of CelebA images", remedy)
     if about.get("version") != _CELEBA_VERSION:
         if about:
             _log.info("%s is of an earlier version: it is made again from the JPEG files", cache)
-        _keep_celeba(cache, root, title)
-        tensors, about = _read_celeba(cache)
+        tensors, about = _decode_celeba(root, title)
+        write_tensors(cache, tensors, about)
     train, validation, test = (
         ImageSet(tensors[f"{name}.images"], attributes=tensors[f"{name}.attributes"])
         for name in _CELEBA
@@ -92,12 +93,7 @@ def load_celeba(root: Path, title: str) -> Dataset:
     return Dataset("celeba", title, train, test, attribute_names=names, validation=validation)
 
 
-def _read_celeba(cache: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    remedy = "delete this file; it is then made again from the JPEG files"
-    return read_tensors(cache, "cache of CelebA images", remedy)
-
-
-def _keep_celeba(cache: Path, root: Path, title: str) -> None:
+def _decode_celeba(root: Path, title: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     tensors: dict[str, Tensor] = {}
     names: list[str] = []
     for part, count in _CELEBA.items():
@@ -111,7 +107,7 @@ def _keep_celeba(cache: Path, root: Path, title: str) -> None:
         tensors[f"{part}.images"] = _celeba_images(source, part, root / "celeba")
         tensors[f"{part}.attributes"] = source.attr.to(torch.uint8)
     about = {"dataset": "celeba", "size": _CELEBA_SIZE, "attribute_names": names}
-    write_tensors(cache, tensors, about | {"version": _CELEBA_VERSION})
+    return tensors, about | {"version": _CELEBA_VERSION}
 
 
 def _celeba_images(source: Any, split: str, folder: Path) -> Tensor:

@@ -31,8 +31,6 @@ def train_classifier(
         epochs: passes, with a learning rate that falls linearly from 1e-3 to 0.
         batch_size: images per step.
         seed: of the weights and the order of images, both drawn on the processor.
-        device: where to train.
-        show_progress: whether to draw a progress bar.
 
     Raises:
         ValueError: if there are fewer than two classes or than one batch of images.

@@ -36,12 +36,11 @@ def extract(
     """Features of images, float32 (K, D) on the processor, from the cache if it has them.
 
     Args:
-        extractor: the network.
+        extractor: the network, which gets ``batch_size`` images at a time.
         images: uint8 (K, C, S, S).
         preprocessing: what was done to the images, for the cache's key and its entry.
         cache: a folder; the keys of its entries are hashes of weights, images and preprocessing,
             so that an entry is never out of date.
-        batch_size: images at a time.
 
     Raises:
         ValueError: if the images have another type or shape.

@@ -16,12 +16,9 @@ from lbae_lib.checks import check_images
 def file_round_trip(
     pixels: NDArray[np.uint8], kind: str, **options: object
 ) -> tuple[int, NDArray[np.uint8]]:
-    """The size in bytes of an image saved as a file, and its pixels when read back.
+    """The size in bytes of an image, (S, S) or (S, S, 3), as a file, and its pixels when read back.
 
-    Args:
-        pixels: (S, S), or (S, S, 3).
-        kind: Pillow's name of the format.
-        **options: of Pillow's encoder.
+    ``kind`` is Pillow's name of the format; the options are those of its encoder.
     """
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format=kind, **options)
@@ -32,8 +29,8 @@ def file_round_trip(
 def jpeg_round_trip(images: Tensor) -> Tensor:
     """Images saved as JPEG and read back, uint8 (K, 3, S, S) on the processor.
 
-    This is part of the authors' protocol, with Pillow's default quality. Grey images, (K, 1, S, S),
-    are replicated to three channels first.
+    This is part of the authors' protocol, with Pillow's default quality. Grey images are replicated
+    to three channels first.
     """
     check_images(images)
     colour = images.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).cpu().numpy()

@@ -45,16 +45,12 @@ def kernel_distance(
         raise ValueError(f"{subsets} subsets of {subset_size}: at least 2 of 2 are needed")
     a, b = checked_pair(a, b, ("first", "second"), subset_size)
     random = np.random.RandomState(seed)
-    chosen = [
-        [random.choice(len(rows), subset_size, replace=False) for rows in (a, b)]
-        for _ in range(subsets)
-    ]
-    in_a, in_b = (
-        torch.zeros(subsets, len(rows), dtype=rows.dtype, device=rows.device).scatter_(
-            1, torch.from_numpy(np.stack(drawn)).to(rows.device), 1.0
-        )
-        for rows, drawn in zip((a, b), zip(*chosen, strict=True), strict=True)
-    )  # (subsets, K) and (subsets, L), ones at the rows of a subset
+    # (subsets, K) and (subsets, L), ones at the rows of a subset
+    in_a, in_b = (torch.zeros(subsets, len(x), dtype=x.dtype, device="cpu") for x in (a, b))
+    for pair in zip(in_a, in_b, strict=True):
+        for rows in pair:
+            rows[torch.from_numpy(random.choice(len(rows), subset_size, replace=False))] = 1
+    in_a, in_b = in_a.to(a.device), in_b.to(b.device)
     pairs = subset_size * (subset_size - 1)
     within = (_sums(a, a, in_a, in_a, True) + _sums(b, b, in_b, in_b, True)) / pairs
     values = within - 2 * _sums(a, b, in_a, in_b) / subset_size**2

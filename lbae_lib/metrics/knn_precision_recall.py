@@ -18,6 +18,8 @@ from torch import Tensor
 
 from lbae_lib.metrics.checks import checked, checked_pair
 
+_CHUNK = 1000  # rows of the distances' matrix at a time
+
 
 @dataclass(frozen=True)
 class ManifoldPrecisionRecall:
@@ -31,7 +33,6 @@ def manifold_precision_recall(
     reference: Tensor,
     generated: Tensor,
     neighbours: int = 3,
-    chunk: int = 1000,
     reference_radii: Tensor | None = None,
 ) -> ManifoldPrecisionRecall:
     """k-NN precision and recall of generated images, in one pass over the distances.
@@ -40,7 +41,6 @@ def manifold_precision_recall(
         reference: features (K, D).
         generated: features (L, D).
         neighbours: k.
-        chunk: rows at a time; memory is chunk × max(K, L) numbers.
         reference_radii: float64 (K,) if known, from :func:`neighbour_radii` with the same k.
 
     Raises:
@@ -48,11 +48,11 @@ def manifold_precision_recall(
     """
     reference, generated = checked_pair(reference, generated, at_least=neighbours + 1)
     if reference_radii is None:
-        reference_radii = neighbour_radii(reference, neighbours, chunk)
-    generated_radii = neighbour_radii(generated, neighbours, chunk)
+        reference_radii = neighbour_radii(reference, neighbours)
+    generated_radii = neighbour_radii(generated, neighbours)
     precise = torch.zeros(len(generated), dtype=torch.bool, device=generated.device)
     recalled = []
-    for rows, radii in zip(reference.split(chunk), reference_radii.split(chunk), strict=True):
+    for rows, radii in zip(reference.split(_CHUNK), reference_radii.split(_CHUNK), strict=True):
         distances = torch.cdist(rows, generated)  # (chunk, L)
         # Precision: the balls are the reference's, the images in them are generated.
         precise |= (distances <= radii[:, None]).any(0)
@@ -62,16 +62,16 @@ def manifold_precision_recall(
     return ManifoldPrecisionRecall(float(precise.double().mean()), float(recall))
 
 
-def neighbour_radii(features: Tensor, neighbours: int = 3, chunk: int = 1000) -> Tensor:
-    """Distance of each image from its k-th nearest neighbour in the same set, float64 (K,).
+def neighbour_radii(features: Tensor, neighbours: int = 3) -> Tensor:
+    """Distance of each image, features (K, D), from its k-th nearest neighbour: float64 (K,).
 
-    ``features`` are (K, D); memory is chunk × K numbers. Raises ``ValueError`` as
-    :func:`.checks.checked`.
+    Raises:
+        ValueError: as :func:`.checks.checked`.
     """
     centres = checked(features, "given", neighbours + 1)
     # The nearest row is the image itself. topk is much faster than kthvalue.
     nearest = [
         torch.cdist(rows, centres).topk(neighbours + 1, dim=1, largest=False).values[:, -1]
-        for rows in centres.split(chunk)
+        for rows in centres.split(_CHUNK)
     ]
     return torch.cat(nearest)
