@@ -93,7 +93,7 @@ def write_tensors(
 
 
 def read_tensors(
-    path: Path | str, what: str, remedy: str = "make it again, or copy it again"
+    path: Path | str, what: str, remedy: str = "regenerate it, or copy it again"
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what :func:`write_tensors` wrote.
 

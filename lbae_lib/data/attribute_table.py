@@ -125,9 +125,9 @@ def _check(rows: dict[Found, list[int]], names: tuple[str, ...], path: Path) -> 
     if not rows:
         raise DataError(f"{path} lists no images: add a line for each")
     if splits != {""} and "train" not in splits:
-        raise DataError(f"{path} lists no images for train: give some that split")
+        raise DataError(f"{path} lists no images for train: assign some to it")
     if splits == {"train"}:
-        raise DataError(f"{path} lists no images for test: give some that split")
+        raise DataError(f"{path} lists no images for test: assign some to it")
     for name, column in zip(names, zip(*rows.values(), strict=True), strict=False):
         if -1 in column and 0 in column:  # -1 stands for 0 where there is no 0
             raise DataError(f"{path}: {name} holds -1 and 0: write 0 or -1 where it is absent")

@@ -125,7 +125,7 @@ def _classified(found: list[Found], depth: int, reading: Reading) -> list[Found]
     if bare:
         raise DataError(
             f"{reading.folder} has class folders in one split and none in another "
-            f"({', '.join(sorted(bare))}): make them in all, or in none"
+            f"({', '.join(sorted(bare))}): make them in all splits, or in none"
         )
     _check_classes(names, heads, reading)
     reading.classes = names

@@ -78,11 +78,11 @@ def load_celeba(root: Path, title: str) -> Dataset:
     cache = root / "celeba_64.safetensors"
     about: dict[str, Any] = {}
     if cache.exists():
-        remedy = "delete this file; it is then made again from the JPEG files"
+        remedy = "delete this file; it is then regenerated from the JPEG files"
         tensors, about = read_tensors(cache, "cache of CelebA images", remedy)
     if about.get("version") != _CELEBA_VERSION:
         if about:
-            _log.info("%s is of an earlier version: it is made again from the JPEG files", cache)
+            _log.info("%s is of an earlier version: it is regenerated from the JPEG files", cache)
         tensors, about = _decode_celeba(root, title)
         write_tensors(cache, tensors, about)
     train, validation, test = (
@@ -157,7 +157,7 @@ def _open(name: str, root: Path, title: str, **options: Any) -> Any:
         folder = root / kind.base_folder
         names = (name for *_, name in kind.file_list if not name.endswith(".zip"))
         missing = [n for n in (*names, "img_align_celeba") if not (folder / n).exists()]
-        what = f"lacks {', '.join(missing)}" if missing else "has a list with another checksum"
+        what = f"lacks {', '.join(missing)}" if missing else "has a list with a different checksum"
         with extra("data", "gdown", f"the download of {title} ({folder} {what})"):
             raise ModuleNotFoundError("gdown")
     with _explained(root, title, download=True), _timeout():
@@ -188,31 +188,25 @@ def _explained(root: Path, title: str, download: bool = False) -> Iterator[None]
             f"a file of {title} under {root} is damaged ({_one_line(error)}): move the data set's "
             "folder there elsewhere; it is then downloaded again"
         ) from None
-    except OSError as error:
-        if download and error.errno not in _LOCAL:
-            raise _unreachable(root, title, getattr(error, "reason", error)) from None
-        raise DataError(
-            f"{title} under {root} cannot be read or written ({error}): check permissions and "
-            "free space, or name another folder with --data"
-        ) from None
     except Exception as error:
+        if isinstance(error, OSError) and (not download or error.errno in _LOCAL):
+            raise DataError(
+                f"{title} under {root} cannot be read or written ({error}): check permissions and "
+                "free space, or name another folder with --data"
+            ) from None
         tool = type(error).__module__.partition(".")[0] == "gdown"
-        if not download or not (tool or isinstance(error, RuntimeError | HTTPException)):
+        if not download or not (tool or isinstance(error, OSError | RuntimeError | HTTPException)):
             raise
         if "corrupted" in str(error):
             raise DataError(
                 f"a downloaded file of {title} under {root} has another checksum than the "
                 "published one: check what the network or its proxy returns, and try again"
             ) from None
-        raise _unreachable(root, title, error) from None
-
-
-def _unreachable(root: Path, title: str, reason: object) -> DataError:
-    return DataError(
-        f"{title} under {root} is missing or incomplete, and could not be downloaded "
-        f"({_one_line(reason)}): connect to the internet, or put the files there and name the "
-        "folder with --data"
-    )
+        raise DataError(
+            f"{title} under {root} is missing or incomplete, and could not be downloaded "
+            f"({_one_line(getattr(error, 'reason', error))}): connect to the internet, or put the "
+            "files there and name the folder with --data"
+        ) from None
 
 
 def _one_line(error: object) -> str:

@@ -35,6 +35,6 @@ def check_same_width(a: Tensor, b: Tensor) -> None:
     """Raise ``ValueError`` unless both sets have features of the same length."""
     if a.shape[1] != b.shape[1]:
         raise ValueError(
-            f"the sets have {a.shape[1]} and {b.shape[1]} features an image: compute both with "
+            f"the sets have {a.shape[1]} and {b.shape[1]} features per image: compute both with "
             "the same network"
         )
