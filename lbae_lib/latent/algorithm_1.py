@@ -50,8 +50,8 @@ def restored_algorithm_1(
     It starts at Σ sᵢ Vᵢ + V_{N+1}. The boundary vector ends on the positive side, so that the raw
     signs of V r are the latent, too.
 
-    V may have any rank. After ``max_steps`` a latent is given up, and keeps wrong bits: one outside
-    the sampler's range has no normal, and its steps never end.
+    V may have any rank. A latent outside the sampler's range has no normal, and its steps would
+    never end: after ``max_steps`` it keeps its wrong bits.
     """
     latents = sampler.checked(latents)
     targets = pad(latents, (0, 1), value=1.0)  # [s, 1], (K, N+1)

@@ -90,7 +90,6 @@ def exact(
     Section 3.3: between two of them all differing bits flip at the same angle.
 
     Args:
-        latents: s, (K, N) in {-1, +1}.
         sampler: must have full rank R = N + 1, else ``ValueError`` is raised; see
             :func:`full_rank`.
         generator: of the normals, or None for margins of 1.
@@ -117,7 +116,6 @@ def least_change(latents: Tensor, sampler: HyperplaneSampler, start: Inversion) 
     margin, on the right side.
 
     Args:
-        latents: s, (K, N) in {-1, +1}.
         sampler: must have full rank, else ``ValueError`` is raised; see :func:`full_rank`.
         start: the other inversion, e.g. of :func:`algorithm_1`, with the same sampler.
     """

@@ -39,10 +39,7 @@ class MomentFit:
 
 
 def fit_vectors(
-    target: Moments,
-    start: Tensor,
-    boundary_weight: float = 1.0,
-    iterations: int = 300,
+    target: Moments, start: Tensor, boundary_weight: float = 1.0, iterations: int = 300
 ) -> MomentFit:
     """Unit rows V that minimise the squared error between 2/π·asin(V Vᵀ) and M (Eq. 4).
 
@@ -54,7 +51,6 @@ def fit_vectors(
     threads. It may depend on the device.
 
     Args:
-        target: moments to reproduce.
         start: initial V, (N+1, R), e.g. of a repaired Gram matrix; its width is the fit's rank.
         boundary_weight: of the squared errors of first moments, above 0 and finite.
         iterations: maximum number; the fit ends earlier when the weighted mean squared error

@@ -58,7 +58,7 @@ def export_model(
 
     Args:
         source: the folder in which training left ``model.safetensors``.
-        target: the directory; made if it is not there.
+        target: the directory; created if it does not exist.
         programs: whether to add ``encoder.pt2`` (images in [0, 1] to an LBAE's bits or a VAE's
             posterior means) and ``decoder.pt2`` (latents to images), for batches of any size.
         force: write into a directory that holds other files as well.
