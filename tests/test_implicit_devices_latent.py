@@ -141,6 +141,11 @@ def truncated(on):
     return truncated_gaussian.truncated_gaussian(positive, on.positive, 1, on.generator)
 
 
+def full_rank_vectors(on):
+    with inversion.full_rank_vectors(on.sampler):
+        pass
+
+
 def one_thread(on):
     with moment_fit.one_thread():
         pass
@@ -289,10 +294,10 @@ CALLS = {
     "conditioned.ConditionedSampler.fit": lambda on: given(on).attributes,
     "conditioned.ConditionedSampler.sample": drawn(lambda on: given(on)),
     "conditioned.ConditionedSampler.sample_given": lambda on: given(on).sample_given(
-        on.latents[:, :2], on.generator, 2
+        on.latents[:, :2], on.generator
     ),
     "conditioned.ConditionedSampler.joined_bits": lambda on: given(on).joined_bits(
-        on.latents[:, :2], on.generator, 2
+        on.latents[:, :2], on.generator
     ),
     "mixture_of_hyperplanes.clusters": lambda on: mixture_of_hyperplanes.clusters(on.latents, 2),
     "mixture_of_hyperplanes.MixtureOfHyperplanes.fit": lambda on: halves(on).weights,
@@ -327,6 +332,8 @@ CALLS = {
         on.latents, on.sampler, inversion.algorithm_1(on.latents, on.sampler)
     ),
     "inversion.full_rank": lambda on: inversion.full_rank(on.sampler),
+    "inversion.full_rank_vectors": full_rank_vectors,
+    "inversion.evaluated": lambda on: inversion.evaluated(on.normals, on.latents[:4], on.sampler),
     "likelihood.Likelihood.mean": lambda on: (
         likelihood.likelihood(on.latents[:2], on.sampler, on.generator, particles=20).mean
     ),

@@ -1,6 +1,7 @@
 """Algorithm 1 in two more readings: the authors' procedure, and with its sign restored.
 
-The printed algorithm is :func:`lbae_lib.latent.inversion.algorithm_1`.
+The printed algorithm is :func:`lbae_lib.latent.inversion.algorithm_1`; arguments and errors are the
+same here.
 
 As printed, Algorithm 1 adds the vectors of all wrong bits, r ← r + Σ eᵢ Vᵢ, also those of bits
 that should be negative; such a step moves the normal away from them. With the sign of the target,
@@ -36,9 +37,9 @@ from torch.nn.functional import embedding_bag, normalize, pad
 
 from lbae_lib.bits import hamming_distance, signs
 from lbae_lib.latent.hyperplane import HyperplaneSampler
-from lbae_lib.latent.inversion import Inversion
+from lbae_lib.latent.inversion import Inversion, evaluated
 
-AUTHORS_ROUNDS = 10  # of tilting a half, at most, in the authors' code
+_ROUNDS = 10  # of tilting a half, at most, in the authors' code
 
 
 def restored_algorithm_1(
@@ -49,17 +50,8 @@ def restored_algorithm_1(
     It starts at Σ sᵢ Vᵢ + V_{N+1}. The boundary vector ends on the positive side, so that the raw
     signs of V r are the latent, too.
 
-    Args:
-        latents: s, (K, N) in {-1, +1}.
-        sampler: gives V, (N+1, R), of any rank.
-        max_steps: after which a latent is given up, and keeps wrong bits: one outside the sampler's
-            range has no normal, and its steps never end.
-
-    Returns:
-        Normals (K, R), wrong bits by Eq. 12, and the steps taken.
-
-    Raises:
-        ValueError: if latents are not bits, or not as wide as the sampler.
+    V may have any rank. A latent outside the sampler's range has no normal, and its steps would
+    never end: after ``max_steps`` it keeps its wrong bits.
     """
     latents = sampler.checked(latents)
     targets = pad(latents, (0, 1), value=1.0)  # [s, 1], (K, N+1)
@@ -73,7 +65,7 @@ def restored_algorithm_1(
         normals = counts @ rows  # (K, R)
         if bool((targets * (normals @ rows.T) > 0).all()):
             break
-    return Inversion(normals, hamming_distance(sampler.bits(normals), latents), steps)
+    return evaluated(normals, latents, sampler, steps)
 
 
 def _correct(targets: Tensor, counts: Tensor, gram: Tensor, steps: Tensor, max_steps: int) -> None:
@@ -81,12 +73,8 @@ def _correct(targets: Tensor, counts: Tensor, gram: Tensor, steps: Tensor, max_s
 
     The products V r = H counts change by the rows of H that belong to the corrected bits.
 
-    Args:
-        targets: [s, 1], (K, N+1), in the precision of the products.
-        counts: how often a row of V was added, with its sign, (K, N+1).
-        gram: H = V Vᵀ, (N+1, N+1).
-        steps: taken so far.
-        max_steps: for each latent.
+    Targets are [s, 1], (K, N+1), in the precision of the products; ``counts`` are how often a row
+    of V was added, with its sign, (K, N+1).
     """
     products = counts.to(gram) @ gram
     active = torch.arange(len(targets), device=targets.device)
@@ -105,50 +93,34 @@ def _correct(targets: Tensor, counts: Tensor, gram: Tensor, steps: Tensor, max_s
         steps[active] += 1
 
 
-def authors_procedure(
-    latents: Tensor, sampler: HyperplaneSampler, rounds: int = AUTHORS_ROUNDS
-) -> Inversion:
+def authors_procedure(latents: Tensor, sampler: HyperplaneSampler) -> Inversion:
     """How the authors' code inverts: both halves, each tilted by its own rows alone.
 
     A half is the list of the rows of V whose bits are positive, or negative; its normal is the mean
     of the list. Entries that lie behind the normal are appended to the list once more, until their
-    number no longer falls; the best normal is kept. The result is the difference of the two unit
-    normals (Eq. 14). The boundary vector is in neither half, and the bits are the raw signs of V r,
-    not those of Eq. 12.
-
-    Args:
-        latents: s, (K, N) in {-1, +1}.
-        sampler: gives V.
-        rounds: for each half, at most.
-
-    Returns:
-        Unit normals (K, R), bits whose raw sign is wrong, and the rounds of both halves.
-
-    Raises:
-        ValueError: as :func:`restored_algorithm_1`.
+    number no longer falls, or ten times; the best normal is kept. The result is the difference of
+    the two unit normals (Eq. 14), normalised. The boundary vector is in neither half, and bits are
+    the raw signs of V r, not those of Eq. 12. The steps of both halves are added.
     """
     latents = sampler.checked(latents)
     rows, gram = sampler.vectors[:-1], sampler.gram[:-1, :-1]
-    positive, steps = _tilted_half(latents > 0, gram, rounds)
-    negative, more = _tilted_half(latents < 0, gram, rounds)
+    positive, steps = _tilted_half(latents > 0, gram)
+    negative, more = _tilted_half(latents < 0, gram)
     halves = [normalize(counts.to(rows) @ rows, dim=1) for counts in (positive, negative)]
     normals = normalize(halves[0] - halves[1], dim=1)
     wrong = hamming_distance(signs(normals @ rows.T), latents)
     return Inversion(normals, wrong, steps + more)
 
 
-def _tilted_half(members: Tensor, gram: Tensor, rounds: int) -> tuple[Tensor, Tensor]:
+def _tilted_half(members: Tensor, gram: Tensor) -> tuple[Tensor, Tensor]:
     """How often each row is in the best list of a half, (K, N), and the rounds taken, (K,).
 
-    Args:
-        members: rows of the half, bool (K, N).
-        gram: H without the boundary vector, (N, N).
-        rounds: at most.
+    ``members`` are the rows of the half, bool (K, N); ``gram`` is H without the boundary vector.
     """
     counts = best = members.to(gram)
     fewest = torch.full((len(counts),), float("inf"), device=gram.device)
     steps = torch.zeros(len(counts), dtype=torch.int64, device=gram.device)
-    for _ in range(rounds):
+    for _ in range(_ROUNDS):
         behind = counts * (counts @ gram < 0)  # entries of the list, with their repetitions
         number = behind.sum(1)
         better = number < fewest

@@ -14,9 +14,7 @@ CODE_THRESHOLD = 0.12  # D in the authors' code
 def expected_bits(latents: Tensor, has: Tensor) -> Tensor:
     """p = E[Y^a], the mean latent of images with the attribute a: float64 (N,) in [-1, 1].
 
-    Args:
-        latents: (K, N) in {-1, +1}, of training images.
-        has: which images have the attribute, bool (K,).
+    Latents are (K, N) in {-1, +1}; ``has`` is bool (K,): which of their images have the attribute.
 
     Raises:
         ValueError: if no image has the attribute.

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.optim.lr_scheduler import LambdaLR
 
-from lbae_lib.bits import check_bits
+from lbae_lib.bits import check_latents
 from lbae_lib.latent.bit_models import ONE, Factorised, entropy
 from lbae_lib.latent.chow_liu import chow_liu_tree
 from lbae_lib.latent.draws import draw_permutation
@@ -73,13 +73,13 @@ def fit_autoregressive(
     Raises:
         ValueError: if a set is empty, has other values than -1 and +1, or the widths differ.
     """
-    if not len(train) or not len(validation) or train.shape[1] != validation.shape[1]:
+    check_latents(train, "training latents")
+    check_latents(validation, "validation latents")
+    if train.shape[1] != validation.shape[1]:
         raise ValueError(
-            f"training latents have shape {tuple(train.shape)} and validation latents "
-            f"{tuple(validation.shape)}: give at least one of each, with the same number of bits"
+            f"training latents have {train.shape[1]} bits and validation latents "
+            f"{validation.shape[1]}: give both the same number of bits"
         )
-    check_bits(train, "training latents")
-    check_bits(validation, "validation latents")
     truth = moments(train)
     order, _ = chow_liu_tree(truth)
     generator = torch.Generator().manual_seed(seed)

@@ -32,7 +32,7 @@ from lbae_lib.latent.moments import moments
 from lbae_lib.latent.truncated_gaussian import truncated_gaussian
 
 _CHUNK = 4096  # hyperplanes at a time
-SWEEPS = 50  # of Gibbs sampling
+_SWEEPS = 50  # of Gibbs sampling, which starts from the sizes of unconditioned products
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ class ConditionedSampler:
 
         Args:
             latents: Y, (K, N) in {-1, +1}.
-            attributes: A of the same images, (K, A) in {-1, +1}. Classes are
-                attributes of which an image has one.
+            attributes: A of the same images, (K, A) in {-1, +1}. Classes are attributes of which an
+                image has one.
             method: see :func:`lbae_lib.latent.hyperplane.hyperplane_sampler`.
 
         Raises:
@@ -77,29 +77,16 @@ class ConditionedSampler:
         rows = draw_integers(len(self.attributes), count, generator, self.attributes.device)
         return self.sample_given(self.attributes[rows], generator)
 
-    def sample_given(
-        self, attributes: Tensor, generator: torch.Generator, sweeps: int = SWEEPS
-    ) -> Tensor:
-        """A random latent for each row of attributes.
-
-        Args:
-            attributes: a, (K, A) in {-1, +1}.
-            generator: of the draws.
-            sweeps: of Gibbs sampling, which starts from the sizes of unconditioned products.
-
-        Returns:
-            float32 (K, N) in {-1, +1}.
+    def sample_given(self, attributes: Tensor, generator: torch.Generator) -> Tensor:
+        """A random latent, float32 (K, N), for each row of attributes a, (K, A) in {-1, +1}.
 
         Raises:
             ValueError: if attributes are not bits, or their number is not that of the fit.
         """
         parts = attributes.split(_CHUNK)
-        bits = [self.joined_bits(part, generator, sweeps)[:, : self._side] for part in parts]
-        return torch.cat(bits)
+        return torch.cat([self.joined_bits(part, generator)[:, : self._side] for part in parts])
 
-    def joined_bits(
-        self, attributes: Tensor, generator: torch.Generator, sweeps: int = SWEEPS
-    ) -> Tensor:
+    def joined_bits(self, attributes: Tensor, generator: torch.Generator) -> Tensor:
         """Latents and the given attributes (K, A) together, [Y, A]: float32 (K, N+A)."""
         check_latents(attributes)
         if attributes.shape[1] != self.attributes.shape[1]:
@@ -112,7 +99,7 @@ class ConditionedSampler:
         products = normals @ rows.T  # W z
         start = pad(attributes.to(rows), (0, 1), value=1.0) * products.abs()
         precision = torch.cholesky_inverse(torch.linalg.cholesky(rows @ rows.T))
-        wanted = truncated_gaussian(start, precision, sweeps, generator)  # x
+        wanted = truncated_gaussian(start, precision, _SWEEPS, generator)  # x
         # W⁺ = Wᵀ (W Wᵀ)⁻¹
         return self.joined.bits(normals + (wanted - products) @ precision @ rows)
 

@@ -44,12 +44,12 @@ class Repair:
         """Number of eigenvalues of H that are negative beyond rounding."""
         return int((self.eigenvalues < -_tolerance(self.eigenvalues)).sum())
 
-    def vectors(self, rank: int | None = None) -> Tensor:
+    def vectors(self) -> Tensor:
         """Unit rows V with V Vᵀ = ``matrix``, float64 (N+1, R): see :func:`factor`."""
         if self.method == "nearest":
-            return factor(self.matrix, rank)
+            return factor(self.matrix)
         # Clipping keeps the eigenvectors of H: no matrix is decomposed again.
-        return _rows(self.eigenvalues, self.eigenvectors, rank)
+        return _rows(self.eigenvalues, self.eigenvectors)
 
 
 def gram_matrix(moment_matrix: Tensor) -> Tensor:
@@ -97,7 +97,7 @@ def repair(gram: Tensor, method: Method = "nearest", boundary_weight: float = 1.
     if method == "clip":
         matrix, iterations = clip(gram, eigen)
     else:
-        matrix, iterations = nearest(gram, boundary_weight, eigen=eigen)
+        matrix, iterations = nearest(gram, boundary_weight, eigen)
     change = (matrix - gram).fill_diagonal_(0.0)
     pairs = max(1, len(gram) * (len(gram) - 1))
     rms = float(change.square().sum().div(pairs).sqrt())
@@ -117,7 +117,7 @@ def clip(gram: Tensor, eigen: Eigen | None = None) -> tuple[Tensor, int]:
 
 
 def nearest(
-    gram: Tensor, boundary_weight: float = 1.0, tolerance: float = 1e-9, eigen: Eigen | None = None
+    gram: Tensor, boundary_weight: float = 1.0, eigen: Eigen | None = None
 ) -> tuple[Tensor, int]:
     """The nearest correlation matrix in a weighted Frobenius norm, by Newton's method.
 
@@ -129,7 +129,6 @@ def nearest(
     Args:
         gram: H, (N+1, N+1), symmetric, unit diagonal.
         boundary_weight: above 0.
-        tolerance: see :func:`lbae_lib.latent.nearest_correlation.nearest_psd`.
         eigen: of H, if known; spares the first decomposition where the weight is 1.
 
     Returns:
@@ -142,22 +141,22 @@ def nearest(
     if not boundary_weight > 0:
         raise ValueError(f"boundary_weight is {boundary_weight}, but must be above 0")
     if math.isinf(boundary_weight):
-        return _fixed_boundary(gram, tolerance)
+        return _fixed_boundary(gram)
     weights = torch.ones_like(gram[0])
     weights[-1] = boundary_weight
     scale = weights.sqrt()
     known = eigen if boundary_weight == 1 else None
-    matrix, steps = nearest_psd(gram * torch.outer(scale, scale), weights, tolerance, eigen=known)
+    matrix, steps = nearest_psd(gram * torch.outer(scale, scale), weights, eigen=known)
     return _unit_diagonal(_symmetric(matrix)), steps
 
 
-def _fixed_boundary(gram: Tensor, tolerance: float) -> tuple[Tensor, int]:
+def _fixed_boundary(gram: Tensor) -> tuple[Tensor, int]:
     boundary = gram[:, -1]  # h
     free = boundary.square() < 1 - 1e-12  # neither the boundary vector nor parallel to it
     column = boundary[free]
     variance = 1 - column.square()
     fixed = torch.outer(column, column)
-    inner, steps = nearest_psd(gram[free][:, free] - fixed, variance, tolerance)
+    inner, steps = nearest_psd(gram[free][:, free] - fixed, variance)
     scale = (variance / inner.diagonal()).sqrt()
     # The vector of a constant bit is the boundary vector or its opposite, and so is its row.
     matrix = torch.outer(boundary, boundary)
@@ -224,7 +223,7 @@ def factor(correlation: Tensor, rank: int | None = None) -> Tensor:
     return _rows(values, basis, rank)
 
 
-def _rows(values: Tensor, basis: Tensor, rank: int | None) -> Tensor:
+def _rows(values: Tensor, basis: Tensor, rank: int | None = None) -> Tensor:
     """Unit rows of U √Λ, from the largest eigenvalues above zero."""
     if rank is not None and rank < 1:
         raise ValueError(f"rank is {rank}, but must be at least 1")

@@ -112,11 +112,9 @@ def _integrand(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     return torch.exp(exponent) / (2 * math.pi)
 
 
-def _pairs(margins: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows and columns above the diagonal of an N×N matrix."""
-    size = len(margins)
-    rows, columns = torch.triu_indices(size, size, offset=1, device=margins.device)
-    return rows, columns
+def _pairs(margins: Tensor) -> Tensor:
+    """Rows and columns above the diagonal of an N×N matrix, (2, P)."""
+    return torch.triu_indices(len(margins), len(margins), offset=1, device=margins.device)
 
 
 def _symmetric(values: Tensor, margins: Tensor) -> Tensor:

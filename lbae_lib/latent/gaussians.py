@@ -21,6 +21,8 @@ Covariance = Literal["full", "diag"]
 
 # With fewer latents for each component and dimension, a full covariance would describe noise.
 _LATENTS_PER_DIMENSION = 2
+_AT_MOST = 20_000  # latents in a fit, chosen at random
+_FLOOR = 1e-3  # added to every variance, because a bit may be constant within a component
 
 
 @dataclass(frozen=True)
@@ -80,26 +82,14 @@ class GaussianMixture:
     converged: bool
 
     @classmethod
-    def fit(
-        cls,
-        latents: Tensor,
-        components: int = 10,
-        *,
-        at_most: int = 20_000,
-        floor: float = 1e-3,
-        iterations: int = 100,
-        seed: int = 0,
-    ) -> GaussianMixture:
+    def fit(cls, latents: Tensor, components: int = 10, seed: int = 0) -> GaussianMixture:
         """Fit to latents: full covariances if there are enough latents for them, else diagonal.
 
         The fit runs on the processor; the mixture is then moved to the device of the latents.
 
         Args:
-            latents: (K, N).
+            latents: (K, N), of which at most 20,000 are used.
             components: number of Gaussians.
-            at_most: maximum number of latents used, chosen at random.
-            floor: added to every variance, because a bit may be constant within a component.
-            iterations: maximum number of steps of expectation-maximisation.
             seed: of the choice of latents and of the starting clusters.
 
         Raises:
@@ -110,7 +100,7 @@ class GaussianMixture:
             from sklearn.mixture import GaussianMixture as Mixture
 
         shuffled = draw_permutation(len(latents), torch.Generator().manual_seed(seed), "cpu")
-        used = latents.cpu()[shuffled[:at_most]].double()
+        used = latents.cpu()[shuffled[:_AT_MOST]].double()
         count, width = used.shape
         if count < components:
             raise ValueError(
@@ -120,7 +110,7 @@ class GaussianMixture:
         enough = count >= _LATENTS_PER_DIMENSION * components * width
         covariance: Covariance = "full" if enough else "diag"
         mixture = Mixture(
-            components, covariance_type=covariance, reg_covar=floor, max_iter=iterations,
+            components, covariance_type=covariance, reg_covar=_FLOOR, max_iter=100,
             random_state=seed,
         )  # fmt: skip
         with warnings.catch_warnings():

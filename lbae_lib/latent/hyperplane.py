@@ -39,10 +39,7 @@ class HyperplaneSampler:
         return single @ single.T
 
     def checked(self, latents: Tensor) -> Tensor:
-        """Latents in the dtype and on the device of V.
-
-        Args:
-            latents: (K, N) in {-1, +1}.
+        """Latents (K, N) in {-1, +1}, in the dtype and on the device of V.
 
         Raises:
             ValueError: if they have other values or a different number of bits.
@@ -93,14 +90,11 @@ class HyperplaneSampler:
 
 
 def hyperplane_sampler(
-    target: Moments, method: Method = "nearest", rank: int | None = None
+    target: Moments, method: Method = "nearest"
 ) -> tuple[HyperplaneSampler, Repair]:
     """The sampler for given moments (Eq. 4 to Eq. 10), and the repair that its Gram matrix needed.
 
-    Args:
-        target: moments to reproduce.
-        method: "clip" (the authors') or "nearest" (nearest correlation matrix).
-        rank: see :func:`lbae_lib.latent.correlation.factor`.
+    The repair is "clip" (the authors') or "nearest" (the nearest correlation matrix).
     """
     repaired = repair(gram_matrix(target.matrix), method)
-    return HyperplaneSampler(repaired.vectors(rank)), repaired
+    return HyperplaneSampler(repaired.vectors()), repaired

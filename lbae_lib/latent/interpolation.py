@@ -17,13 +17,8 @@ _CHUNK = 160  # points whose products are computed at a time, so that they stay 
 def slerp(source: Tensor, target: Tensor, steps: int) -> Tensor:
     """Spherical linear interpolation: points at equal angles on the great circle.
 
-    Args:
-        source: (K, R), of any length but zero.
-        target: (K, R), likewise.
-        steps: T >= 2, the number of points, both ends included.
-
-    Returns:
-        Unit vectors, float64 (K, T, R).
+    Source and target are (K, R), of any length but zero. Returns unit vectors, float64 (K, T, R),
+    for T = ``steps`` >= 2 points, both ends included.
 
     Raises:
         ValueError: if steps is below 2, R is 1, or a source and its target point in opposite
@@ -42,13 +37,8 @@ def interpolate_bits(
 ) -> Tensor:
     """The bits along great circles (Eq. 12): ``sampler.bits(slerp(source, target, steps))``.
 
-    ``boundary`` is that of :meth:`lbae_lib.latent.hyperplane.HyperplaneSampler.bits`.
-
-    Returns:
-        float32 (K, T, N) in {-1, +1}.
-
-    Raises:
-        ValueError: as :func:`slerp`.
+    Returns float32 (K, T, N) in {-1, +1}; errors are those of :func:`slerp`. ``boundary`` is that
+    of :meth:`lbae_lib.latent.hyperplane.HyperplaneSampler.bits`.
     """
     # A point is a weighted sum of the ends: only the products of the ends with V are computed.
     a, b = normalize(source.double(), dim=-1), normalize(target.double(), dim=-1)
@@ -96,14 +86,9 @@ def flip_path(source: Tensor, target: Tensor, steps: int, order: Tensor) -> Tens
 
     A baseline for paths of hyperplanes: it needs no sampler, and its ends are exact.
 
-    Args:
-        source: (K, N) in {-1, +1}.
-        target: (K, N) in {-1, +1}.
-        steps: T >= 2, the number of points, both ends included; else ``ValueError`` is raised.
-        order: (K, N); of the differing bits, those with lower values flip first.
-
-    Returns:
-        float32 (K, T, N) in {-1, +1}.
+    Source and target are (K, N) in {-1, +1}. Of the differing bits, those with lower values in
+    ``order``, (K, N), flip first. Returns float32 (K, T, N) in {-1, +1}, for T = ``steps`` >= 2
+    points, both ends included; fewer are a ``ValueError``.
     """
     _check_steps(steps)
     differs = source != target

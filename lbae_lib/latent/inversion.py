@@ -1,8 +1,11 @@
 """From a latent back to a hyperplane normal that generates it (Section 3.3, Algorithm 1).
 
-Each reading of Section 3.3 is a function from latents s and a sampler to an :class:`Inversion`,
-built from the centroid of Eq. 13, the tilting of Algorithm 1 and the difference of Eq. 14.
-:func:`exact` and :func:`least_change` instead solve V r = [s, 1] ∘ m for margins m > 0.
+Each reading of Section 3.3 is a function from latents s, (K, N) in {-1, +1}, and a sampler with
+vectors V to an :class:`Inversion`. It is built from the centroid of Eq. 13, the tilting of
+Algorithm 1 and the difference of Eq. 14. :func:`exact` and :func:`least_change` instead solve
+V r = [s, 1] ∘ m for margins m > 0.
+
+All raise ``ValueError`` if the latents are not bits, or do not have the N bits of the sampler.
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ from torch.nn.functional import normalize, pad
 from lbae_lib.bits import hamming_distance
 from lbae_lib.latent.hyperplane import HyperplaneSampler
 from lbae_lib.latent.truncated_gaussian import truncated_gaussian
+
+_SHARE = 0.1  # of a latent's mean margin, which a wrong bit gets
 
 
 @dataclass(frozen=True)
@@ -36,65 +41,37 @@ class Inversion:
     steps: Tensor
 
 
-def algorithm_1(latents: Tensor, sampler: HyperplaneSampler, max_steps: int = 1000) -> Inversion:
+def algorithm_1(latents: Tensor, sampler: HyperplaneSampler) -> Inversion:
     """The paper's Algorithm 1 as published, for a batch.
 
     It starts at the centroid of the positive vectors (Eq. 13) and adds the vectors of the wrong
     bits (Eq. 15) until their number (Eq. 16) no longer falls. As published, it returns the normal
     of the last step, which is the one that brought no gain.
-
-    Args:
-        latents: s, (K, N) in {-1, +1}.
-        sampler: holds V.
-        max_steps: maximum number of steps; N always suffice, as each lowers an integer.
-
-    Raises:
-        ValueError: if the latents are not bits, or do not have the N bits of the sampler.
     """
     latents = sampler.checked(latents)
-    return _tilted(_centroid(latents, sampler), latents, sampler, max_steps)
+    return _tilted(_centroid(latents, sampler), latents, sampler)
 
 
 def centroid_difference(latents: Tensor, sampler: HyperplaneSampler) -> Inversion:
-    """r = r_p/‖r_p‖ - r_n/‖r_n‖ (Eq. 14) of both centroids (Eq. 13), without Algorithm 1.
-
-    Args:
-        latents: s, (K, N) in {-1, +1}.
-        sampler: holds V.
-
-    Raises:
-        ValueError: as :func:`algorithm_1`.
-    """
+    """r = r_p/‖r_p‖ - r_n/‖r_n‖ (Eq. 14) of both centroids (Eq. 13), without Algorithm 1."""
     latents = sampler.checked(latents)
     normals = _difference(_centroid(latents, sampler), _centroid(-latents, sampler))
-    return _evaluated(normals, latents, sampler)
+    return evaluated(normals, latents, sampler)
 
 
-def both_halves(latents: Tensor, sampler: HyperplaneSampler, max_steps: int = 1000) -> Inversion:
+def both_halves(latents: Tensor, sampler: HyperplaneSampler) -> Inversion:
     """Eq. 14 of two normals by Algorithm 1, started at the positive and the negative centroid.
 
     This is the fullest reading of Section 3.3, which tilts r_p towards the vectors behind it,
     creates r_n «similarly», and takes their difference. A normal and its opposite generate the
-    same bits (Eq. 12), so r_n is compared with s as well.
-
-    Args:
-        latents: s, (K, N) in {-1, +1}.
-        sampler: holds V.
-        max_steps: maximum number of steps for each normal.
-
-    Returns:
-        The normals; ``steps`` are the sum of both runs.
-
-    Raises:
-        ValueError: as :func:`algorithm_1`.
+    same bits (Eq. 12), so r_n is compared with s as well. The steps of both are added.
     """
     latents = sampler.checked(latents)
     positive, negative = (
-        _tilted(_centroid(half, sampler), latents, sampler, max_steps)
-        for half in (latents, -latents)
+        _tilted(_centroid(half, sampler), latents, sampler) for half in (latents, -latents)
     )
     normals = _difference(positive.normals, negative.normals)
-    return _evaluated(normals, latents, sampler, positive.steps + negative.steps)
+    return evaluated(normals, latents, sampler, positive.steps + negative.steps)
 
 
 def exact(
@@ -113,79 +90,75 @@ def exact(
     Section 3.3: between two of them all differing bits flip at the same angle.
 
     Args:
-        latents: s, (K, N) in {-1, +1}.
-        sampler: must have full rank R = N + 1; see :func:`full_rank`.
+        sampler: must have full rank R = N + 1, else ``ValueError`` is raised; see
+            :func:`full_rank`.
         generator: of the normals, or None for margins of 1.
-        sweeps: of Gibbs sampling, which starts from the margins of unconditioned random
+        sweeps: of Gibbs sampling, at least 0. It starts from the margins of unconditioned random
             hyperplanes; with 0 these are the margins.
-
-    Raises:
-        ValueError: as :func:`algorithm_1`, or if V is not square or singular, or sweeps is
-            negative.
     """
     if sweeps < 0:
         raise ValueError(f"sweeps is {sweeps}, but must be at least 0")
     latents = sampler.checked(latents)
-    vectors = _square_vectors(sampler)
     target = pad(latents, (0, 1), value=1.0)  # [s, 1], (K, N+1)
-    if generator is not None:
-        products = target * (sampler.normals(len(latents), generator) @ vectors.T).abs()
-        with _regular():
+    with full_rank_vectors(sampler) as vectors:
+        if generator is not None:
+            products = target * (sampler.normals(len(latents), generator) @ vectors.T).abs()
             precision = torch.cholesky_inverse(torch.linalg.cholesky(vectors @ vectors.T))
-        target = truncated_gaussian(products, precision, sweeps, generator)
-    with _regular():
+            target = truncated_gaussian(products, precision, sweeps, generator)
         normals = torch.linalg.solve(vectors, target.T).T
-    return _evaluated(normals, latents, sampler)
+    return evaluated(normals, latents, sampler)
 
 
-def least_change(
-    latents: Tensor, sampler: HyperplaneSampler, start: Inversion, share: float = 0.1
-) -> Inversion:
+def least_change(latents: Tensor, sampler: HyperplaneSampler, start: Inversion) -> Inversion:
     """An exact normal near another one: only the margins of wrong bits change.
 
-    A bit that ``start`` gets right keeps its margin. A wrong bit gets ``share`` of the latent's
-    mean margin, on the right side.
+    A bit that ``start`` gets right keeps its margin. A wrong bit gets a tenth of the latent's mean
+    margin, on the right side.
 
     Args:
-        latents: s, (K, N) in {-1, +1}.
-        sampler: must have full rank; see :func:`full_rank`.
+        sampler: must have full rank, else ``ValueError`` is raised; see :func:`full_rank`.
         start: the other inversion, e.g. of :func:`algorithm_1`, with the same sampler.
-        share: above 0.
-
-    Raises:
-        ValueError: as :func:`algorithm_1`, or if V is not square or singular, or share is not
-            positive.
     """
-    if not share > 0:
-        raise ValueError(f"share is {share}, but must be above 0")
     latents = sampler.checked(latents)
-    vectors = _square_vectors(sampler)
     signed = pad(latents, (0, 1), value=1.0)  # [s, 1], (K, N+1)
-    products = start.normals.to(vectors) @ vectors.T
-    # The hyperplane -r has the same bits: put the boundary vector on the positive side.
-    margins = signed * products * torch.where(products[:, -1:] >= 0, 1.0, -1.0)
-    least = share * margins.abs().mean(1, keepdim=True)
-    target = signed * torch.where(margins > 0, margins, least)
-    with _regular():
+    with full_rank_vectors(sampler) as vectors:
+        products = start.normals.to(vectors) @ vectors.T
+        # The hyperplane -r has the same bits: put the boundary vector on the positive side.
+        margins = signed * products * torch.where(products[:, -1:] >= 0, 1.0, -1.0)
+        least = _SHARE * margins.abs().mean(1, keepdim=True)
+        target = signed * torch.where(margins > 0, margins, least)
         normals = torch.linalg.solve(vectors, target.T).T
-    return _evaluated(normals, latents, sampler)
+    return evaluated(normals, latents, sampler)
 
 
 def full_rank(sampler: HyperplaneSampler, weight: float = 0.01) -> HyperplaneSampler:
     """The sampler of (1 - weight) H + weight I, which can reach every latent.
 
-    Args:
-        sampler: any sampler.
-        weight: of the identity, in (0, 1]; 0.01 moves a pair moment of 0.5 by about 0.006.
-
-    Raises:
-        ValueError: if the weight is outside (0, 1].
+    The weight of the identity is in (0, 1], else ``ValueError`` is raised; 0.01 moves a pair moment
+    of 0.5 by about 0.006.
     """
     if not 0 < weight <= 1:
         raise ValueError(f"weight is {weight}, but must be in (0, 1]")
     gram = sampler.vectors @ sampler.vectors.T
     blended = ((1 - weight) * gram).fill_diagonal_(1.0)
     return HyperplaneSampler(torch.linalg.cholesky(blended))
+
+
+@contextmanager
+def full_rank_vectors(sampler: HyperplaneSampler) -> Iterator[Tensor]:
+    """V, (N+1, N+1), for linear algebra that a V without full rank fails.
+
+    Raises:
+        ValueError: if V is not square, or the block finds it singular.
+    """
+    size, rank = sampler.vectors.shape
+    remedy = "so some latents have no hyperplane: use full_rank(sampler)"
+    if rank != size:
+        raise ValueError(f"V has rank {rank} of {size}, {remedy}")
+    try:
+        yield sampler.vectors
+    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
+        raise ValueError(f"V has linearly dependent rows, {remedy}") from None
 
 
 def _centroid(latents: Tensor, sampler: HyperplaneSampler) -> Tensor:
@@ -198,51 +171,27 @@ def _difference(positive: Tensor, negative: Tensor) -> Tensor:
     return normalize(positive, dim=1) - normalize(negative, dim=1)
 
 
-def _tilted(
-    normals: Tensor, latents: Tensor, sampler: HyperplaneSampler, max_steps: int
-) -> Inversion:
+def _tilted(normals: Tensor, latents: Tensor, sampler: HyperplaneSampler) -> Inversion:
     """The loop of Algorithm 1 from given normals, (K, R)."""
     rows = sampler.vectors[:-1]
     best = torch.full((len(latents),), sampler.latent_size, device=latents.device)
     active = torch.ones(len(latents), dtype=torch.bool, device=latents.device)
     steps = torch.zeros_like(best)
-    for _ in range(max_steps):
+    while True:  # at most N times, as each step lowers a whole number
         errors = sampler.bits(normals) != latents  # Eq. 15, (K, N)
         distance = errors.sum(1)  # Eq. 16, (K,)
         active &= distance < best
         if not bool(active.any()):
-            break
+            return evaluated(normals, latents, sampler, steps)
         best = torch.where(active, distance, best)
         corrected = normalize(normals + errors.to(rows) @ rows, dim=1)
         normals = torch.where(active[:, None], corrected, normals)
         steps += active
-    return _evaluated(normals, latents, sampler, steps)
 
 
-def _evaluated(
+def evaluated(
     normals: Tensor, latents: Tensor, sampler: HyperplaneSampler, steps: Tensor | None = None
 ) -> Inversion:
+    """Normals (K, R) with the number of bits that each gets wrong by Eq. 12."""
     wrong = hamming_distance(sampler.bits(normals), latents)
     return Inversion(normals, wrong, torch.zeros_like(wrong) if steps is None else steps)
-
-
-@contextmanager
-def _regular() -> Iterator[None]:
-    """Around linear algebra that a singular V fails."""
-    try:
-        yield
-    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
-        raise ValueError(
-            "V has linearly dependent rows, so some latents have no hyperplane: use "
-            "full_rank(sampler)"
-        ) from None
-
-
-def _square_vectors(sampler: HyperplaneSampler) -> Tensor:
-    vectors = sampler.vectors
-    if vectors.shape[0] != vectors.shape[1]:
-        raise ValueError(
-            f"V has rank {vectors.shape[1]} of {vectors.shape[0]}, so some latents have no "
-            "hyperplane: use full_rank(sampler)"
-        )
-    return vectors

@@ -28,6 +28,7 @@ from torch.nn.functional import pad
 
 from lbae_lib.latent.draws import draw_uniforms
 from lbae_lib.latent.hyperplane import HyperplaneSampler
+from lbae_lib.latent.inversion import full_rank_vectors
 
 _FEW = 0.5  # of the particles in effect: then they are resampled and moved
 
@@ -69,23 +70,18 @@ def likelihood(
         repetitions: independent estimates, at least 2, of which the mean is taken.
 
     Raises:
-        ValueError: if latents are not bits or do not fit the sampler, V is not square or not of
-            full rank, or there are too few particles or repetitions.
+        ValueError: if latents are not bits or do not fit the sampler, V does not have full rank, or
+            there are too few particles or repetitions.
     """
     latents = sampler.checked(latents)
-    size = len(sampler.vectors)
-    if sampler.vectors.shape[1] != size:
-        rank = sampler.vectors.shape[1]
-        raise ValueError(f"V has rank {rank} of {size}: blend it with full_rank(sampler) first")
     if particles < 2 or repetitions < 2:
         raise ValueError(
             f"particles is {particles} and repetitions is {repetitions}: both must be at least 2"
         )
-    gram = sampler.vectors @ sampler.vectors.T
-    order = torch.arange(size, device=gram.device).roll(1)  # the boundary vector comes first
-    root, info = torch.linalg.cholesky_ex(gram[order][:, order])
-    if int(info):
-        raise ValueError("V has linearly dependent rows: blend it with full_rank(sampler) first")
+    with full_rank_vectors(sampler) as vectors:
+        gram = vectors @ vectors.T
+        order = torch.arange(len(gram), device=gram.device).roll(1)  # the boundary vector is first
+        root = torch.linalg.cholesky(gram[order][:, order])
     targets = pad(latents, (0, 1), value=1.0)[:, order]  # (K, N+1)
     logs = torch.stack([
         torch.stack([_log_orthant(row, root, particles, generator) for row in targets])

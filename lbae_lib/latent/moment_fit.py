@@ -39,11 +39,7 @@ class MomentFit:
 
 
 def fit_vectors(
-    target: Moments,
-    start: Tensor,
-    boundary_weight: float = 1.0,
-    iterations: int = 300,
-    tolerance: float = 1e-7,
+    target: Moments, start: Tensor, boundary_weight: float = 1.0, iterations: int = 300
 ) -> MomentFit:
     """Unit rows V that minimise the squared error between 2/π·asin(V Vᵀ) and M (Eq. 4).
 
@@ -55,11 +51,10 @@ def fit_vectors(
     threads. It may depend on the device.
 
     Args:
-        target: moments to reproduce.
         start: initial V, (N+1, R), e.g. of a repaired Gram matrix; its width is the fit's rank.
         boundary_weight: of the squared errors of first moments, above 0 and finite.
-        iterations: maximum number of iterations.
-        tolerance: stop when the weighted mean squared error changes by less than this times 1e-7.
+        iterations: maximum number; the fit ends earlier when the weighted mean squared error
+            changes by less than 1e-14.
 
     Raises:
         ValueError: if V and M differ in rows, or the weight is not positive and finite.
@@ -75,7 +70,7 @@ def fit_vectors(
     free = (start.detach().contiguous() * _GRID).round().div(_GRID).requires_grad_()
     optimizer = torch.optim.LBFGS(
         [free], max_iter=iterations, history_size=20, line_search_fn="strong_wolfe",
-        tolerance_change=tolerance * 1e-3, tolerance_grad=1e-12,
+        tolerance_change=1e-14 * _SCALE, tolerance_grad=1e-12,
     )  # fmt: skip
 
     def closure() -> Tensor:

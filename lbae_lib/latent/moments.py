@@ -95,7 +95,7 @@ def _counted(batches: Iterable[Tensor], latent_size: int, device: torch.device) 
 
 
 def _dtype(device: torch.device) -> torch.dtype:
-    """In which products of ±1 are fastest; they are exact in both."""
+    """The dtype in which products of ±1 are fastest; both are exact."""
     vectors_of_bytes = torch.backends.cpu.get_cpu_capability() == "AVX512"
     return torch.int8 if device.type == "cpu" and vectors_of_bytes else torch.float32
 
@@ -130,7 +130,7 @@ def sampling_noise(truth: Moments, samples: int) -> MomentErrors:
 
 
 def _root_mean(squares: Tensor, samples: int = 1) -> float:
-    """0 of none: latents of one bit have no pairs."""
+    """Zero without squares: latents of one bit have no pairs."""
     return float((squares.mean() / samples).sqrt()) if squares.numel() else 0.0
 
 

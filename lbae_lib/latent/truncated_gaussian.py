@@ -27,7 +27,6 @@ def truncated_gaussian(
         start: (K, D), float64; no entry is zero.
         precision: Q, the inverse of the covariance, (D, D), else ``ValueError`` is raised.
         sweeps: number of passes over all D coordinates.
-        generator: of the draws.
     """
     if precision.shape != (start.shape[-1],) * 2:
         raise ValueError(

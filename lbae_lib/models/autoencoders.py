@@ -29,7 +29,16 @@ class Autoencoder(nn.Module):
         self.decoder = Decoder(config)
 
     def encode(self, images: Tensor) -> Tensor:
-        """Images (B, C, S, S) in [0, 1] to latents (B, N)."""
+        """Images (B, C, S, S) in [0, 1] to latents (B, N): bits in {-1, +1}, or a VAE's means.
+
+        Raises:
+            ValueError: in eval mode, if the images are of another type, shape or range.
+        """
+        if self._checks(images):
+            check_unit_range(images, self.config.channels, self.config.image_size)
+        return self._latents(images)
+
+    def _latents(self, images: Tensor) -> Tensor:
         raise NotImplementedError
 
     def decode(self, latents: Tensor) -> Tensor:
@@ -44,13 +53,9 @@ class Autoencoder(nn.Module):
         return self.decoder(latents)
 
     def _checks(self, given: Tensor) -> bool:
-        """Whether values are looked at: not in training, where a GPU would have to wait."""
+        """Whether to check values: not in training, where a GPU would have to wait."""
         meta = getattr(given, "is_meta", False)
         return not (self.training or meta or torch.compiler.is_compiling())
-
-    def _check_images(self, images: Tensor) -> None:
-        if self._checks(images):
-            check_unit_range(images, self.config.channels, self.config.image_size)
 
 
 class LBAE(Autoencoder):
@@ -67,13 +72,7 @@ class LBAE(Autoencoder):
     HEADS = ("head",)
     head: nn.Linear
 
-    def encode(self, images: Tensor) -> Tensor:
-        """Images (B, C, S, S) in [0, 1] to bits (B, N) in {-1, +1}.
-
-        Raises:
-            ValueError: in eval mode, if the images are of another type, shape or range.
-        """
-        self._check_images(images)
+    def _latents(self, images: Tensor) -> Tensor:
         return bernoulli_bottleneck(self.head(self.trunk(images)))
 
     def decode(self, latents: Tensor) -> Tensor:
@@ -114,24 +113,14 @@ class VAE(Autoencoder):
             log_variance = log_variance.clamp(-self.CLAMP, self.CLAMP)
         return mean, log_variance
 
-    def encode(self, images: Tensor) -> Tensor:
-        """Images (B, C, S, S) in [0, 1] to posterior means (B, N).
-
-        Raises:
-            ValueError: as :meth:`LBAE.encode`.
-        """
-        self._check_images(images)
+    def _latents(self, images: Tensor) -> Tensor:
         return self.posterior(images)[0]
 
     def forward(self, images: Tensor, noise: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Logits of the reconstructions, and KL(q(z|x) ‖ N(0, I)) of each image in nats.
+        """Logits of the reconstructions, and KL(q(z|x) ‖ N(0, I)) of each image in nats, (B,).
 
-        Args:
-            images: (B, C, S, S) in [0, 1].
-            noise: ε ~ N(0, I), (B, N), for z = μ + σε; None decodes the mean.
-
-        Returns:
-            Logits (B, C, S, S) and divergences (B,).
+        Images and logits are (B, C, S, S), images in [0, 1]. The noise is ε ~ N(0, I), (B, N), for
+        z = μ + σε; without it the mean is decoded.
         """
         mean, log_variance = self.posterior(images)
         mean, log_variance = mean.float(), log_variance.float()
@@ -154,16 +143,13 @@ LOSS_UNITS = {"bce": "nats", "mse": "squared error"}
 
 
 def reconstruction_loss(logits: Tensor, images: Tensor, loss: Loss) -> Tensor:
-    """The reconstruction error of each image, summed over its pixels (Section 4).
+    """The reconstruction error of each image, summed over its pixels (Section 4): (B,).
 
     Args:
         logits: decoder outputs before the sigmoid, (B, C, S, S).
         images: targets in [0, 1], same shape.
-        loss: "bce" for grey digits, "mse" for everything else, as in the paper; another one is a
-            ``ValueError``.
-
-    Returns:
-        Shape (B,), in nats for "bce" and in squared intensities for "mse".
+        loss: "bce" for grey digits, in nats; "mse" for everything else, as in the paper, in squared
+            intensities; another one is a ``ValueError``.
     """
     logits = logits.float()
     if loss == "bce":

@@ -28,10 +28,7 @@ def replaced(surrogate: Tensor, value: Tensor) -> Tensor:
 
 
 def straight_through_sign(z: Tensor) -> Tensor:
-    """Bits of ``z`` (Eq. 1) whose gradient is that of the identity.
-
-    Args:
-        z: real numbers, any shape. The bits have its shape and dtype; d/dz is 1 everywhere.
+    """Bits of real numbers (Eq. 1), of their shape and dtype, with the gradient of the identity.
 
     Relatives are the commitment to codewords of a VQ-VAE and lookup-free quantisation (LFQ), which
     use the same gradient with additional losses; the LBAE needs none.
@@ -47,9 +44,6 @@ def bernoulli_bottleneck(logits: Tensor) -> Tensor:
     """tanh followed by :func:`straight_through_sign`: the bottleneck of Figure 1.
 
     The bits do not depend on tanh. Its derivative, 1 - tanh², damps the gradient that reaches the
-    encoder and keeps the optimisation from overshooting.
-
-    Args:
-        logits: encoder outputs (B, N), to bits (B, N) in {-1, +1}.
+    encoder and keeps the optimisation from overshooting. From (B, N) to bits (B, N) in {-1, +1}.
     """
     return straight_through_sign(torch.tanh(logits))

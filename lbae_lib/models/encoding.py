@@ -141,12 +141,8 @@ def mean_image_loss(train: Tensor, test: Tensor, loss: Loss) -> float:
     """Mean loss if every test image is reconstructed as the mean training image.
 
     The mean counts one white and one black image in addition (Laplace's rule). A pixel that is
-    black in all training images therefore has a finite loss under "bce".
-
-    Args:
-        train: uint8 (K, C, S, S).
-        test: uint8 (L, C, S, S).
-        loss: "bce" or "mse", summed over the pixels of an image.
+    black in all training images therefore has a finite loss under "bce". Images are uint8,
+    (K, C, S, S) and (L, C, S, S); losses are summed over the pixels of an image.
 
     Raises:
         ValueError: if the images are not uint8, there are none, or the loss is unknown.

@@ -70,12 +70,7 @@ def load_autoencoder(
 ) -> tuple[LBAE | VAE, dict[str, Any]]:
     """Read a model for evaluation: eval mode, float32, no gradients.
 
-    Args:
-        path: a file that :func:`save_model` wrote.
-        device: where to put the model.
-
-    Returns:
-        The model, and what :func:`save_model` stored ``about`` it.
+    Returns the model, and what :func:`save_model` stored ``about`` it.
 
     Raises:
         CheckpointError: if the file is missing, damaged, of another format or a newer version,

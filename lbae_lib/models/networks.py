@@ -34,10 +34,7 @@ def _activation(x: Tensor) -> Tensor:
 class ResidualBlock(nn.Module):
     """A strided 4×4 convolution, then two 3×3 convolutions with the strided output as skip.
 
-    Args:
-        in_channels: channels of the input.
-        out_channels: channels of the output.
-        transposed: double the side (decoder) instead of halving it (encoder).
+    It halves the side of the maps (encoder); ``transposed``, it doubles it (decoder).
     """
 
     def __init__(self, in_channels: int, out_channels: int, transposed: bool) -> None:

@@ -7,8 +7,8 @@ and encoder and decoder as programs of ``torch.export``, which run without this 
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -58,7 +58,7 @@ def export_model(
 
     Args:
         source: the folder in which training left ``model.safetensors``.
-        target: the directory; made if it is not there.
+        target: the directory; created if it does not exist.
         programs: whether to add ``encoder.pt2`` (images in [0, 1] to an LBAE's bits or a VAE's
             posterior means) and ``decoder.pt2`` (latents to images), for batches of any size.
         force: write into a directory that holds other files as well.
@@ -131,15 +131,11 @@ def pretrained(
     return load_autoencoder(kept[name])[0]
 
 
+@dataclass(frozen=True)
 class HubModel:
-    """A model as the Hugging Face Hub keeps it; the methods are those of its other models.
+    """A model as the Hugging Face Hub keeps it; the methods are those of its other models."""
 
-    Attributes:
-        model: the autoencoder, in eval mode.
-    """
-
-    def __init__(self, model: LBAE | VAE) -> None:
-        self.model = model
+    model: LBAE | VAE  # in eval mode
 
     def save_pretrained(self, save_directory: Path | str) -> None:
         """Write a directory as :func:`export_model` does, with weights in float32.
@@ -245,13 +241,12 @@ def _check_target(folder: Path, force: bool) -> bool:
 
 
 def _export_programs(model: LBAE | VAE, folder: Path) -> None:
-    network = model.config
-    shape = (2, network.channels, network.image_size, network.image_size)
-    images = torch.zeros(shape, device="cpu")
-    latents = torch.ones(2, network.latent_size, device="cpu")
+    channels, side = model.config.channels, model.config.image_size
+    images = torch.zeros(2, channels, side, side, device="cpu")
+    latents = torch.ones(2, model.config.latent_size, device="cpu")
+    batch = ({0: torch.export.Dim("batch", min=1)},)
     parts = (_Encoder(model).eval(), model.decoder)
     for name, part, example in zip(PROGRAMS, parts, (images, latents), strict=True):
-        batch = ({0: torch.export.Dim("batch", min=1)},)
         program = torch.export.export(part, (example,), dynamic_shapes=batch)
         with replacing(folder / f"{name}.pt2") as scratch:
             torch.export.save(program, scratch)
@@ -274,7 +269,7 @@ def _describe(folder: Path, network: NetworkConfig, about: dict[str, Any]) -> No
     config = {
         "format": FORMAT,
         "version": VERSION,
-        "network": dataclasses.asdict(network),
+        "network": asdict(network),
         "about": about,
         "model_sha256": sha256_file(folder / MODEL_FILE),
         "readme_sha256": sha256_file(folder / _CARD_FILE),

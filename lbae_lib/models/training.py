@@ -96,12 +96,9 @@ def train(
     every batch, and the first writes the files.
 
     Args:
-        network: the model's shape.
-        training: the schedule.
         train_images: uint8 (K, C, S, S).
         validation_images: uint8, to choose the epoch to keep; never test images.
         folder: where checkpoint, progress and model are kept.
-        hardware: devices and precision.
         time_limit: seconds after which the run stops cleanly, with a checkpoint.
         show_progress: draw a bar, or write lines, on standard error.
 

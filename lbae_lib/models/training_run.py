@@ -58,7 +58,7 @@ class TrainingRun:
         self.batch = min(self.training.batch_size, len(train_images))
         self.steps = len(train_images) // self.batch  # per epoch
         self.part = own_part(self.batch, fabric.global_rank, fabric.world_size)
-        with torch.random.fork_rng():  # gives the global generator back
+        with torch.random.fork_rng():  # restores the global generator
             torch.manual_seed(self.training.seed)
             plain = build_model(self.network, "cpu")
         if hardware.sync_batch_norm:
@@ -76,7 +76,7 @@ class TrainingRun:
         self._began = self.saved - self.state.seconds  # as if it had never been interrupted
 
     def steps_done(self) -> int:
-        """Since the beginning of the training."""
+        """Number of completed steps since the beginning of the training."""
         return self.state.epoch * self.steps + self.state.step
 
     def agree(self, *wishes: bool) -> bool:

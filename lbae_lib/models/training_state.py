@@ -27,13 +27,8 @@ _log = logging.getLogger(__name__)
 class Identity:
     """What distinguishes a run from others; the checkpoint of a different run is refused.
 
-    Attributes:
-        network: the model's shape.
-        training: its schedule.
-        train_images: SHA-256.
-        validation_images: SHA-256.
-        version: of the training code. An unfinished run resumes under a newer version; a finished
-            one starts over.
+    Images are given by their SHA-256. An unfinished run resumes under a newer version of the
+    training code; a finished one starts over.
     """
 
     network: NetworkConfig
