@@ -173,9 +173,7 @@ SAMPLERS: Mapping[str, SamplerKind] = {
         lambda own: MixtureOfHyperplanes.fit(own.latents, clusters(own.latents, own.components)),
     ),
     "classes": SamplerKind(
-        "hyperplanes, one mixture component per class",
-        lambda own: own.classes,
-        ("labels",),
+        "hyperplanes, one mixture component per class", lambda own: own.classes, ("labels",)
     ),
     "conditioned": SamplerKind(
         "hyperplanes, class or attribute bits in M", lambda own: own.conditioned, ("attributes",)

@@ -75,8 +75,7 @@ KINDS: Mapping[str, Kind] = {
     "concrete": Kind("straight-through Gumbel", _concrete),
     # Gradient a for |z| < 1/a, else 0, with a growing slope a (Chung et al. 2017)
     "annealed": Kind(
-        "slope annealing",
-        lambda z, p, g: straight_through_sign(hardtanh(_between(SLOPES, p) * z)),
+        "slope annealing", lambda z, p, g: straight_through_sign(hardtanh(_between(SLOPES, p) * z))
     ),
     # The paper's, with Gaussian noise between tanh and sign
     "noisy": Kind("tanh, noise, STE", _noisy),
