@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
 from companion.analysis.hyperplane_fits import HyperplaneFit, by_moments, by_repair
-from companion.analysis.mixtures import fitted_mixture
+from lbae_lib.files import read_tensors, sha256_tensor, write_tensors
 from lbae_lib.latent.autoregressive import FittedPrior, fit_autoregressive
 from lbae_lib.latent.baselines import DirectRounding, IndependentBits, Resampling, UniformBits
 from lbae_lib.latent.conditioned import ConditionedSampler
@@ -26,6 +26,7 @@ from lbae_lib.latent.sampler import Sampler
 T = TypeVar("T")
 
 FAVOURED = 50.0  # weight of the first moments where they are favoured
+_MIXTURE_VERSION = 1  # raised by hand when the fit of a mixture gives another one
 
 
 class FittedSamplers:
@@ -89,7 +90,19 @@ class FittedSamplers:
     @cached_property
     def mixture(self) -> GaussianMixture:
         """A mixture of Gaussians, fitted to the training latents."""
-        return fitted_mixture(self.latents, self.components, self.cache)
+        if self.cache is None:
+            return GaussianMixture.fit(self.latents, self.components)
+        # With a hash of the latents in its name, a file is never out of date.
+        name = f"{sha256_tensor(self.latents)}-{self.components}-{_MIXTURE_VERSION}.safetensors"
+        file = self.cache / name
+        if file.exists():
+            tensors, about = read_tensors(file, "mixture of Gaussians", "delete this file")
+            fields: dict[str, Any] = {k: v.to(self.latents.device) for k, v in tensors.items()}
+            return GaussianMixture(**fields, **about)
+        mixture = GaussianMixture.fit(self.latents, self.components)
+        tensors = {k: v for k, v in vars(mixture).items() if isinstance(v, Tensor)}
+        write_tensors(file, tensors, {k: v for k, v in vars(mixture).items() if k not in tensors})
+        return mixture
 
     @cached_property
     def classes(self) -> MixtureOfHyperplanes:
