@@ -20,25 +20,16 @@ _DEVIATIONS = tuple(0.03 * 2 ** (step / 2) for step in range(17))  # of noise, u
 
 @dataclass(frozen=True)
 class Perturbed:
-    """Decoded images of perturbed latents.
+    """Decoded images of perturbed latents."""
 
-    Attributes:
-        strength: share of flipped bits, or standard deviation of the noise.
-        to_reconstruction: squared error to the images of the unperturbed latents, summed over the
-            pixels of an image, in squared intensities of [0, 1]; mean over images.
-        to_original: the same to the test images.
-        kept: share of images in which the classifier finds the class of the unperturbed
-            reconstruction, or of its attributes; None without a classifier.
-        error: standard error of ``kept`` over images.
-        images: the first of them, uint8 (R, C, S, S).
-    """
-
-    strength: float
-    to_reconstruction: float
-    to_original: float
+    strength: float  # share of flipped bits, or standard deviation of the noise
+    to_reconstruction: float  # :func:`squared_error` to the images of the unperturbed latents
+    to_original: float  # the same to the test images
+    # Share of images in which the classifier finds the class of the unperturbed reconstruction, or
+    # of its attributes; None without a classifier
     kept: float | None
-    error: float | None
-    images: Tensor
+    error: float | None  # standard error of ``kept`` over images
+    images: Tensor  # the first of them, uint8 (R, C, S, S)
 
 
 class PerturbedModel:

@@ -50,15 +50,11 @@ def _between(ends: tuple[float, float], progress: float) -> float:
 
 
 class Kind(NamedTuple):
-    """A kind of bottleneck.
+    """A kind of bottleneck."""
 
-    Attributes:
-        label: for tables and figures.
-        bits: of logits (B, N), progress of the training in [0, 1], and generator of noise: bits
-            (B, N) in {-1, +1} with a gradient.
-    """
-
-    label: str
+    label: str  # for tables and figures
+    # From logits (B, N), the progress of the training in [0, 1] and the generator of noise to bits
+    # (B, N) in {-1, +1} with a gradient
     bits: Callable[[Tensor, float, torch.Generator], Tensor]
 
 
@@ -105,12 +101,9 @@ class BinaryBottleneck(nn.Module):
     def forward(
         self, logits: Tensor, progress: float, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """Bits of a training step, with a gradient, and an additional loss, which is 0.
+        """Bits of logits (B, N), with a gradient, and an additional loss, which is 0.
 
-        Args:
-            logits: z, (B, N).
-            progress: share of the training that is done, in [0, 1].
-            generator: of the noise.
+        ``progress`` is the share of the training that is done, in [0, 1].
         """
         return self.kind.bits(logits, progress, generator), logits.new_zeros(())
 

@@ -12,7 +12,7 @@ import platform
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -65,15 +65,12 @@ def commit() -> dict[str, Any]:
 
     A project that lies unpacked inside another repository has no commit.
     """
-    try:
-        if Path(_git("rev-parse", "--show-toplevel")).resolve() != project_root():
-            return {"hash": None, "dirty": None}
-        head = _git("rev-parse", "HEAD")
-        # Results are the product of a run: only what makes them can be dirty.
-        changes = _git("status", "--porcelain", "--", ".", ":!results")
-    except (OSError, subprocess.CalledProcessError):
-        return {"hash": None, "dirty": None}
-    return {"hash": head, "dirty": bool(changes)}
+    with suppress(OSError, subprocess.CalledProcessError):
+        if Path(_git("rev-parse", "--show-toplevel")).resolve() == project_root():
+            # Results are the product of a run: only what makes them can be dirty.
+            changes = _git("status", "--porcelain", "--", ".", ":!results")
+            return {"hash": _git("rev-parse", "HEAD"), "dirty": bool(changes)}
+    return {"hash": None, "dirty": None}
 
 
 def write_record(
