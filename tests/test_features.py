@@ -6,7 +6,7 @@ import torch
 from implicit_devices import ExplicitDevices
 
 from companion.analysis.evaluators import evaluators
-from companion.analysis.image_sources import ImageSource
+from companion.analysis.image_source import ImageSource
 from companion.analysis.scoring import Scoreboard
 from lbae_lib.errors import DataError
 from lbae_lib.files import sha256_file

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from companion.analysis.evaluators import Evaluator
-from companion.analysis.image_sources import ImageSource
+from companion.analysis.image_source import ImageSource
 from companion.analysis.loss_fit import caption_of_fits, constant_rate, fit_losses
 from companion.analysis.memorisation import (
     Neighbours,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from companion.analysis.evaluators import Evaluator
-from companion.analysis.image_sources import ImageSource, random_indices
+from companion.analysis.image_source import ImageSource, random_indices
 from companion.analysis.spread import Spread, lower
 from lbae_lib.data.images import ImageSet
 from lbae_lib.metrics.corruptions import blurred, noisy

@@ -1,13 +1,13 @@
-"""Sets of images that are scored: reconstructions, samples and interpolations of models."""
+"""The sets of images of models that are scored: reconstructions, samples, interpolations."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from companion.analysis.image_source import ImageSource, random_indices
 from companion.analysis.inversions import INVERSIONS, paths_between
 from companion.analysis.path_images import BASELINES, PathEnds
 from companion.analysis.samplers import LABELS, FittedSamplers
@@ -23,16 +23,6 @@ from lbae_lib.models.encoding import decode
 STEPS = 10  # of an interpolation, as in the paper's Figure 10
 # Samplers of an LBAE's latents whose images are scored.
 SAMPLED = ("uniform", "independent", "direct", "clip", "nearest", "mixture")
-
-
-@dataclass(frozen=True)
-class ImageSource:
-    """A row of a table of scores."""
-
-    label: str  # for tables and figures
-    draw: Callable[[int, torch.Generator], Tensor]  # to uint8 (count, C, S, S), shuffled
-    random: bool = True  # whether another seed gives other images
-    note: str = ""  # how it was fitted, for a table of its own; empty if the label says enough
 
 
 def lbae_sources(trained: Trained, samplers: FittedSamplers) -> dict[str, ImageSource]:
@@ -151,13 +141,6 @@ def reconstructions(model: LBAE | VAE, latents: Tensor) -> ImageSource:
 def decoded(model: LBAE | VAE, sampler: Sampler) -> Callable[[int, torch.Generator], Tensor]:
     """Draws latents and decodes them."""
     return lambda count, generator: decode(model, sampler.sample(count, generator))
-
-
-def random_indices(available: int, count: int, generator: torch.Generator) -> Tensor:
-    """Random indices, without replacement where there are enough."""
-    if count > available:
-        return torch.randint(available, (count,), generator=generator)
-    return torch.randperm(available, generator=generator)[:count]
 
 
 def _pairs(

@@ -64,7 +64,7 @@ def _first_layer(ends: PathEnds, steps: int, _: torch.Generator) -> Tensor:
     model = ends.trained.model
     device = next(model.parameters()).device
     parts = (to_uint8(model.decoder(part.to(device))).cpu() for part in latents.split(BATCH_SIZE))
-    return torch.cat([*parts]).unflatten(0, (-1, steps))
+    return torch.cat(list(parts)).unflatten(0, (-1, steps))
 
 
 def _pixel_blend(ends: PathEnds, steps: int, _: torch.Generator) -> Tensor:

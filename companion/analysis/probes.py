@@ -78,12 +78,8 @@ def targets(trained: Trained) -> tuple[str, Arrays]:
 def probe(inputs: Mapping[str, Tensor], y: Arrays, rows: Tensor) -> Probe:
     """Fit a logistic regression to standardised training inputs, and test it.
 
-    Classes have one multinomial model, attributes one model each.
-
-    Args:
-        inputs: (K, D) by split.
-        y: from :func:`targets`.
-        rows: of the training images that are used, int64.
+    Classes have one multinomial model, attributes one model each. ``inputs`` are (K, D) by split,
+    ``y`` is from :func:`targets`; of the training images only ``rows`` are used, int64.
     """
     x, y = _arrays(inputs, y, rows)
     best: Any = None

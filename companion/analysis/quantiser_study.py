@@ -190,17 +190,16 @@ def _paths(
 
 
 def path_count(images: int) -> int:
-    """Number of paths between so many test images."""
+    """Number of paths between pairs of test images, of which there are ``images``."""
     return min(-(-images // (STEPS - 2)), images // 2)
 
 
 def _measured_path(model: StudyAutoencoder, path: Tensor, distance: Distance) -> dict[str, float]:
-    """How a path goes.
+    """How evenly images and bits change along a path.
 
-    Returns:
-        distance: Fréchet, of the images between the ends. jump: largest change of the image in one
-        step as a share of all changes, mean over paths; 1/9 if all nine steps are equal.
-        bits_jump: the same for the bits.
+    "distance" is the Fréchet distance of the images between the ends, "jump" the largest change of
+    the image in one step as a share of all changes, mean over paths: 1/9 if all nine steps are
+    equal. "bits_jump" is the same for the bits.
     """
     decoded = model.decode(path.flatten(0, 1)).unflatten(0, path.shape[:2])
     changes = decoded.double().flatten(2).diff(dim=1).norm(dim=2)  # (P, STEPS-1)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from companion.analysis.evaluators import Evaluator
-from companion.analysis.image_sources import ImageSource
+from companion.analysis.image_source import ImageSource
 from companion.analysis.spread import Spread
 from lbae_lib.metrics.frechet import feature_statistics, frechet_distance
 

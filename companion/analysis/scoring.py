@@ -13,7 +13,7 @@ from torch import Tensor
 
 from companion.analysis.controls import in_order, warning
 from companion.analysis.evaluators import Evaluator
-from companion.analysis.image_sources import ImageSource
+from companion.analysis.image_source import ImageSource
 from companion.analysis.spread import Spread
 from lbae_lib.metrics.evaluate import ReferenceStatistics, Scores, evaluate
 from lbae_lib.progress import progress_bar

@@ -114,16 +114,10 @@ def check_output(
     is_ours: Callable[[Path], bool] | None = None,
     force: bool = False,
 ) -> None:
-    """Refuse to replace a file that a user may want to keep.
+    """Raise ``WriteError`` if a file exists that may not be replaced.
 
-    Args:
-        path: the file to write.
-        inputs: files that are read; none is ever replaced.
-        is_ours: whether an existing file is one that this program wrote and may replace.
-        force: replace any other existing file as well.
-
-    Raises:
-        WriteError: if the file exists and may not be replaced.
+    A file of ``inputs`` never may. Another may if this program wrote it, as ``is_ours`` says, or
+    with ``force``.
     """
     if not os.path.lexists(path):
         return

@@ -46,7 +46,7 @@ class FolderContents:
         return FolderContents(kept | dict(self.choice))
 
     def changes_since(self, earlier: Mapping[str, str]) -> str:
-        """What has changed since the files were others, as the beginning of a sentence; "" if none.
+        """What has changed since an earlier state, as the beginning of a sentence; "" if nothing.
 
         Example:
             >>> now = FolderContents({"a.png": "1", "b.png": "2", "c.png": "9"})

@@ -124,11 +124,8 @@ def short_schedule(seen: int | None, counterpart: str | None, stand_in: bool) ->
     """Why a model cannot refute a claim; "" if it can.
 
     A claim may fail because a model was trained too briefly, or on other images than the paper's.
-
-    Args:
-        seen: number of training images times epochs; None for the authors' own weights.
-        counterpart: the paper's data set; None if there is none.
-        stand_in: whether the images only stand for it.
+    ``seen`` is the number of training images times epochs, None for the authors' own weights;
+    ``counterpart`` is the paper's data set, and ``stand_in`` whether the images only stand for it.
     """
     if counterpart is None:
         return "the paper says nothing of these images: train on its own data sets"
