@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import hardtanh
 
 from lbae_lib.bits import signs
+from lbae_lib.latent.draws import draw_normals, draw_uniforms
 from lbae_lib.models.binarization import bernoulli_bottleneck, replaced, straight_through_sign
 
 TEMPERATURES = (1.0, 0.5)  # of the binary concrete distribution, at the start and at the end
@@ -22,9 +23,8 @@ NOISE = 0.3  # standard deviation of the noise before the sign
 
 
 def _uniforms(like: Tensor, generator: torch.Generator) -> Tensor:
-    """Uniform numbers in (0, 1), drawn on the generator's device."""
-    drawn = torch.rand(like.shape, generator=generator, device=generator.device)
-    return drawn.clamp(1e-6, 1 - 1e-6).to(like)
+    """Uniform numbers in (0, 1)."""
+    return draw_uniforms(like.shape, generator, like).clamp(1e-6, 1 - 1e-6)
 
 
 def _stochastic(logits: Tensor, progress: float, generator: torch.Generator) -> Tensor:
@@ -40,8 +40,8 @@ def _concrete(logits: Tensor, progress: float, generator: torch.Generator) -> Te
 
 
 def _noisy(logits: Tensor, progress: float, generator: torch.Generator) -> Tensor:
-    noise = torch.randn(logits.shape, generator=generator, device=generator.device)
-    return straight_through_sign(torch.tanh(logits) + NOISE * noise.to(logits))
+    noise = draw_normals(logits.shape, generator, logits)
+    return straight_through_sign(torch.tanh(logits) + NOISE * noise)
 
 
 def _between(ends: tuple[float, float], progress: float) -> float:
@@ -79,11 +79,7 @@ KINDS: Mapping[str, Kind] = {
 
 
 class BinaryBottleneck(nn.Module):
-    """N logits to N bits.
-
-    Args:
-        kind: key of :data:`KINDS`.
-        latent_size: N.
+    """N logits to N bits, by a key of :data:`KINDS`.
 
     Example:
         >>> import torch

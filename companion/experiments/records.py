@@ -121,19 +121,13 @@ def recorded_run(kind: str, folder: Path, device: str = "cpu") -> Iterator[Calla
         seconds: float | None = None,
     ) -> None:
         found = {"options": options, "inputs": inputs, "results": results}
-        if not _says(path, kind, found):
+        own, record = json.loads(json.dumps({"kind": kind, **found})), kept_record(path)
+        if {key: record.get(key) for key in own} != own:
             took = time.monotonic() - started if seconds is None else seconds
             write_record(path, kind, **found, seconds=took, made_in=made_in)
 
     with locked(folder):
         yield write
-
-
-def _says(path: Path, kind: str, found: Mapping[str, Any]) -> bool:
-    """Whether a record is there that says this."""
-    record = kept_record(path)
-    own: dict[str, Any] = json.loads(json.dumps({"kind": kind, **found}))
-    return {key: record.get(key) for key in own} == own
 
 
 def kept_record(path: Path) -> dict[str, Any]:

@@ -49,13 +49,10 @@ class Trainings:
         self, rows: tuple[str, str], values: tuple[float, float], measure: tuple[str, str, str],
         lower_is_better: bool,
     ) -> Decision:  # fmt: skip
-        """Whether a row of the LBAE is better than one of the VAE.
+        """Whether a row of the LBAE is better than one of the VAE, by their keys.
 
-        Args:
-            rows: their keys.
-            values: the means of the page's own models.
-            measure: key of the evaluator, metric, and key of its margin in :data:`LIMITS`.
-            lower_is_better: whether a lower measure is a better one.
+        ``values`` are the means of the page's own models; ``measure`` is the key of the evaluator,
+        the metric, and the key of its margin in :data:`LIMITS`.
         """
         evaluator, metric, margin = measure
         if self.seeds is None:
