@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -29,36 +30,25 @@ FAVOURED = 50.0  # weight of the first moments where they are favoured
 _MIXTURE_VERSION = 1  # raised by hand when the fit of a mixture gives another one
 
 
+@dataclass(eq=False)
 class FittedSamplers:
     """The samplers of :data:`SAMPLERS`, by key, for one set of training latents.
 
     A sampler is fitted when it is first asked for, and only once. Without what it needs it raises
     ``ValueError``.
-
-    Args:
-        latents: of the training images, (K, N) in {-1, +1}.
-        validation: latents that stop the fit of "logistic".
-        prior: the autoregressive prior, which is the sampler "autoregressive".
-        components: Gaussians in the mixture, and clusters; at most as many as latents.
-        labels: classes of the training images, int64 (K,), for the sampler "classes".
-        attributes: of the training images, or their classes one by one, bool (K, A), for the
-            sampler "conditioned".
-        cache: a folder that keeps the mixture of Gaussians, which takes longest to fit.
     """
 
-    def __init__(
-        self,
-        latents: Tensor,
-        validation: Tensor | None = None,
-        prior: Sampler | None = None,
-        components: int = 10,
-        labels: Tensor | None = None,
-        attributes: Tensor | None = None,
-        cache: Path | None = None,
-    ) -> None:
-        self.latents, self.validation, self.prior = latents, validation, prior
-        self.components = min(components, len(latents))
-        self.labels, self.attributes, self.cache = labels, attributes, cache
+    latents: Tensor  # of the training images, (K, N) in {-1, +1}
+    validation: Tensor | None = None  # latents that stop the fit of "logistic"
+    prior: Sampler | None = None  # the autoregressive prior, which is the sampler "autoregressive"
+    components: int = 10  # Gaussians in the mixture, and clusters; at most as many as latents
+    labels: Tensor | None = None  # classes of the training images, int64 (K,), for "classes"
+    # Of the training images, or their classes one by one, bool (K, A), for "conditioned"
+    attributes: Tensor | None = None
+    cache: Path | None = None  # a folder that keeps the mixture, which takes longest to fit
+
+    def __post_init__(self) -> None:
+        self.components = min(self.components, len(self.latents))
         self._found: dict[str, Sampler | HyperplaneFit] = {}
 
     def __getitem__(self, key: str) -> Sampler:

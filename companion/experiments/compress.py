@@ -46,15 +46,14 @@ def compress_images(
         )
     check_output(output, paths, is_ours=is_container, force=force)
     device = choose_device(device)
-    chosen = next((known for known in CODERS if known == coder), None)
-    if chosen is None:
+    if coder not in CODERS:
         raise ConfigError(unknown("coder", coder, CODERS))
     codec = load_codec(experiment)
     network = experiment.network
     images = read_images(paths, network.image_size, network.channels)
     model, _ = load_model(MODEL.path(experiment), device)
     bits = unpack_bits(encode(model, images, show_progress=True), network.latent_size)
-    content = codec.compress(bits, chosen)
+    content = codec.compress(bits, coder)
     with replacing(output) as scratch:
         scratch.write_bytes(content)
     return len(content), len(images)
