@@ -22,9 +22,7 @@ SCHEDULE_SHARE = 0.5
 _TRAINING_IMAGES = {"mnist": 60_000, "cifar10": 50_000, "celeba": 162_770}
 
 
-def better_model(
-    own: Sequence[float], other: Sequence[float], key: str, lower_is_better: bool = True
-) -> Decision:
+def better_model(own: Sequence[float], other: Sequence[float], key: str) -> Decision:
     """Whether one model is better than another, by pairs of trainings with the same seed."""
     if len(own) != len(other):
         raise ValueError(
@@ -38,11 +36,10 @@ def better_model(
             f"{SEEDS} seeds",
             rule,
         )
-    sign = 1 if lower_is_better else -1
-    gains = [sign * (theirs - ours) for ours, theirs in zip(own, other, strict=True)]
+    gain = Interval.of([lead(*pair, key)[0] for pair in zip(own, other, strict=True)])
+    margin = lead(fmean(own), fmean(other), key)[1]
     # `above` takes two standard errors; few pairs need more of them for the same certainty.
-    gain = Interval.of(gains)
-    return above(gain.mean, gain.half / CLEAR, _margin(key, fmean(own), fmean(other)), rule)
+    return above(gain.mean, gain.half / CLEAR, margin, rule)
 
 
 def study_beats_blur(
@@ -67,20 +64,25 @@ def study_beats_blur(
     )
 
 
-def lead(own: float, other: float, key: str, lower_is_better: bool = True) -> tuple[float, float]:
-    """By how much a measure is better than another, and the smallest lead that counts."""
-    return (other - own) * (1 if lower_is_better else -1), _margin(key, own, other)
+def lead(own: float, other: float, key: str) -> tuple[float, float]:
+    """By how much a measure is better than another, and the smallest lead that counts.
+
+    Distances and rates are better if they are lower, and are compared relatively. The other keys
+    are those of shares, which are better if they are higher.
+    """
+    least = LIMITS[key].value
+    if key in ("distance", "rate"):
+        return other - own, least * max(abs(own), abs(other))
+    return own - other, least
 
 
-def better_sampler(
-    own: Spread, other: Spread, key: str, lower_is_better: bool = True, noise: float | None = None
-) -> Decision:
+def better_sampler(own: Spread, other: Spread, key: str, noise: float | None = None) -> Decision:
     """Whether one set of images is better than another of the same model, by the noise of draws.
 
     ``noise`` is the deviation of a set that no seed changes, such as reconstructions.
     """
     error = joint_deviation(own, other, noise=noise)
-    gain, margin = lead(own.mean, other.mean, key, lower_is_better)
+    gain, margin = lead(own.mean, other.mean, key)
     return above(gain, error, margin, LIMITS[key].rule)
 
 
@@ -151,9 +153,3 @@ def paper_images(dataset: str) -> int:
     epochs = published("table_3", "LBAE (ours)", dataset, "epochs")
     assert isinstance(epochs, float)  # Table 3 has a number in every cell
     return int(epochs) * _TRAINING_IMAGES[dataset]
-
-
-def _margin(key: str, own: float, other: float) -> float:
-    """The smallest difference that counts: distances and rates are compared relatively."""
-    share = LIMITS[key].value
-    return share * max(abs(own), abs(other)) if key in ("distance", "rate") else share

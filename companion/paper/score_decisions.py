@@ -52,7 +52,7 @@ class Judge:
         """Whether one row of a model is better than another, by the noise of draws."""
         decision = better_sampler(
             self.found(own, metric), self.found(other, metric), _MARGINS[metric],
-            metric not in _PRD, self.found("control_train", metric).deviation,
+            self.found("control_train", metric).deviation,
         )  # fmt: skip
         return only_if(decision, self.trusted(metric))
 
@@ -60,7 +60,7 @@ class Judge:
         """Whether a row of the LBAE is better than one of the VAE, by training seeds."""
         values = self.found(own, metric).mean, self.found(other, metric).mean
         measure = self.board.evaluators[0].key, metric, _MARGINS[metric]
-        decision = self.trainings.scores((own, other), values, measure, metric not in _PRD)
+        decision = self.trainings.scores((own, other), values, measure)
         return only_if(decision, self.trusted(metric))
 
     def closed_share(self, part: str, start: str, end: str) -> tuple[float, Decision]:
