@@ -17,6 +17,8 @@ from companion.paper.tables import published
 from lbae_lib.data.registry import PAPER_DATASETS, DatasetInfo, paper_counterpart
 
 SEEDS = 3  # trainings of each model, at least, that a comparison of two models needs
+# By metric of a table of scores, the limit that a lead must reach.
+MARGINS = {"frechet": "distance", "kernel": "distance", "precision_f8": "prd", "recall_f8": "prd"}
 # A model that saw at least this share of the paper's images can refute a claim.
 SCHEDULE_SHARE = 0.5
 _TRAINING_IMAGES = {"mnist": 60_000, "cifar10": 50_000, "celeba": 162_770}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from companion.analysis.training_seeds import TrainingSeeds
-from companion.paper.comparisons import better_model, lead, schedule_gate
+from companion.paper.comparisons import MARGINS, better_model, lead, schedule_gate
 from companion.paper.decisions import GATES, Decision, Outcome, gated, undecided
 from lbae_lib.data.registry import DatasetInfo
 
@@ -46,23 +46,21 @@ class Trainings:
         return cls(seeds, closed)
 
     def scores(
-        self, rows: tuple[str, str], values: tuple[float, float], measure: tuple[str, str, str]
+        self, rows: tuple[str, str], values: tuple[float, float], evaluator: str, metric: str
     ) -> Decision:
         """Whether a row of the LBAE is better than one of the VAE, by their keys.
 
-        ``values`` are the means of the page's own models; ``measure`` is the key of the evaluator,
-        the metric, and the key of its margin in :data:`LIMITS`.
+        ``values`` are the means of the page's own models; the evaluator is given by its key.
         """
-        evaluator, metric, margin = measure
         if self.seeds is None:
-            return self._decide(None, values, margin)
+            return self._decide(None, values, MARGINS[metric])
         if self.seeds.scored(evaluator) is None:
             return undecided(
                 f"the study of training seeds has no scores by {evaluator}: install it, remove the "
                 "study's folder in runs/ and run the study again"
             )
         pair = self.seeds.scores(*rows, evaluator, metric)
-        return self.gated(self._decide(pair, values, margin))
+        return self.gated(self._decide(pair, values, MARGINS[metric]))
 
     def numbers(self, name: str, values: tuple[float, float], margin: str) -> Decision:
         """Whether a number of ``NUMBERS`` is better for the LBAE than for the VAE; no gates."""
