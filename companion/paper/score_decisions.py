@@ -151,9 +151,9 @@ class Panel:
 
     def closed_gates(self) -> dict[str, str]:
         """The gate "blur", unless the LBAE's reconstructions clearly beat a strong blur."""
-        untrusted = [d.why for j in self.judges if (d := j.trusted("frechet")).why]
-        if untrusted:
-            return {"blur": "; ".join(untrusted)}
+        failing = [d.why for j in self.judges if (d := j.trusted("frechet")).why]
+        if failing:
+            return {"blur": "; ".join(failing)}
         beats = {j.name: j.better("lbae_reco", STRONG_BLUR) for j in self.judges}
         failed = [name for name, d in beats.items() if d.outcome is not Outcome.HOLDS]
         if not failed:
