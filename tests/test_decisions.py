@@ -193,7 +193,7 @@ def test_the_papers_own_numbers_pass_its_own_claims(data):
         published("table_4", VAE, data, "n01"),
         strict=True,
     ):
-        assert better_model([own] * 3, [theirs] * 3, "prd", lower_is_better=False).outcome is HOLDS
+        assert better_model([own] * 3, [theirs] * 3, "prd").outcome is HOLDS
     assert judge("balanced", published_gaps()[PAPER_DATASETS[data]], 0.0).outcome is HOLDS
 
 

@@ -11,13 +11,12 @@ import pytest
 import torch
 from PIL import Image
 
-from companion.analysis import size_study, studies
+from companion.analysis import quantiser_study, size_study, studies
+from companion.analysis.bottleneck_study import LABELS
 from companion.analysis.paired import Interval
-from companion.experiments import quantiser_study
-from companion.experiments.bottleneck_study import LABELS
+from companion.analysis.quantiser_study import _MAKE, _code_use
 from companion.experiments.bottlenecks import BinaryBottleneck
 from companion.experiments.profiles import ScoredStudy, Study
-from companion.experiments.quantiser_study import _MAKE, _code_use
 from companion.experiments.quantisers import COMMITMENT, VECTOR, bits_of_indices, indices_of_bits
 from companion.experiments.study_training import Task, train_study
 from companion.pages.study import interval

@@ -25,7 +25,6 @@ STUDY = SeedStudy(
 )
 MNIST = DATASETS["mnist"]
 ROWS = [key for pair in PAIRS.values() for key in pair] + ["control_blur_1.5"]
-FRECHET = ("net", "frechet", "distance")
 
 
 def study(lbae, vae, blur=50.0, images=10**8):
@@ -52,7 +51,7 @@ def study(lbae, vae, blur=50.0, images=10**8):
 
 def decided(seeds, values=(1.0, 2.0), evaluators=("net",)):
     trainings = Trainings.of(seeds, evaluators, MNIST)
-    return trainings.scores(("lbae_reco", "vae_reco"), values, FRECHET, True)
+    return trainings.scores(("lbae_reco", "vae_reco"), values, "net", "frechet")
 
 
 def test_both_models_of_a_pair_differ_in_the_bottleneck_alone(images):
@@ -132,8 +131,7 @@ def test_the_models_of_the_study_pass_the_gates_themselves():
 
 def test_an_evaluator_that_the_study_lacks_decides_nothing():
     trainings = Trainings.of(study([1.0] * 3, [2.0] * 3), ["net", "inception"], MNIST)
-    measure = ("inception", "frechet", "distance")
-    found = trainings.scores(("lbae_reco", "vae_reco"), (1.0, 2.0), measure, True)
+    found = trainings.scores(("lbae_reco", "vae_reco"), (1.0, 2.0), "inception", "frechet")
     assert "no scores by inception" in found.why
     assert trainings.describe("lbae_reco", "vae_reco", "inception", "frechet") == ""
     assert "LBAE - VAE -1" in trainings.describe("lbae_reco", "vae_reco", "net", "frechet")

@@ -1,1 +1,1 @@
-"""Samplers, image sources and scores: the numbers behind the figures."""
+"""Samplers, image sources, scores and studies: the numbers behind the figures."""

@@ -14,30 +14,18 @@ from lbae_lib.models.encoding import decode, to_unit_range
 
 @dataclass(frozen=True)
 class BitEffects:
-    """Effects of flipping one bit at a time, as means over the same latents.
+    """Effects of flipping one bit at a time, as means over the same latents; pixels in [0, 1]."""
 
-    Pixels are in [0, 1].
-
-    Attributes:
-        bits: numbers of the bits, int64 (B,).
-        signed: the image with the bit at +1 less the image with it at -1, float32 (B, C, S, S).
-        absolute: absolute change of each pixel, float32 (B, C, S, S).
-        squared: squared change, summed over the pixels of an image, float64 (B,).
-    """
-
-    bits: Tensor
-    signed: Tensor
-    absolute: Tensor
-    squared: Tensor
+    bits: Tensor  # numbers of the bits, int64 (B,)
+    signed: Tensor  # the image with the bit at +1 less the image with it at -1, (B, C, S, S)
+    absolute: Tensor  # absolute change of each pixel, float32 (B, C, S, S)
+    squared: Tensor  # squared change, summed over the pixels of an image, float64 (B,)
 
     @classmethod
     def measure(cls, model: LBAE, latents: Tensor, bits: Tensor) -> BitEffects:
-        """Decode the latents with each bit flipped in turn.
+        """Decode latents (K, N) with each bit of those numbered in ``bits`` flipped in turn.
 
-        Args:
-            model: in eval mode.
-            latents: (K, N) in {-1, +1}, with K >= 1.
-            bits: numbers of at least one bit, int64 (B,).
+        The model is in eval mode; there is at least one latent, and at least one bit.
         """
         check_latents(latents)
         before = to_unit_range(decode(model, latents))
@@ -68,12 +56,9 @@ def varying_bits(latents: Tensor) -> Tensor:
 
 
 def participation_ratio(values: Tensor) -> float:
-    """The number of values that carry their sum: (Σ v)² / Σ v², from 1 to their number.
+    """The number of values (B,) that carry their sum: (Σ v)² / Σ v², from 1 to B.
 
-    It is B if B values are equal, and 1 if all but one are 0.
-
-    Args:
-        values: non-negative and not all 0, (B,).
+    It is B if all values are equal, and 1 if all but one are 0. None is negative.
     """
     values = values.double()
     return float(values.sum().square() / values.square().sum())

@@ -19,17 +19,12 @@ AT_MOST = 10  # classes or attributes
 
 @dataclass(frozen=True)
 class GivenAttribute:
-    """Images of latents that were drawn with one class or attribute.
+    """Images of latents that were drawn with one class or attribute."""
 
-    Attributes:
-        name: of the class or attribute.
-        images: uint8 (SAMPLES, C, S, S).
-        found: by what the images are, the share in which the classifier finds it. "conditioned" are
-            these images; "component" are those of its own mixture component, where there is one.
-    """
-
-    name: str
-    images: Tensor
+    name: str  # of the class or attribute
+    images: Tensor  # uint8 (SAMPLES, C, S, S)
+    # By what the images are, the share in which the classifier finds it: "conditioned" are these
+    # images, "component" those of its own mixture component, where there is one.
     found: dict[str, float]
 
 
@@ -42,16 +37,9 @@ def conditioned_images(
 ) -> list[GivenAttribute]:
     """Images given each class, or each of the most frequent attributes that are measurable.
 
-    The remaining attributes of a sample are those of a random training image that has the given
-    one.
-
-    Args:
-        trained: the model.
-        samplers: with attributes.
-        evaluator: names the attributes of images.
-        others: further images uint8 (K, C, S, S) in which each is looked for, e.g. of a sampler
-            that is not conditioned.
-        generator: of the draws.
+    A sample's remaining attributes are those of a random training image that has the given one.
+    ``samplers`` have attributes; each attribute is looked for in ``others`` too, uint8 images
+    (K, C, S, S), e.g. of a sampler that is not conditioned.
     """
     names = trained.dataset.attribute_names or trained.dataset.class_names
     has, joined = samplers.attributes, samplers.conditioned

@@ -12,7 +12,6 @@ from companion.analysis.image_source import ImageSource, random_indices
 from companion.analysis.spread import Spread, lower
 from lbae_lib.data.images import ImageSet
 from lbae_lib.metrics.corruptions import blurred, noisy
-from lbae_lib.metrics.frechet import feature_statistics, frechet_distance
 
 REPEATS = 20  # of each image, in a set that has few
 CHECKED = 2000  # test images, at most, that a page without a table of controls checks
@@ -86,12 +85,7 @@ def passes_controls(
     ``reference`` has at least two test images, uint8 (K, C, S, S). As many are drawn of each
     control, as the page of scores draws them.
     """
-    truth = feature_statistics(evaluator.features(reference))
-
-    def distance(drawn: Tensor) -> float:
-        return frechet_distance(feature_statistics(evaluator.features(drawn)), truth)
-
-    found = {}
+    distance, found = evaluator.distance_to(reference), {}
     for number, (key, source) in enumerate(control_sources(images).items()):
         if key == "validation":  # it is no corruption
             continue

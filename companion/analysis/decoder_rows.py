@@ -15,15 +15,10 @@ from lbae_lib.models.autoencoders import LBAE
 
 @dataclass(frozen=True)
 class DecoderRows:
-    """The first layer as a dictionary.
+    """The first layer as a dictionary."""
 
-    Attributes:
-        rows: the vector that each bit adds at +1 and subtracts at -1, float64 (N, F).
-        bias: of the layer, float64 (F,).
-    """
-
-    rows: Tensor
-    bias: Tensor
+    rows: Tensor  # the vector that each bit adds at +1 and subtracts at -1, float64 (N, F)
+    bias: Tensor  # of the layer, float64 (F,)
 
     @classmethod
     def of(cls, model: LBAE) -> DecoderRows:
@@ -58,16 +53,11 @@ class DecoderRows:
         return math.exp(float(torch.special.entr(shares).sum()))
 
     def sum_of_selected(self, bits: Tensor) -> Tensor:
-        """The layer's output for bits, as a sum of the rows that the bits at +1 select.
+        """The layer's output for bits (K, N), as a sum of selected rows, float64 (K, F).
 
-        The layer subtracts the rows of bits at -1. This equals twice the sum of the selected rows
-        with a bias that is the same for every latent, the layer's less the sum of all rows.
-
-        Args:
-            bits: (K, N) in {-1, +1}.
-
-        Returns:
-            float64 (K, F).
+        Bits at +1 select their rows, and the layer subtracts the rows of bits at -1. This equals
+        twice the sum of the selected rows with a bias that is the same for every latent, the
+        layer's less the sum of all rows.
         """
         return 2 * (bits.cpu() > 0).double() @ self.rows + self.bias - self.rows.sum(0)
 
@@ -79,13 +69,10 @@ class DecoderRows:
 
 @torch.inference_mode()
 def selection_error(model: LBAE, bits: Tensor) -> float:
-    """Largest difference of the layer's output from the sum of selected rows.
+    """Largest difference of the layer's output for bits (K, N) from the sum of selected rows.
 
-    Relative to the largest output; rounding in float32 alone gives about 1e-6.
-
-    Args:
-        model: whose first decoder layer is computed.
-        bits: (K, N) in {-1, +1}, on the model's device.
+    Relative to the largest output; rounding in float32 alone gives about 1e-6. The bits are on the
+    model's device.
     """
     output = model.decoder.linear(bits.float()).double().cpu()
     difference = output - DecoderRows.of(model).sum_of_selected(bits)

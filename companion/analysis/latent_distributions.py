@@ -30,7 +30,7 @@ class LatentDistributions:
         """From latents (K, N) in {-1, +1} and their moments; pairs of latents are random."""
         count = min(_PAIRS, len(latents))
         one, other = (torch.randperm(len(latents), generator=generator)[:count] for _ in range(2))
-        one, other = one[one != other], other[one != other]  # a latent is no pair
+        one, other = one[one != other], other[one != other]  # a latent makes no pair with itself
         distances = hamming_distance(latents[one], latents[other])
         positive = (latents > 0).sum(1)
         return cls(positive.cpu(), distances.cpu(), found.pairs.cpu(), found.first.cpu())

@@ -66,7 +66,7 @@ def nearest_training_images(
     index = torch.zeros(len(queries), dtype=torch.int64)
     known = space.known(training[: space.limit])
     for number, block in enumerate(known.split(_BLOCK)):
-        rows = _pixels(block) if block.ndim > 2 else block  # as floats, all would not fit
+        rows = _pixels(block) if block.ndim > 2 else block  # not all fit into memory as floats
         found = torch.cdist(queries, rows).min(1)
         nearer = found.values < least
         least = torch.where(nearer, found.values, least)

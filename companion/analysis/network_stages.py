@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
@@ -23,24 +24,18 @@ class Stage:
 
 def stages(model: LBAE) -> list[Stage]:
     """The stages of a model in order, with the output shapes of a forward pass."""
-    config = model.config
+    model = deepcopy(model).eval()  # the hooks stay
     shapes: dict[nn.Module, tuple[int, ...]] = {}
 
     def note(module: nn.Module, _: object, output: torch.Tensor) -> None:
         shapes[module] = tuple(output.shape[1:])
 
     listed = _listed(model)
-    hooks = [modules[0].register_forward_hook(note) for _, _, modules in listed]
-    device = next(model.parameters()).device
-    image = torch.zeros(1, config.channels, config.image_size, config.image_size, device=device)
-    was_training = model.training
-    try:
-        with torch.no_grad():
-            model.eval()(image)
-    finally:
-        model.train(was_training)
-        for hook in hooks:
-            hook.remove()
+    for _, _, modules in listed:
+        modules[0].register_forward_hook(note)
+    config, device = model.config, next(model.parameters()).device
+    with torch.no_grad():
+        model(torch.zeros(1, config.channels, config.image_size, config.image_size, device=device))
     return [
         Stage(part, name, shapes[modules[0]], sum(map(parameter_count, modules)))
         for part, name, modules in listed

@@ -44,9 +44,6 @@ class PathEnds:
         return torch.cat([source[:, None], images[:, 1:-1], target[:, None]], dim=1)
 
 
-Draw = Callable[[PathEnds, int, torch.Generator], Tensor]  # to uint8 (K, T, C, S, S)
-
-
 def _random_order(ends: PathEnds, steps: int, generator: torch.Generator) -> Tensor:
     source, _ = ends.bits()
     return _decoded_bits(ends, steps, torch.rand(source.shape, generator=generator))
@@ -58,12 +55,16 @@ def _logit_order(ends: PathEnds, steps: int, _: torch.Generator) -> Tensor:
     return _decoded_bits(ends, steps, source / (source + target).clamp(min=1e-12))
 
 
+@torch.inference_mode()
 def _first_layer(ends: PathEnds, steps: int, _: torch.Generator) -> Tensor:
     """The first layer is linear: its output moves straight if the input does."""
     source, target = ends.bits()
     t = torch.linspace(0, 1, steps)[:, None]
-    latents = torch.lerp(source[:, None], target[:, None], t)
-    return _decoded(ends.trained, latents.flatten(0, 1)).unflatten(0, (-1, steps))
+    latents = torch.lerp(source[:, None], target[:, None], t).flatten(0, 1)
+    model = ends.trained.model
+    device = next(model.parameters()).device
+    parts = (to_uint8(model.decoder(part.to(device))).cpu() for part in latents.split(BATCH_SIZE))
+    return torch.cat(list(parts)).unflatten(0, (-1, steps))
 
 
 def _pixel_blend(ends: PathEnds, steps: int, _: torch.Generator) -> Tensor:
@@ -77,7 +78,8 @@ class PathBaseline:
     """A way from image to image without hyperplanes."""
 
     label: str  # for tables and figures
-    draw: Draw  # ends, number of points and generator to uint8 images (K, T, C, S, S)
+    # From ends, number of points and generator to uint8 images (K, T, C, S, S)
+    draw: Callable[[PathEnds, int, torch.Generator], Tensor]
 
 
 BASELINES: Mapping[str, PathBaseline] = {
@@ -154,14 +156,6 @@ def _jumps(steps: Tensor) -> tuple[float | None, float]:
 
 def _decoded_bits(ends: PathEnds, steps: int, order: Tensor) -> Tensor:
     return path_images(ends, flip_path(*ends.bits(), steps, order))
-
-
-@torch.inference_mode()
-def _decoded(trained: Trained, latents: Tensor) -> Tensor:
-    """Images of real numbers in the place of bits."""
-    device = next(trained.model.parameters()).device
-    parts = (trained.model.decoder(part.to(device)) for part in latents.split(BATCH_SIZE))
-    return torch.cat([to_uint8(part).cpu() for part in parts])
 
 
 @torch.inference_mode()

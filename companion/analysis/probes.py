@@ -78,16 +78,11 @@ def targets(trained: Trained) -> tuple[str, Arrays]:
 def probe(inputs: Mapping[str, Tensor], y: Arrays, rows: Tensor) -> Probe:
     """Fit a logistic regression to standardised training inputs, and test it.
 
-    Classes have one multinomial model, attributes one model each.
-
-    Args:
-        inputs: (K, D) by split.
-        y: from :func:`targets`.
-        rows: of the training images that are used, int64.
+    Classes have one multinomial model, attributes one model each. ``inputs`` are (K, D) by split,
+    ``y`` is from :func:`targets`; of the training images only ``rows`` are used, int64.
     """
     x, y = _arrays(inputs, y, rows)
-    best: Any = None
-    best_accuracy, best_penalty = -1.0, None
+    fits: dict[float, Any] = {}
     for penalty in PENALTIES:
         model: Any = LogisticRegression(C=penalty, tol=_TOLERANCE, max_iter=_ITERATIONS)
         if y["train"].ndim == 2:
@@ -96,10 +91,9 @@ def probe(inputs: Mapping[str, Tensor], y: Arrays, rows: Tensor) -> Probe:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # the field `converged` says it
             model.fit(x["train"], y["train"])
-        accuracy = float(_right(model, x["validation"], y["validation"]).mean())
-        if accuracy > best_accuracy:
-            best, best_accuracy, best_penalty = model, accuracy, penalty
-    return Probe.of(best, x, y, best_penalty, _ended(best[-1]))
+        fits[penalty] = model
+    best = max(fits, key=lambda p: _right(fits[p], x["validation"], y["validation"]).mean())
+    return Probe.of(fits[best], x, y, best, _ended(fits[best][-1]))
 
 
 def _ended(model: Any) -> bool:

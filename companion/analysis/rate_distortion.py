@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import torch
@@ -30,7 +30,6 @@ from lbae_lib.latent.hyperplane import HyperplaneSampler
 from lbae_lib.latent.inversion import full_rank
 from lbae_lib.latent.likelihood import likelihood
 from lbae_lib.latent.moments import moments
-from lbae_lib.metrics.frechet import Statistics, feature_statistics, frechet_distance
 from lbae_lib.metrics.image_formats import file_round_trip
 from lbae_lib.models.encoding import decode
 
@@ -116,27 +115,22 @@ class Point:
         return 10 * math.log10(255**2 / self.error) if self.error else math.inf
 
 
-@dataclass
+@dataclass(frozen=True)
 class Originals:
     """The images that are stored, and how the decoded images are scored."""
 
     images: Tensor  # uint8 (K, C, S, S)
     evaluator: Evaluator  # gives the features
 
-    def __post_init__(self) -> None:
-        self._statistics = self._of(self.images)
-
-    def distance(self, images: Tensor) -> float:
+    @cached_property
+    def distance(self) -> Callable[[Tensor], float]:
         """Fréchet distance of images, uint8 (L, C, S, S), to the originals."""
-        return frechet_distance(self._of(images), self._statistics)
+        return self.evaluator.distance_to(self.images)
 
     def point(self, method: str, setting: str, bits: float, decoded: Tensor) -> Point:
         """Score the decoded images, uint8 (K, C, S, S)."""
         error = (decoded.double() - self.images.double()).square().mean()
         return Point(method, setting, bits, float(error), self.distance(decoded))
-
-    def _of(self, images: Tensor) -> Statistics:
-        return feature_statistics(self.evaluator.features(images))
 
 
 def lbae_points(

@@ -20,47 +20,33 @@ _DEVIATIONS = tuple(0.03 * 2 ** (step / 2) for step in range(17))  # of noise, u
 
 @dataclass(frozen=True)
 class Perturbed:
-    """Decoded images of perturbed latents.
+    """Decoded images of perturbed latents."""
 
-    Attributes:
-        strength: share of flipped bits, or standard deviation of the noise.
-        to_reconstruction: squared error to the images of the unperturbed latents, summed over the
-            pixels of an image, in squared intensities of [0, 1]; mean over images.
-        to_original: the same to the test images.
-        kept: share of images in which the classifier finds the class of the unperturbed
-            reconstruction, or of its attributes; None without a classifier.
-        error: standard error of ``kept`` over images.
-        images: the first of them, uint8 (R, C, S, S).
-    """
-
-    strength: float
-    to_reconstruction: float
-    to_original: float
+    strength: float  # share of flipped bits, or standard deviation of the noise
+    to_reconstruction: float  # :func:`squared_error` to the images of the unperturbed latents
+    to_original: float  # the same to the test images
+    # Share of images in which the classifier finds the class of the unperturbed reconstruction, or
+    # of its attributes; None without a classifier
     kept: float | None
-    error: float | None
-    images: Tensor
+    error: float | None  # standard error of ``kept`` over images
+    images: Tensor  # the first of them, uint8 (R, C, S, S)
 
 
+@dataclass(eq=False)
 class PerturbedModel:
-    """A model whose latents are perturbed.
+    """A model whose latents are perturbed."""
 
-    Args:
-        model: in eval mode.
-        latents: of test images, (K, N).
-        originals: these images, uint8 (K, C, S, S).
-        classifier: of classes or attributes, trained on training images.
-        shown: number of images that are kept.
-    """
+    model: LBAE | VAE  # in eval mode
+    latents: Tensor  # of test images, (K, N)
+    originals: Tensor  # these images, uint8 (K, C, S, S)
+    classifier: FeatureClassifier | None = None  # of classes or attributes of training images
+    shown: int = 0  # number of images that are kept
 
-    def __init__(
-        self, model: LBAE | VAE, latents: Tensor, originals: Tensor,
-        classifier: FeatureClassifier | None = None, shown: int = 0,
-    ) -> None:  # fmt: skip
-        self.model, self.latents, self.originals = model, latents, originals
-        self.classifier, self.shown = classifier, shown
-        self.reconstructions = decode(model, latents)
-        self._found = None if classifier is None else presence(classifier, self.reconstructions)
-        self._several = classifier is not None and classifier.several
+    def __post_init__(self) -> None:
+        self.reconstructions = decode(self.model, self.latents)
+        own = self.classifier
+        self._found = None if own is None else presence(own, self.reconstructions)
+        self._several = own is not None and own.several
 
     def measure(self, latents: Tensor, strength: float) -> Perturbed:
         """The images of perturbed latents (K, N)."""
@@ -108,14 +94,14 @@ class PerturbedModel:
         tried = (0.0, *_DEVIATIONS)
         decoded = (decode(self.model, self.latents + sigma * noise) for sigma in tried)
         found = np.maximum.accumulate([squared_error(d, self.originals) for d in decoded])
-        deviations = [
-            float(np.interp(error, found, tried)) if found[0] <= error <= found[-1] else None
-            for error in errors
-        ]
-        return [
-            None if sigma is None else self.measure(self.latents + sigma * noise, sigma)
-            for sigma in deviations
-        ]
+
+        def perturbed(error: float) -> Perturbed | None:
+            if not found[0] <= error <= found[-1]:
+                return None
+            sigma = float(np.interp(error, found, tried))
+            return self.measure(self.latents + sigma * noise, sigma)
+
+        return [perturbed(error) for error in errors]
 
 
 def squared_error(images: Tensor, others: Tensor) -> float:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
 from companion.analysis.hyperplane_fits import HyperplaneFit, by_moments, by_repair
-from companion.analysis.mixtures import fitted_mixture
+from lbae_lib.files import read_tensors, sha256_tensor, write_tensors
 from lbae_lib.latent.autoregressive import FittedPrior, fit_autoregressive
 from lbae_lib.latent.baselines import DirectRounding, IndependentBits, Resampling, UniformBits
 from lbae_lib.latent.conditioned import ConditionedSampler
@@ -26,38 +27,28 @@ from lbae_lib.latent.sampler import Sampler
 T = TypeVar("T")
 
 FAVOURED = 50.0  # weight of the first moments where they are favoured
+_MIXTURE_VERSION = 1  # raised by hand when the fit of a mixture gives another one
 
 
+@dataclass(eq=False)
 class FittedSamplers:
     """The samplers of :data:`SAMPLERS`, by key, for one set of training latents.
 
     A sampler is fitted when it is first asked for, and only once. Without what it needs it raises
     ``ValueError``.
-
-    Args:
-        latents: of the training images, (K, N) in {-1, +1}.
-        validation: latents that stop the fit of "logistic".
-        prior: the autoregressive prior, which is the sampler "autoregressive".
-        components: Gaussians in the mixture, and clusters; at most as many as latents.
-        labels: classes of the training images, int64 (K,), for the sampler "classes".
-        attributes: of the training images, or their classes one by one, bool (K, A), for the
-            sampler "conditioned".
-        cache: a folder that keeps the mixture of Gaussians, which takes longest to fit.
     """
 
-    def __init__(
-        self,
-        latents: Tensor,
-        validation: Tensor | None = None,
-        prior: Sampler | None = None,
-        components: int = 10,
-        labels: Tensor | None = None,
-        attributes: Tensor | None = None,
-        cache: Path | None = None,
-    ) -> None:
-        self.latents, self.validation, self.prior = latents, validation, prior
-        self.components = min(components, len(latents))
-        self.labels, self.attributes, self.cache = labels, attributes, cache
+    latents: Tensor  # of the training images, (K, N) in {-1, +1}
+    validation: Tensor | None = None  # latents that stop the fit of "logistic"
+    prior: Sampler | None = None  # the autoregressive prior, which is the sampler "autoregressive"
+    components: int = 10  # Gaussians in the mixture, and clusters; at most as many as latents
+    labels: Tensor | None = None  # classes of the training images, int64 (K,), for "classes"
+    # Of the training images, or their classes one by one, bool (K, A), for "conditioned"
+    attributes: Tensor | None = None
+    cache: Path | None = None  # a folder that keeps the mixture, which takes longest to fit
+
+    def __post_init__(self) -> None:
+        self.components = min(self.components, len(self.latents))
         self._found: dict[str, Sampler | HyperplaneFit] = {}
 
     def __getitem__(self, key: str) -> Sampler:
@@ -89,7 +80,19 @@ class FittedSamplers:
     @cached_property
     def mixture(self) -> GaussianMixture:
         """A mixture of Gaussians, fitted to the training latents."""
-        return fitted_mixture(self.latents, self.components, self.cache)
+        if self.cache is None:
+            return GaussianMixture.fit(self.latents, self.components)
+        # With a hash of the latents in its name, a file is never out of date.
+        name = f"{sha256_tensor(self.latents)}-{self.components}-{_MIXTURE_VERSION}.safetensors"
+        file = self.cache / name
+        if file.exists():
+            tensors, about = read_tensors(file, "mixture of Gaussians", "delete this file")
+            fields: dict[str, Any] = {k: v.to(self.latents.device) for k, v in tensors.items()}
+            return GaussianMixture(**fields, **about)
+        mixture = GaussianMixture.fit(self.latents, self.components)
+        tensors = {k: v for k, v in vars(mixture).items() if isinstance(v, Tensor)}
+        write_tensors(file, tensors, {k: v for k, v in vars(mixture).items() if k not in tensors})
+        return mixture
 
     @cached_property
     def classes(self) -> MixtureOfHyperplanes:
@@ -173,9 +176,7 @@ SAMPLERS: Mapping[str, SamplerKind] = {
         lambda own: MixtureOfHyperplanes.fit(own.latents, clusters(own.latents, own.components)),
     ),
     "classes": SamplerKind(
-        "hyperplanes, one mixture component per class",
-        lambda own: own.classes,
-        ("labels",),
+        "hyperplanes, one mixture component per class", lambda own: own.classes, ("labels",)
     ),
     "conditioned": SamplerKind(
         "hyperplanes, class or attribute bits in M", lambda own: own.conditioned, ("attributes",)

@@ -38,7 +38,7 @@ class Row:
 
     label: str  # what the images are
     images: int  # number of images for each seed
-    scores: dict[str, list[Scores]]  # by evaluator, one for each seed, or one if it does not matter
+    scores: dict[str, list[Scores]]  # by evaluator, one for each seed, or a single one
     sample: Tensor  # the first images of the first seed, uint8 (K, C, S, S)
 
     def values(self, evaluator: Evaluator, metric: str) -> list[float]:

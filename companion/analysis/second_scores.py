@@ -10,11 +10,7 @@ from torch import Tensor
 from companion.analysis.controls import control_sources
 from companion.analysis.evaluators import Evaluator
 from companion.analysis.image_source import ImageSource
-from companion.analysis.image_sources import (
-    lbae_sources,
-    sampled,
-    vae_sources,
-)
+from companion.analysis.image_sources import lbae_sources, sampled, vae_sources
 from companion.analysis.samplers import FittedSamplers
 from companion.analysis.scoring import Scoreboard
 from companion.experiments.trained import Baseline, Trained

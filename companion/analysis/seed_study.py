@@ -19,12 +19,7 @@ import torch
 from companion.analysis.controls import control_sources
 from companion.analysis.evaluators import Evaluator, evaluators, second_stand_in
 from companion.analysis.image_source import ImageSource
-from companion.analysis.image_sources import (
-    interpolations,
-    reconstructions,
-    sampled,
-    vae_sources,
-)
+from companion.analysis.image_sources import interpolations, reconstructions, sampled, vae_sources
 from companion.analysis.samplers import FittedSamplers
 from companion.analysis.scoring import METRICS, Scoreboard
 from companion.experiments.artifacts import SEEDS

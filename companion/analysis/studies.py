@@ -16,8 +16,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from companion.analysis import seed_study, size_study
-from companion.experiments import bottleneck_study, quantiser_study
+from companion.analysis import bottleneck_study, quantiser_study, seed_study, size_study
 from companion.experiments.artifacts import BOTTLENECKS, QUANTISERS, SEEDS, SIZES, Artifact
 from companion.experiments.datasets import images_identity
 from companion.experiments.images import Images, load_images

@@ -1,4 +1,4 @@
-"""What `lbae` commands make of a data set: where, by which command, of what; without torch."""
+"""What `lbae` commands make of a data set: where, by which command, from what; without torch."""
 
 from __future__ import annotations
 
@@ -14,21 +14,16 @@ from lbae_lib.errors import CheckpointError
 
 @dataclass(frozen=True)
 class Artifact:
-    """Something that an `lbae` command makes of a data set's images.
+    """Something that an `lbae` command makes of a data set's images."""
 
-    Attributes:
-        task: what the command does, for progress and messages; "{model}" is the model's name.
-        files: what the command leaves in the data set's folder, the artefact first; "{model}" is
-            "lbae", "vae" (the baseline) or "lbae-N" (another latent size).
-        made_of: artefacts it is made of, beside images.
-        version: of what the command does; raised by hand when that changes, so that what was made
-            stays valid when code is moved or reworded.
-    """
-
-    command: str
-    task: str
+    command: str  # as a user types it, after "lbae"
+    task: str  # what the command does, for progress and messages; "{model}" is the model's name
+    # What the command leaves in the data set's folder, the artefact first; "{model}" is "lbae",
+    # "vae" (the baseline) or "lbae-N" (another latent size)
     files: tuple[str, ...]
-    made_of: tuple[Artifact, ...] = ()
+    made_of: tuple[Artifact, ...] = ()  # artefacts that it is made of, beside images
+    # Of what the command does; raised by hand when that changes, so that what was made stays valid
+    # when code is moved or reworded
     version: int = 1
 
     def target(self, experiment: Experiment, model: str | None = None) -> Path:
@@ -136,5 +131,5 @@ def needed_artifacts(experiment: Experiment, needs: Collection[str]) -> list[tup
     models = ["lbae", *(["vae"] if "vae" in needs else [])]
     if "latent_sizes" in needs:
         models += [f"{LATENT_SIZE}{size}" for size in experiment.entry.latent_sizes]
-    others = [(ROLES[need]) for need in ("extractor", "prior", *STUDIES) if need in needs]
+    others = [ROLES[need] for need in ("extractor", "prior", *STUDIES) if need in needs]
     return [*((LATENTS, model) for model in models), *others]

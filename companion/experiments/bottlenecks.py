@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import hardtanh
 
 from lbae_lib.bits import signs
+from lbae_lib.latent.draws import draw_normals, draw_uniforms
 from lbae_lib.models.binarization import bernoulli_bottleneck, replaced, straight_through_sign
 
 TEMPERATURES = (1.0, 0.5)  # of the binary concrete distribution, at the start and at the end
@@ -22,9 +23,8 @@ NOISE = 0.3  # standard deviation of the noise before the sign
 
 
 def _uniforms(like: Tensor, generator: torch.Generator) -> Tensor:
-    """Uniform numbers in (0, 1), drawn on the generator's device."""
-    drawn = torch.rand(like.shape, generator=generator, device=generator.device)
-    return drawn.clamp(1e-6, 1 - 1e-6).to(like)
+    """Uniform numbers in (0, 1)."""
+    return draw_uniforms(like.shape, generator, like).clamp(1e-6, 1 - 1e-6)
 
 
 def _stochastic(logits: Tensor, progress: float, generator: torch.Generator) -> Tensor:
@@ -40,8 +40,8 @@ def _concrete(logits: Tensor, progress: float, generator: torch.Generator) -> Te
 
 
 def _noisy(logits: Tensor, progress: float, generator: torch.Generator) -> Tensor:
-    noise = torch.randn(logits.shape, generator=generator, device=generator.device)
-    return straight_through_sign(torch.tanh(logits) + NOISE * noise.to(logits))
+    noise = draw_normals(logits.shape, generator, logits)
+    return straight_through_sign(torch.tanh(logits) + NOISE * noise)
 
 
 def _between(ends: tuple[float, float], progress: float) -> float:
@@ -50,15 +50,11 @@ def _between(ends: tuple[float, float], progress: float) -> float:
 
 
 class Kind(NamedTuple):
-    """A kind of bottleneck.
+    """A kind of bottleneck."""
 
-    Attributes:
-        label: for tables and figures.
-        bits: of logits (B, N), progress of the training in [0, 1], and generator of noise: bits
-            (B, N) in {-1, +1} with a gradient.
-    """
-
-    label: str
+    label: str  # for tables and figures
+    # From logits (B, N), the progress of the training in [0, 1] and the generator of noise to bits
+    # (B, N) in {-1, +1} with a gradient
     bits: Callable[[Tensor, float, torch.Generator], Tensor]
 
 
@@ -75,8 +71,7 @@ KINDS: Mapping[str, Kind] = {
     "concrete": Kind("straight-through Gumbel", _concrete),
     # Gradient a for |z| < 1/a, else 0, with a growing slope a (Chung et al. 2017)
     "annealed": Kind(
-        "slope annealing",
-        lambda z, p, g: straight_through_sign(hardtanh(_between(SLOPES, p) * z)),
+        "slope annealing", lambda z, p, g: straight_through_sign(hardtanh(_between(SLOPES, p) * z))
     ),
     # The paper's, with Gaussian noise between tanh and sign
     "noisy": Kind("tanh, noise, STE", _noisy),
@@ -84,11 +79,7 @@ KINDS: Mapping[str, Kind] = {
 
 
 class BinaryBottleneck(nn.Module):
-    """N logits to N bits.
-
-    Args:
-        kind: key of :data:`KINDS`.
-        latent_size: N.
+    """N logits to N bits, by a key of :data:`KINDS`.
 
     Example:
         >>> import torch
@@ -106,12 +97,9 @@ class BinaryBottleneck(nn.Module):
     def forward(
         self, logits: Tensor, progress: float, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """Bits of a training step, with a gradient, and an additional loss, which is 0.
+        """Bits of logits (B, N), with a gradient, and an additional loss, which is 0.
 
-        Args:
-            logits: z, (B, N).
-            progress: share of the training that is done, in [0, 1].
-            generator: of the noise.
+        ``progress`` is the share of the training that is done, in [0, 1].
         """
         return self.kind.bits(logits, progress, generator), logits.new_zeros(())
 

@@ -46,15 +46,14 @@ def compress_images(
         )
     check_output(output, paths, is_ours=is_container, force=force)
     device = choose_device(device)
-    chosen = next((known for known in CODERS if known == coder), None)
-    if chosen is None:
+    if coder not in CODERS:
         raise ConfigError(unknown("coder", coder, CODERS))
     codec = load_codec(experiment)
     network = experiment.network
     images = read_images(paths, network.image_size, network.channels)
     model, _ = load_model(MODEL.path(experiment), device)
     bits = unpack_bits(encode(model, images, show_progress=True), network.latent_size)
-    content = codec.compress(bits, chosen)
+    content = codec.compress(bits, coder)
     with replacing(output) as scratch:
         scratch.write_bytes(content)
     return len(content), len(images)
@@ -114,16 +113,10 @@ def check_output(
     is_ours: Callable[[Path], bool] | None = None,
     force: bool = False,
 ) -> None:
-    """Refuse to replace a file that a user may want to keep.
+    """Raise ``WriteError`` if a file exists that may not be replaced.
 
-    Args:
-        path: the file to write.
-        inputs: files that are read; none is ever replaced.
-        is_ours: whether an existing file is one that this program wrote and may replace.
-        force: replace any other existing file as well.
-
-    Raises:
-        WriteError: if the file exists and may not be replaced.
+    A file of ``inputs`` never may. Another may if this program wrote it, as ``is_ours`` says, or
+    with ``force``.
     """
     if not os.path.lexists(path):
         return

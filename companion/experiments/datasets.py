@@ -19,13 +19,7 @@ from companion.experiments.folder_contents import FolderContents, folder_content
 from companion.experiments.records import RECORD_FILE, read_record
 from companion.project import PUBLISHED, RUNS, project_root
 from lbae_lib.data import registry
-from lbae_lib.data.registry import (
-    FOLDER_PREFIX,
-    DatasetInfo,
-    dataset_slug,
-    folder_path,
-    with_home,
-)
+from lbae_lib.data.registry import FOLDER_PREFIX, DatasetInfo, dataset_slug, folder_path, with_home
 from lbae_lib.errors import CheckpointError, ConfigError
 from lbae_lib.files import read_json, write_json
 from lbae_lib.locks import locked

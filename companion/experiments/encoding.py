@@ -32,10 +32,9 @@ def encode_experiment(experiment: Experiment, data_root: Path, device: str = "au
 
 
 def ensure_latents(experiment: Experiment, data_root: Path, device: str = "auto") -> Path:
-    """The file of latents; encode first where there is none of this model and these images.
+    """The file of latents; encodes first if there are none of this model and these images.
 
-    Latents are not published: a clone has models alone. Another process that is encoding is waited
-    for.
+    Latents are not published: a clone has only models. It waits for another process that encodes.
     """
     if not _current(experiment, data_root):
         with locked(experiment.model_folder, wait=True):

@@ -28,15 +28,10 @@ _LABELS = {"attributes.csv", "list_attr_celeba.txt", "list_attr_celeba.csv"}
 
 @dataclass(frozen=True)
 class FolderContents:
-    """The files that decide on the images of a folder: images and tables.
+    """The files that decide on the images of a folder: images and tables."""
 
-    Attributes:
-        files: path below the folder -> first digits of the content's SHA-256.
-        choice: the same for ``attributes.csv`` where it leaves out images or has their splits, of
-            these alone.
-    """
-
-    files: Mapping[str, str]
+    files: Mapping[str, str]  # path below the folder -> first digits of the content's SHA-256
+    # The same for ``attributes.csv`` where it leaves out images or has their splits, of these alone
     choice: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -51,7 +46,7 @@ class FolderContents:
         return FolderContents(kept | dict(self.choice))
 
     def changes_since(self, earlier: Mapping[str, str]) -> str:
-        """What has changed since the files were others, as the beginning of a sentence; "" if none.
+        """What has changed since an earlier state, as the beginning of a sentence; "" if nothing.
 
         Example:
             >>> now = FolderContents({"a.png": "1", "b.png": "2", "c.png": "9"})

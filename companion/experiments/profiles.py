@@ -263,11 +263,10 @@ def _first_mistake(error: ValidationError, file: str) -> str:
 def load_experiment(profile: str, dataset: str, model: str = "lbae") -> Experiment:
     """The experiment of a data set in a profile; ``ConfigError`` if one is unknown.
 
-    Args:
-        dataset: a registered name or "folder:PATH"; a folder's entry is its own (for "folder:My
-            Cats", ``folder-my-cats``) or the one that folders share, ``folder``.
-        model: "lbae"; "vae" where the entry has one, whose options replace the LBAE's; or "lbae-N"
-            where the entry has N among its ``latent_sizes``.
+    ``dataset`` is a registered name or "folder:PATH"; a folder's entry is its own (for "folder:My
+    Cats", ``folder-my-cats``) or the one that folders share, ``folder``. ``model`` is "lbae"; "vae"
+    where the entry has one, whose options replace the LBAE's; or "lbae-N" where the entry has N
+    among its ``latent_sizes``.
     """
     entries = load_profile(profile).datasets
     own = dataset.startswith(FOLDER_PREFIX)

@@ -39,9 +39,6 @@ def bits_of_indices(indices: Tensor, token: int) -> Tensor:
 class _Tokens(nn.Module):
     """T tokens of k bits: ``inputs`` numbers of the encoder, ``outputs`` for the decoder."""
 
-    inputs: int
-    outputs: int
-
     def __init__(self, latent_size: int, token: int) -> None:
         super().__init__()
         if latent_size % token:

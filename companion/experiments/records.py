@@ -12,7 +12,7 @@ import platform
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -65,15 +65,12 @@ def commit() -> dict[str, Any]:
 
     A project that lies unpacked inside another repository has no commit.
     """
-    try:
-        if Path(_git("rev-parse", "--show-toplevel")).resolve() != project_root():
-            return {"hash": None, "dirty": None}
-        head = _git("rev-parse", "HEAD")
-        # Results are the product of a run: only what makes them can be dirty.
-        changes = _git("status", "--porcelain", "--", ".", ":!results")
-    except (OSError, subprocess.CalledProcessError):
-        return {"hash": None, "dirty": None}
-    return {"hash": head, "dirty": bool(changes)}
+    with suppress(OSError, subprocess.CalledProcessError):
+        if Path(_git("rev-parse", "--show-toplevel")).resolve() == project_root():
+            # Results are the product of a run: only what makes them can be dirty.
+            changes = _git("status", "--porcelain", "--", ".", ":!results")
+            return {"hash": _git("rev-parse", "HEAD"), "dirty": bool(changes)}
+    return {"hash": None, "dirty": None}
 
 
 def write_record(
@@ -124,19 +121,13 @@ def recorded_run(kind: str, folder: Path, device: str = "cpu") -> Iterator[Calla
         seconds: float | None = None,
     ) -> None:
         found = {"options": options, "inputs": inputs, "results": results}
-        if not _says(path, kind, found):
+        own, record = json.loads(json.dumps({"kind": kind, **found})), kept_record(path)
+        if {key: record.get(key) for key in own} != own:
             took = time.monotonic() - started if seconds is None else seconds
             write_record(path, kind, **found, seconds=took, made_in=made_in)
 
     with locked(folder):
         yield write
-
-
-def _says(path: Path, kind: str, found: Mapping[str, Any]) -> bool:
-    """Whether a record is there that says this."""
-    record = kept_record(path)
-    own: dict[str, Any] = json.loads(json.dumps({"kind": kind, **found}))
-    return {key: record.get(key) for key in own} == own
 
 
 def kept_record(path: Path) -> dict[str, Any]:

@@ -36,10 +36,8 @@ class StudyAutoencoder(nn.Module):
     def __init__(self, config: NetworkConfig, make: Callable[[], nn.Module]) -> None:
         super().__init__()
         self.trunk = EncoderTrunk(config)
-        bottleneck = make()
-        self.add_module("bottleneck", bottleneck)
-        own = dataclasses.replace(config, latent_size=self.bottleneck.outputs)
-        self.decoder = Decoder(own)
+        self.add_module("bottleneck", make())
+        self.decoder = Decoder(dataclasses.replace(config, latent_size=self.bottleneck.outputs))
         self.head = nn.Linear(self.trunk.features, self.bottleneck.inputs)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -104,9 +104,8 @@ def import_authors_weights(
 ) -> Path:
     """Take the authors' published weights as an experiment's model, and write its record.
 
-    Args:
-        path: a ``last.cp``, its folder, or an archive of such folders.
-        member: the folder of an archive that has several.
+    ``path`` is a ``last.cp``, its folder, or an archive of such folders; ``member`` is the folder
+    of an archive that has several.
     """
     folder, target = experiment.model_folder, MODEL.target(experiment)
     with recorded_run(IMPORTED, folder) as write:

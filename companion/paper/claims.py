@@ -35,14 +35,8 @@ def all_claims() -> dict[str, Claim]:
     return {key: Claim(key=key, **entry) for key, entry in yaml.safe_load(text).items()}
 
 
-def claim(key: str) -> Claim | None:
-    """The claim of a key; None if there is none, as in records of earlier versions."""
-    return all_claims().get(key)
-
-
 def declared(key: str) -> Claim:
     """The claim of a key; ``ConfigError`` names the closest key if it is not declared."""
-    found = claim(key)
-    if found is None:
+    if key not in all_claims():
         raise ConfigError(f"{unknown('claim', key, all_claims())}; see companion/paper/claims.yaml")
-    return found
+    return all_claims()[key]

@@ -17,14 +17,14 @@ from companion.paper.tables import published
 from lbae_lib.data.registry import PAPER_DATASETS, DatasetInfo, paper_counterpart
 
 SEEDS = 3  # trainings of each model, at least, that a comparison of two models needs
+# By metric of a table of scores, the limit that a lead must reach.
+MARGINS = {"frechet": "distance", "kernel": "distance", "precision_f8": "prd", "recall_f8": "prd"}
 # A model that saw at least this share of the paper's images can refute a claim.
 SCHEDULE_SHARE = 0.5
 _TRAINING_IMAGES = {"mnist": 60_000, "cifar10": 50_000, "celeba": 162_770}
 
 
-def better_model(
-    own: Sequence[float], other: Sequence[float], key: str, lower_is_better: bool = True
-) -> Decision:
+def better_model(own: Sequence[float], other: Sequence[float], key: str) -> Decision:
     """Whether one model is better than another, by pairs of trainings with the same seed."""
     if len(own) != len(other):
         raise ValueError(
@@ -38,11 +38,10 @@ def better_model(
             f"{SEEDS} seeds",
             rule,
         )
-    sign = 1 if lower_is_better else -1
-    gains = [sign * (theirs - ours) for ours, theirs in zip(own, other, strict=True)]
+    gain = Interval.of([lead(*pair, key)[0] for pair in zip(own, other, strict=True)])
+    margin = lead(fmean(own), fmean(other), key)[1]
     # `above` takes two standard errors; few pairs need more of them for the same certainty.
-    gain = Interval.of(gains)
-    return above(gain.mean, gain.half / CLEAR, _margin(key, fmean(own), fmean(other)), rule)
+    return above(gain.mean, gain.half / CLEAR, margin, rule)
 
 
 def study_beats_blur(
@@ -67,20 +66,25 @@ def study_beats_blur(
     )
 
 
-def lead(own: float, other: float, key: str, lower_is_better: bool = True) -> tuple[float, float]:
-    """By how much a measure is better than another, and the smallest lead that counts."""
-    return (other - own) * (1 if lower_is_better else -1), _margin(key, own, other)
+def lead(own: float, other: float, key: str) -> tuple[float, float]:
+    """By how much a measure is better than another, and the smallest lead that counts.
+
+    Distances and rates are better if they are lower, and are compared relatively. The other keys
+    are those of shares, which are better if they are higher.
+    """
+    least = LIMITS[key].value
+    if key in ("distance", "rate"):
+        return other - own, least * max(abs(own), abs(other))
+    return own - other, least
 
 
-def better_sampler(
-    own: Spread, other: Spread, key: str, lower_is_better: bool = True, noise: float | None = None
-) -> Decision:
+def better_sampler(own: Spread, other: Spread, key: str, noise: float | None = None) -> Decision:
     """Whether one set of images is better than another of the same model, by the noise of draws.
 
     ``noise`` is the deviation of a set that no seed changes, such as reconstructions.
     """
     error = joint_deviation(own, other, noise=noise)
-    gain, margin = lead(own.mean, other.mean, key, lower_is_better)
+    gain, margin = lead(own.mean, other.mean, key)
     return above(gain, error, margin, LIMITS[key].rule)
 
 
@@ -124,11 +128,8 @@ def short_schedule(seen: int | None, counterpart: str | None, stand_in: bool) ->
     """Why a model cannot refute a claim; "" if it can.
 
     A claim may fail because a model was trained too briefly, or on other images than the paper's.
-
-    Args:
-        seen: number of training images times epochs; None for the authors' own weights.
-        counterpart: the paper's data set; None if there is none.
-        stand_in: whether the images only stand for it.
+    ``seen`` is the number of training images times epochs, None for the authors' own weights;
+    ``counterpart`` is the paper's data set, and ``stand_in`` whether the images only stand for it.
     """
     if counterpart is None:
         return "the paper says nothing of these images: train on its own data sets"
@@ -154,9 +155,3 @@ def paper_images(dataset: str) -> int:
     epochs = published("table_3", "LBAE (ours)", dataset, "epochs")
     assert isinstance(epochs, float)  # Table 3 has a number in every cell
     return int(epochs) * _TRAINING_IMAGES[dataset]
-
-
-def _margin(key: str, own: float, other: float) -> float:
-    """The smallest difference that counts: distances and rates are compared relatively."""
-    share = LIMITS[key].value
-    return share * max(abs(own), abs(other)) if key in ("distance", "rate") else share

@@ -1,4 +1,4 @@
-"""What of the paper is on which page, and how faithfully; one list, ``coverage.yaml``."""
+"""Which page shows which part of the paper, and how faithfully, by ``coverage.yaml``."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from companion.paper.claims import claim
+from companion.paper.claims import all_claims
 
 
 class Outcome(StrEnum):
@@ -131,7 +131,7 @@ class Verdict:
     @property
     def words(self) -> str:
         """The claim in the paper's words; in records of earlier versions the key has them."""
-        found = claim(self.key)
+        found = all_claims().get(self.key)
         return found.sentence if found else self.key
 
     def entry(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from companion.analysis.scoring import Scoreboard
 from companion.analysis.spread import Spread, joint_deviation
-from companion.paper.comparisons import agree, better_sampler, untrusted
+from companion.paper.comparisons import MARGINS, agree, better_sampler, untrusted
 from companion.paper.decisions import Decision, Outcome, all_hold, only_if, undecided
 from companion.paper.limits import judge
 from companion.paper.seed_decisions import Trainings
@@ -20,7 +20,6 @@ from lbae_lib.data.registry import PAPER_DATASETS
 from lbae_lib.latent.gaussians import GaussianMixture
 
 STRONG_BLUR = "control_blur_1.5"  # reconstructions must be nearer to the test images than these
-_MARGINS = {"frechet": "distance", "kernel": "distance", "precision_f8": "prd", "recall_f8": "prd"}
 _PRD = ("precision_f8", "recall_f8")
 _FRECHET = ("frechet",)  # where no metrics are named
 
@@ -51,16 +50,16 @@ class Judge:
     def better(self, own: str, other: str, metric: str = "frechet") -> Decision:
         """Whether one row of a model is better than another, by the noise of draws."""
         decision = better_sampler(
-            self.found(own, metric), self.found(other, metric), _MARGINS[metric],
-            metric not in _PRD, self.found("control_train", metric).deviation,
+            self.found(own, metric), self.found(other, metric), MARGINS[metric],
+            self.found("control_train", metric).deviation,
         )  # fmt: skip
         return only_if(decision, self.trusted(metric))
 
     def better_model(self, own: str, other: str, metric: str = "frechet") -> Decision:
         """Whether a row of the LBAE is better than one of the VAE, by training seeds."""
         values = self.found(own, metric).mean, self.found(other, metric).mean
-        measure = self.board.evaluators[0].key, metric, _MARGINS[metric]
-        decision = self.trainings.scores((own, other), values, measure, metric not in _PRD)
+        evaluator = self.board.evaluators[0].key
+        decision = self.trainings.scores((own, other), values, evaluator, metric)
         return only_if(decision, self.trusted(metric))
 
     def closed_share(self, part: str, start: str, end: str) -> tuple[float, Decision]:
@@ -152,9 +151,9 @@ class Panel:
 
     def closed_gates(self) -> dict[str, str]:
         """The gate "blur", unless the LBAE's reconstructions clearly beat a strong blur."""
-        untrusted = [d.why for j in self.judges if (d := j.trusted("frechet")).why]
-        if untrusted:
-            return {"blur": "; ".join(untrusted)}
+        failing = [d.why for j in self.judges if (d := j.trusted("frechet")).why]
+        if failing:
+            return {"blur": "; ".join(failing)}
         beats = {j.name: j.better("lbae_reco", STRONG_BLUR) for j in self.judges}
         failed = [name for name, d in beats.items() if d.outcome is not Outcome.HOLDS]
         if not failed:

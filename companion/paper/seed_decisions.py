@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from companion.analysis.training_seeds import TrainingSeeds
-from companion.paper.comparisons import better_model, lead, schedule_gate
+from companion.paper.comparisons import MARGINS, better_model, lead, schedule_gate
 from companion.paper.decisions import GATES, Decision, Outcome, gated, undecided
 from lbae_lib.data.registry import DatasetInfo
 
@@ -46,34 +46,26 @@ class Trainings:
         return cls(seeds, closed)
 
     def scores(
-        self, rows: tuple[str, str], values: tuple[float, float], measure: tuple[str, str, str],
-        lower_is_better: bool,
-    ) -> Decision:  # fmt: skip
-        """Whether a row of the LBAE is better than one of the VAE.
+        self, rows: tuple[str, str], values: tuple[float, float], evaluator: str, metric: str
+    ) -> Decision:
+        """Whether a row of the LBAE is better than one of the VAE, by their keys.
 
-        Args:
-            rows: their keys.
-            values: the means of the page's own models.
-            measure: key of the evaluator, metric, and key of its margin in :data:`LIMITS`.
-            lower_is_better: whether a lower measure is a better one.
+        ``values`` are the means of the page's own models; the evaluator is given by its key.
         """
-        evaluator, metric, margin = measure
         if self.seeds is None:
-            return self._decide(None, values, margin, lower_is_better)
+            return self._decide(None, values, MARGINS[metric])
         if self.seeds.scored(evaluator) is None:
             return undecided(
                 f"the study of training seeds has no scores by {evaluator}: install it, remove the "
                 "study's folder in runs/ and run the study again"
             )
         pair = self.seeds.scores(*rows, evaluator, metric)
-        return self.gated(self._decide(pair, values, margin, lower_is_better))
+        return self.gated(self._decide(pair, values, MARGINS[metric]))
 
-    def numbers(
-        self, name: str, values: tuple[float, float], margin: str, lower_is_better: bool = True
-    ) -> Decision:
+    def numbers(self, name: str, values: tuple[float, float], margin: str) -> Decision:
         """Whether a number of ``NUMBERS`` is better for the LBAE than for the VAE; no gates."""
         pair = None if self.seeds is None else self.seeds.numbers(name)
-        return self._decide(pair, values, margin, lower_is_better)
+        return self._decide(pair, values, margin)
 
     def gated(self, decision: Decision) -> Decision:
         """A decision after the gates that the study's models must pass."""
@@ -102,13 +94,12 @@ class Trainings:
         pair: tuple[Sequence[float], Sequence[float]] | None,
         values: tuple[float, float],
         margin: str,
-        lower_is_better: bool,
     ) -> Decision:
         own, other = ([value] for value in values) if pair is None else pair
-        decision = better_model(own, other, margin, lower_is_better)
+        decision = better_model(own, other, margin)
         if pair is None:
             return undecided(f"{decision.why.partition(':')[0]}: {MISSING}", decision.rule)
-        gain, least = lead(*values, margin, lower_is_better)
+        gain, least = lead(*values, margin)
         opposite = {Outcome.HOLDS: gain < 0, Outcome.FAILS: gain >= least}
         if opposite.get(decision.outcome, False):
             return undecided(

@@ -27,7 +27,7 @@ def sharper(own: Tensor, other: Tensor, trainings: Trainings | None = None) -> t
     )
     trainings = trainings or Trainings()
     evidence = "; ".join(filter(None, (evidence, trainings.describe_number("sharpness"))))
-    decision = trainings.gated(trainings.numbers("sharpness", means, "sharper", False))
+    decision = trainings.gated(trainings.numbers("sharpness", means, "sharper"))
     if max(means) > 1:
         decision = undecided(_NOISY, decision.rule)
     return evidence, decision

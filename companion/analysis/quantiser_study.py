@@ -6,12 +6,12 @@ import base64
 import math
 from collections.abc import Callable, Mapping
 from functools import partial
-from importlib.util import find_spec
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from companion.analysis.evaluators import Evaluator, second_stand_in
 from companion.experiments.bottlenecks import BinaryBottleneck
 from companion.experiments.extractor import load_extractor
 from companion.experiments.images import Images
@@ -33,9 +33,6 @@ from lbae_lib.latent.interpolation import interpolate_bits
 from lbae_lib.latent.inversion import exact, full_rank
 from lbae_lib.latent.moments import moments
 from lbae_lib.metrics.corruptions import blurred
-from lbae_lib.metrics.efficientnet_lite import PACKAGE, EfficientNetFeatures
-from lbae_lib.metrics.features import FeatureExtractor, extract
-from lbae_lib.metrics.frechet import Statistics, feature_statistics, frechet_distance
 
 STEPS = 10  # of an interpolation, as in the paper's Figure 10
 HIDDEN = (256, 256)  # units of the prior
@@ -130,25 +127,14 @@ def _both_distances(
         )
     extractor = load_extractor(experiment)
     extractor.model.to(task.device)
-    study, second = task.study, None
-    assert isinstance(study, ScoredStudy)
-    count = min(study.second_scored, len(test))
-    if count > 1 and find_spec(PACKAGE) is not None:
-        second = _distance_to(EfficientNetFeatures(task.device), test[:count])
-    return (
-        _distance_to(extractor, test),
-        lambda given: None if second is None else second(given[:count]),
-    )
-
-
-def _distance_to(extractor: FeatureExtractor, images: Tensor) -> Distance:
-    """The Fréchet distance of other images to these."""
-
-    def statistics(given: Tensor) -> Statistics:
-        return feature_statistics(extract(extractor, given), "images")
-
-    reference = statistics(images)
-    return lambda given: frechet_distance(statistics(given), reference)
+    first = Evaluator(extractor).distance_to(test)
+    assert isinstance(task.study, ScoredStudy)
+    count = min(task.study.second_scored, len(test))
+    evaluator = second_stand_in(device=task.device) if count > 1 else None
+    if evaluator is None:
+        return first, lambda _: None
+    second = evaluator.distance_to(test[:count])
+    return first, lambda given: second(given[:count])
 
 
 def _code_use(bits: Tensor, token: int) -> dict[str, float]:
@@ -204,17 +190,16 @@ def _paths(
 
 
 def path_count(images: int) -> int:
-    """Number of paths between so many test images."""
+    """Number of paths between pairs of test images, of which there are ``images``."""
     return min(-(-images // (STEPS - 2)), images // 2)
 
 
 def _measured_path(model: StudyAutoencoder, path: Tensor, distance: Distance) -> dict[str, float]:
-    """How a path goes.
+    """How evenly images and bits change along a path.
 
-    Returns:
-        distance: Fréchet, of the images between the ends. jump: largest change of the image in one
-        step as a share of all changes, mean over paths; 1/9 if all nine steps are equal.
-        bits_jump: the same for the bits.
+    "distance" is the Fréchet distance of the images between the ends, "jump" the largest change of
+    the image in one step as a share of all changes, mean over paths: 1/9 if all nine steps are
+    equal. "bits_jump" is the same for the bits.
     """
     decoded = model.decode(path.flatten(0, 1)).unflatten(0, path.shape[:2])
     changes = decoded.double().flatten(2).diff(dim=1).norm(dim=2)  # (P, STEPS-1)
