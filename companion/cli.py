@@ -1,7 +1,5 @@
 """The command line, ``lbae``: every step of the companion as a command."""
 
-from __future__ import annotations
-
 import io
 import logging
 import os

@@ -1,7 +1,5 @@
 """Options that several commands of the command line share."""
 
-from __future__ import annotations
-
 import shlex
 from importlib import metadata
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Effect maps of single bits, and how the effects are spread over the bits."""
 
-from __future__ import annotations
-
 import numpy as np
 import seaborn as sns
 from matplotlib.cm import ScalarMappable

@@ -1,7 +1,5 @@
 """Curves of a study of bottlenecks, and the gradients that they pass on."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The decoder's first layer as a dictionary: norms, cosines and singular values of its rows."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

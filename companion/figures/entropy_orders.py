@@ -1,7 +1,5 @@
 """How many bits of a latent each order of dependence explains."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from matplotlib.figure import Figure

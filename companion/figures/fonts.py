@@ -4,8 +4,6 @@ matplotlib takes text between dollar signs for mathematics, and draws a box for 
 own font lacks.
 """
 
-from __future__ import annotations
-
 import unicodedata
 from functools import cache, lru_cache
 from textwrap import wrap

@@ -1,7 +1,5 @@
 """Distributions and moments of latents: Figure 2, and the Gram matrix behind it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from textwrap import fill
 from typing import Any

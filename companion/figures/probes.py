@@ -1,7 +1,5 @@
 """Accuracies of linear probes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from matplotlib.figure import Figure

@@ -1,7 +1,5 @@
 """Rate and distortion of quantisers, and the pictures that a study keeps."""
 
-from __future__ import annotations
-
 import base64
 import io
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Rate and distortion, and the cross-entropy of latents under several models."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

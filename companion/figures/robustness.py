@@ -1,7 +1,5 @@
 """Distortion by flipped bits, and what a classifier still finds at equal distortion."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

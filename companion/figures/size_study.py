@@ -1,7 +1,5 @@
 """Eigenvalues of H by the size of the decoder's entrance."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The page on all data sets."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from torch import Tensor

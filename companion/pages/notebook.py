@@ -4,8 +4,6 @@ A notebook starts with :func:`open_notebook`, shows figures and tables, states v
 with ``nb.finish()``, which writes ``record.json`` beside the figures.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass, field
 from functools import cached_property

@@ -1,7 +1,5 @@
 """Tables as HTML, CSV and LaTeX."""
 
-from __future__ import annotations
-
 import base64
 import html
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,5 @@
 """The atlas: from each item and claim of the paper to the page that has it, and how faithfully."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 from companion.experiments.records import SCORES, TABLES

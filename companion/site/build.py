@@ -1,7 +1,5 @@
 """The book: a table of contents from the results there are, then jupyter-book."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -4,8 +4,6 @@ An RO-Crate 1.1 is a folder with ``ro-crate-metadata.json``, which says in JSON-
 is. Each ``record.json`` becomes an action there: what ran, when, on what, and which files it left.
 """
 
-from __future__ import annotations
-
 import json
 import mimetypes
 import shutil

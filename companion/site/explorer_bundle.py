@@ -4,8 +4,6 @@ The summary is small, and is kept as ``explorer.json`` beside a model's results:
 built where the data set is not at hand. The decoder comes from the model's own file.
 """
 
-from __future__ import annotations
-
 import base64
 from bisect import bisect_left
 from pathlib import Path

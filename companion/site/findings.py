@@ -1,7 +1,5 @@
 """What was found on the paper's main claims: sentences whose numbers are read from records."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import fmean

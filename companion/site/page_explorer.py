@@ -7,8 +7,6 @@ a picture for readers without scripts. It fetches nothing, so it works from a fo
 a page of that model alone.
 """
 
-from __future__ import annotations
-
 import base64
 import html
 import json

@@ -1,7 +1,5 @@
 """The command ``lbae publish``: the one that writes to ``results/``."""
 
-from __future__ import annotations
-
 import shutil
 from collections import Counter
 from collections.abc import Iterator

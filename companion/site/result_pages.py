@@ -6,8 +6,6 @@ parameters are folded where a run injected its own. At the end are links to the 
 forms of the notebook, and to services that run it.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath

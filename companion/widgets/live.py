@@ -1,7 +1,5 @@
 """A panel of the explorer on another page in JupyterLab, and whether its kernel still answers."""
 
-from __future__ import annotations
-
 import itertools
 import os
 import threading

@@ -1,7 +1,5 @@
 """Pictures for widgets: quick to draw, with crisp pixels and alternative text."""
 
-from __future__ import annotations
-
 import html
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Running a notebook with papermill: parameters have real types, and no page is half-written."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Mapping

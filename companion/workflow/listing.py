@@ -1,7 +1,5 @@
 """The command ``lbae list``: data sets, what is trained of them, and what is out of date."""
 
-from __future__ import annotations
-
 from collections import Counter
 from typing import Annotated
 

@@ -3,8 +3,6 @@
 This module imports neither torch nor numpy.
 """
 
-from __future__ import annotations
-
 import ast
 import json
 import re

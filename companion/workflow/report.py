@@ -1,7 +1,5 @@
 """The command ``lbae report``, which has Snakemake run the steps of the plan."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

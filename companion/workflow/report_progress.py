@@ -1,7 +1,5 @@
 """The progress of a report: steps done of all, what runs, time spent and left."""
 
-from __future__ import annotations
-
 import re
 import sys
 import threading

@@ -1,7 +1,5 @@
 """The plan of a report as the Snakefile reads it: stamps, commands, resources."""
 
-from __future__ import annotations
-
 import math
 import os
 import re

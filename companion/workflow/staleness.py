@@ -3,8 +3,6 @@
 Quick to import: neither torch nor numpy.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from functools import lru_cache

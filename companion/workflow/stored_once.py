@@ -1,7 +1,5 @@
 """Figures are stored once: an executed notebook refers to its files instead of holding them."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import json
