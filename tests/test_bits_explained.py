@@ -15,8 +15,8 @@ from companion.analysis.probes import majority, not_converged, probe, targets
 from companion.analysis.robustness import FLIPPED, PerturbedModel, squared_error
 from companion.figures.bit_effects import effect_maps, effect_spread
 from companion.figures.decoder_rows import dictionary
-from companion.figures.entropy_orders import entropy_orders
 from companion.figures.probes import accuracies
+from companion.figures.rate_distortion import entropy_orders
 from companion.figures.robustness import robustness
 from companion.figures.style import save_figure
 from lbae_lib.bits import signs

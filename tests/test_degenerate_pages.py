@@ -21,11 +21,11 @@ from companion.analysis.sampler_study import rank_correlation
 from companion.analysis.samplers import FittedSamplers
 from companion.experiments.extractor import extractor_labels, extractor_task
 from companion.figures import fonts
-from companion.figures.bottleneck_study import study_curves
 from companion.figures.curves import hamming_paths
 from companion.figures.editing import edit_strength
 from companion.figures.fonts import literal, missing_letters
 from companion.figures.grids import image_grids
+from companion.figures.studies import study_curves
 from companion.figures.style import save_figure
 from companion.pages import page as page_module
 from companion.pages.page import Page, file_name
