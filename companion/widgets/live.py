@@ -3,6 +3,7 @@
 import itertools
 import os
 import threading
+import time
 from typing import Any
 
 import ipywidgets as widgets
@@ -35,7 +36,6 @@ class Heartbeat(widgets.HTML):  # type: ignore[misc]  # ipywidgets has no types
         super().__init__()
         self._number = 0
         self._class = f"lbae-beat-{next(_ids)}"
-        self._stopped = threading.Event()
         self.beat()
 
     def beat(self) -> None:
@@ -55,15 +55,12 @@ class Heartbeat(widgets.HTML):  # type: ignore[misc]  # ipywidgets has no types
         )
 
     def start(self) -> None:
-        """Beat until :meth:`stop`, while the kernel lives."""
+        """Beat while the kernel lives."""
         threading.Thread(target=self._beat_on, daemon=True).start()
 
-    def stop(self) -> None:
-        """Beat no more."""
-        self._stopped.set()
-
     def _beat_on(self) -> None:
-        while not self._stopped.wait(_PERIOD):
+        while True:
+            time.sleep(_PERIOD)
             self.beat()
 
 
