@@ -3,7 +3,6 @@
 import itertools
 import os
 import threading
-import time
 from typing import Any
 
 import ipywidgets as widgets
@@ -36,6 +35,7 @@ class Heartbeat(widgets.HTML):  # type: ignore[misc]  # ipywidgets has no types
         super().__init__()
         self._number = 0
         self._class = f"lbae-beat-{next(_ids)}"
+        self._stopped = threading.Event()
         self.beat()
 
     def beat(self) -> None:
@@ -55,25 +55,28 @@ class Heartbeat(widgets.HTML):  # type: ignore[misc]  # ipywidgets has no types
         )
 
     def start(self) -> None:
-        """Beat while the kernel lives."""
+        """Beat until :meth:`stop`, while the kernel lives."""
         threading.Thread(target=self._beat_on, daemon=True).start()
 
+    def stop(self) -> None:
+        """Beat no more."""
+        self._stopped.set()
+
     def _beat_on(self) -> None:
-        while True:
-            time.sleep(_PERIOD)
+        while not self._stopped.wait(_PERIOD):
             self.beat()
 
 
 def in_jupyter() -> bool:
-    """Whether somebody looks at the notebook: a Jupyter server started its kernel."""
+    """Whether a Jupyter server started the kernel, so that somebody sees the notebook."""
     return "JPY_SESSION_NAME" in os.environ
 
 
 def live_panel(title: str, trained: Trained) -> Any:
-    """A panel that follows the reader's hand in JupyterLab; None where a page is made of it.
+    """A panel to use in JupyterLab, by its title; None while a page of the book is made.
 
-    The page in the book has a frozen player in its place. The title is "Hyperplane", "Samplers",
-    "Interpolation" or "Attributes".
+    The page has a player in its place. Titles are "Hyperplane", "Samplers", "Interpolation" and
+    "Attributes".
     """
     if title not in _PANELS:
         raise ConfigError(unknown("panel", title, _PANELS))
