@@ -1,7 +1,5 @@
 """The command line, ``lbae``: every step of the companion as a command."""
 
-from __future__ import annotations
-
 import io
 import logging
 import os
@@ -149,8 +147,8 @@ def main() -> None:
     except OSError as error:
         if error.filename is None:
             raise
-        closed = isinstance(error, PermissionError)
-        what = "is closed to this user" if closed else "cannot be used"
+        denied = isinstance(error, PermissionError)
+        what = "is not accessible to this user" if denied else "cannot be used"
         typer.echo(f"lbae: {error.filename} {what} ({error.strerror})", err=True)
         sys.exit(1)
 

@@ -1,7 +1,5 @@
 """The commands of ``lbae`` that make or use a data set's models; see ``companion/cli.py``."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

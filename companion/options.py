@@ -1,7 +1,5 @@
 """Options that several commands of the command line share."""
 
-from __future__ import annotations
-
 import shlex
 from importlib import metadata
 from pathlib import Path
@@ -61,7 +59,7 @@ def data_root(data: Path | None) -> Path:
 def dataset_names(datasets: str) -> list[str]:
     """The data sets that an option names; a folder is one, whatever its name."""
     if datasets.startswith(FOLDER_PREFIX) and Path(datasets[len(FOLDER_PREFIX) :]).is_dir():
-        return [name_in_project(datasets)]  # one folder, whatever its name
+        return [name_in_project(datasets)]
     try:
         names = shlex.split(datasets)
     except ValueError:

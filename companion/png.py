@@ -1,7 +1,5 @@
 """Pixels as a PNG file in memory."""
 
-from __future__ import annotations
-
 import io
 from typing import Any
 

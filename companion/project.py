@@ -1,7 +1,5 @@
 """The project's folder, and where results are: the user's own runs, and what is published."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Iterator

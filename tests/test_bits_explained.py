@@ -13,11 +13,8 @@ from companion.analysis.bit_effects import BitEffects, participation_ratio, vary
 from companion.analysis.decoder_rows import DecoderRows, selection_error
 from companion.analysis.probes import majority, not_converged, probe, targets
 from companion.analysis.robustness import FLIPPED, PerturbedModel, squared_error
-from companion.figures.bit_effects import effect_maps, effect_spread
-from companion.figures.decoder_rows import dictionary
-from companion.figures.entropy_orders import entropy_orders
-from companion.figures.probes import accuracies
-from companion.figures.robustness import robustness
+from companion.figures.bits import accuracies, dictionary, effect_maps, effect_spread, robustness
+from companion.figures.rate_distortion import entropy_orders
 from companion.figures.style import save_figure
 from lbae_lib.bits import signs
 from lbae_lib.data.images import ImageSet

@@ -21,11 +21,11 @@ from companion.analysis.sampler_study import rank_correlation
 from companion.analysis.samplers import FittedSamplers
 from companion.experiments.extractor import extractor_labels, extractor_task
 from companion.figures import fonts
-from companion.figures.bottleneck_study import study_curves
 from companion.figures.curves import hamming_paths
 from companion.figures.editing import edit_strength
 from companion.figures.fonts import literal, missing_letters
 from companion.figures.grids import image_grids
+from companion.figures.studies import study_curves
 from companion.figures.style import save_figure
 from companion.pages import page as page_module
 from companion.pages.page import Page, file_name
@@ -65,7 +65,7 @@ def test_names_lose_control_characters_and_what_exceeds_some_lines():
 def test_letters_are_taken_from_an_installed_font_or_named_in_the_caption(tmp_path):
     own = fonts._letters(fonts.findfont(fonts.FontProperties(family=fonts.FAMILY)))
     stix = next(font.fname for font in fontManager.ttflist if font.name == "STIXGeneral")
-    letter = next(c for c in map(chr, get_font(stix).get_charmap()) if ord(c) not in own)
+    letter = next(c for c in map(chr, get_font(stix).get_charmap()) if c not in own)
     if letter.isprintable():
         figure = strength(letter)
         assert missing_letters(figure) == ""
@@ -77,7 +77,7 @@ def test_letters_are_taken_from_an_installed_font_or_named_in_the_caption(tmp_pa
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         save_figure(figure, tmp_path, "tangut")
-    if not any(0x17000 in fonts._letters(f.fname) for f in fontManager.ttflist
+    if not any("\U00017000" in fonts._letters(f.fname) for f in fontManager.ttflist
                if not f.name.startswith("Last Resort")):  # fmt: skip
         assert missing_letters(figure) == (
             "Letters drawn as boxes, as no installed font has them: 𗀀."

@@ -13,10 +13,10 @@ from conftest import PROJECT
 from torch import nn
 from torch.nn.functional import conv_transpose2d
 
+from companion.experiments.artifacts import EXPLORER
 from companion.experiments.trained import Trained
 from companion.site import page_explorer
 from companion.site.explorer_bundle import (
-    SUMMARY_FILE,
     choose_images,
     decoder_json,
     read_summary,
@@ -154,7 +154,7 @@ def test_the_rank_of_the_vectors_suffices(latents):
 
 
 def test_a_summary_is_of_one_model(folder, trained):
-    model, path = folder / "lbae/model.safetensors", folder / SUMMARY_FILE
+    model, path = folder / "lbae/model.safetensors", folder / EXPLORER.files[0]
     assert read_summary(path, model) is None
     found = summarise(trained, "smoke", sha256_file(model))
     write_json(path, found)
@@ -166,7 +166,7 @@ def test_a_summary_is_of_one_model(folder, trained):
 def test_the_book_has_the_models_whose_latents_are_known(folder, result, trained, monkeypatch):
     assert explorer_page([result]) == "There is no model to explore yet.\n"
     found = summarise(trained, "smoke", sha256_file(folder / "lbae/model.safetensors"))
-    write_json(folder / SUMMARY_FILE, found | {"title": '</script>"<b>'})
+    write_json(folder / EXPLORER.files[0], found | {"title": '</script>"<b>'})
     text = explorer_page([result])
     assert text.startswith("````{raw} html\n")
     assert text.count('class="lbae-model"') == 1

@@ -409,7 +409,7 @@ def test_a_kernel_that_is_killed_is_a_line(trained, home, outcomes, monkeypatch)
     path.write_text(json.dumps(content))
     status, said = trained("notebook", "03_sampling", *DIGITS)
     assert status == 1
-    assert "the kernel of 03_sampling ended before its work" in said
+    assert "the kernel of 03_sampling ended early" in said
     outcomes.tried("G", REFUSED)
     shutil.copy2(PROJECT / "notebooks/03_sampling.ipynb", path)
 

@@ -1,7 +1,5 @@
 """The network as a drawing (supplement, Figures 1 and 2)."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The bottleneck's forward and backward pass: Figure 1."""
 
-from __future__ import annotations
-
 import torch
 from matplotlib.figure import Figure
 

@@ -1,7 +1,5 @@
 """Curves: training losses, the Hamming distances of Figure 9, and wrong bits of inversions."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from textwrap import fill
 from typing import Any

@@ -1,7 +1,5 @@
 """What an attribute edit gains and costs, over its threshold."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -4,8 +4,6 @@ matplotlib takes text between dollar signs for mathematics, and draws a box for 
 own font lacks.
 """
 
-from __future__ import annotations
-
 import unicodedata
 from functools import cache, lru_cache
 from textwrap import wrap
@@ -47,7 +45,7 @@ def _lacking(text: str) -> frozenset[str]:
     if text.isascii():
         return frozenset()
     own = _letters(findfont(FontProperties(family=FAMILY)))
-    return frozenset(c for c in text if ord(c) not in own and c.isprintable())
+    return frozenset(c for c in text if c not in own and c.isprintable())
 
 
 @lru_cache
@@ -60,22 +58,18 @@ def _families(lacks: frozenset[str]) -> tuple[tuple[str, ...], frozenset[str]]:
         if lacks and not font.name.startswith(_LAST_RESORT)
     }
     while lacks:
-        best = max(fonts, key=lambda name: len(_found(lacks, fonts[name])))
-        if not (found := _found(lacks, fonts[best])):
+        best = max(fonts, key=lambda name: len(lacks & _letters(fonts[name])))
+        if not (found := lacks & _letters(fonts[best])):
             break
         chosen.append(best)
         lacks -= found
     return tuple(chosen), lacks
 
 
-def _found(letters: frozenset[str], path: str) -> frozenset[str]:
-    return frozenset(c for c in letters if ord(c) in _letters(path))
-
-
 @cache
-def _letters(path: str) -> frozenset[int]:
-    """The letters of a font file, as numbers; none of a file that cannot be read."""
+def _letters(path: str) -> frozenset[str]:
+    """The letters of a font file; none of a file that cannot be read."""
     try:
-        return frozenset(get_font(path).get_charmap())
+        return frozenset(map(chr, get_font(path).get_charmap()))
     except (OSError, RuntimeError):
         return frozenset()

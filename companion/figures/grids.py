@@ -4,8 +4,6 @@ Every pixel of an image is a whole number of pixels of the PNG file, so that non
 are of one size. The width of a figure is therefore only near the width asked for.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Distributions and moments of latents: Figure 2, and the Gram matrix behind it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from textwrap import fill
 from typing import Any
@@ -19,15 +17,13 @@ from lbae_lib.latent.higher_order import total_variation
 from lbae_lib.latent.moments import Moments
 
 _MAX_POINTS = 20_000  # of a scatter plot
-# Methods of Figure 2 and their colours in the paper.
-FIGURE_2 = {
-    "truth": "figure_2_truth",
-    "direct": "figure_2_direct",
-    "clip": "figure_2_clip",
-    "nearest": "figure_2_clip",
+# Of Figure 2: a method's colour in the paper, line and short name.
+_METHODS = {
+    "truth": ("figure_2_truth", "", ""),
+    "direct": ("figure_2_direct", "-", "direct"),
+    "clip": ("figure_2_clip", "-", "hyperplane, clipped"),
+    "nearest": ("figure_2_clip", ":", "hyperplane, nearest"),
 }
-_LINES = {"direct": "-", "clip": "-", "nearest": ":"}
-_SHORT = {"direct": "direct", "clip": "hyperplane, clipped", "nearest": "hyperplane, nearest"}
 _PANELS = (
     ("positive", "positive bits", "bits at +1", "share of latents"),
     ("distances", "pairwise distances", "bits in which two latents differ", "share of pairs"),
@@ -52,12 +48,13 @@ def distribution(found: Mapping[str, LatentDistributions]) -> Figure:
         for method, own in found.items():
             shares = own.shares(name, edges)
             filled = method == "truth"
-            look: Any = {"color": COLOURS[FIGURE_2[method]], "fill": filled}
-            look |= {"alpha": 0.35, "lw": 0} if filled else {"lw": 1.1, "ls": _LINES[method]}
+            colour, line, short = _METHODS[method]
+            look: Any = {"color": COLOURS[colour], "fill": filled}
+            look |= {"alpha": 0.35, "lw": 0} if filled else {"lw": 1.1, "ls": line}
             axis.stairs(shares, edges, label=LABELS[method], **look)
             if not filled:
                 apart = total_variation(shares, truth.shares(name, edges))
-                text = f"{_SHORT[method]}: TV {apart:.3f}"
+                text = f"{short}: TV {apart:.3f}"
                 error = own.rms_error(name, truth)
                 distances.append(text if error is None else f"{text}, RMS {error:.4f}")
                 place = 0.97 - 0.085 * (len(distances) - 1)

@@ -1,7 +1,5 @@
 """The method in one figure."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

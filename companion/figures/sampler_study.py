@@ -1,7 +1,5 @@
 """The study of samplers: moment errors, and why bits flip together with equal margins."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Scores: the precision/recall curves of Figure 6, and distances beside their controls."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure

@@ -1,7 +1,5 @@
 """Unit vectors on the sphere and the hyperplane that rounds them: Figures 3 and 4."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

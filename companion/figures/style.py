@@ -1,7 +1,5 @@
 """One style for all figures: sizes, fonts, and the same colour for a method on every page."""
 
-from __future__ import annotations
-
 import functools
 import warnings
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Losses of both models against epochs and against time; distances against numbers of images."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

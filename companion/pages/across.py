@@ -1,7 +1,5 @@
 """The page on all data sets."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -49,6 +47,5 @@ def open_tables(profile: str, output: str = "") -> tuple[AcrossPage, list[ScoreR
             f"no data set was scored yet: run `lbae notebook {SCORES} -d DATASET` first"
         )
     folder = page_folder(TABLES, output)
-    return AcrossPage(
-        name=TABLES, profile=profile, parameters={}, folder=folder, records=records
-    ), records
+    page = AcrossPage(name=TABLES, profile=profile, parameters={}, folder=folder, records=records)
+    return page, records

@@ -1,7 +1,5 @@
 """The control checks of pages that do not list the controls, as the page of scores does."""
 
-from __future__ import annotations
-
 import torch
 
 from companion.analysis.controls import CHECKED, passes_controls, warning

@@ -4,8 +4,6 @@ A notebook starts with :func:`open_notebook`, shows figures and tables, states v
 with ``nb.finish()``, which writes ``record.json`` beside the figures.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -172,19 +170,14 @@ def open_notebook(
     output: str = "",
     **parameters: Any,
 ) -> Notebook:
-    """Load what a notebook needs.
+    """Load what a notebook needs; ``LbaeError`` if the model, images or device are missing.
 
     Args:
-        name: of the notebook.
-        profile: a file in ``config/``.
         dataset: a registered name or "folder:PATH".
         data_root: of torchvision's data sets; relative to the project, or to the home by "~".
         device: "auto", "cpu" or "cuda".
         output: folder of figures, tables and record; see :func:`~companion.pages.page.page_folder`.
         **parameters: the notebook's own, kept in its record.
-
-    Raises:
-        LbaeError: if the model, the images or the device are missing.
     """
     given = {"profile": profile, "dataset": dataset, "data_root": data_root, "device": device}
     check_run(name, given | {"output": output} | parameters)

@@ -1,7 +1,5 @@
 """What every page of the book does: show figures and tables, keep verdicts, write a record."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import html

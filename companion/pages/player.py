@@ -1,7 +1,5 @@
 """Players: one image file of all frames, and a slider to step through them without a network."""
 
-from __future__ import annotations
-
 import base64
 import html
 import json

@@ -1,7 +1,5 @@
 """A page on a study: it reads the study's record, and neither models nor images."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from statistics import fmean

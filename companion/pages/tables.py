@@ -1,10 +1,9 @@
 """Tables as HTML, CSV and LaTeX."""
 
-from __future__ import annotations
-
 import base64
 import html
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -23,14 +22,10 @@ _LATEX = str.maketrans(
 
 def html_table(header: Sequence[str], rows: Rows) -> str:
     """A table as HTML, everything escaped; floats in four significant digits, None as a dash."""
+    frame = _frame(map(html.escape, header), rows).map(_html_cell)
+    look: Any = {"justify": "left", "border": 0, "classes": "table lbae-table"}
     with pd.option_context("display.max_colwidth", None):
-        table = (
-            _frame(map(html.escape, header), rows)
-            .map(_html_cell)
-            .to_html(
-                index=False, escape=False, justify="left", border=0, classes="table lbae-table"
-            )
-        )
+        table = frame.to_html(index=False, escape=False, **look)
     # Wide tables scroll on a phone: the keyboard must reach what scrolls.
     return f'<div class="lbae-table-box" role="group" aria-label="table" tabindex="0">{table}</div>'
 

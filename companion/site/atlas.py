@@ -1,7 +1,5 @@
 """The atlas: from each item and claim of the paper to the page that has it, and how faithfully."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 from companion.experiments.records import SCORES, TABLES
@@ -16,22 +14,15 @@ def atlas_table(sets: list[ResultSet], across: str | None) -> str:
 
     ``across`` is the page on all data sets, which has all tables, if there is one.
     """
-    items = [
-        (item.name, item.shows, cell(item.how), _links(item.page, sets, across))
-        for item in coverage()
-        if not item.name.startswith("Equation")
-    ]
-    equations = [
-        (
-            item.name.replace("Equation", "Eq."),
-            item.shows,
-            cell(item.how),
-            f"[method](/{item.page})",
-            f"{{py:obj}}`~lbae_lib.{item.function}`",
-        )
-        for item in coverage()
-        if item.name.startswith("Equation")
-    ]
+    items: list[tuple[str, ...]] = []
+    equations: list[tuple[str, ...]] = []
+    for item in coverage():
+        name, about = item.name.replace("Equation", "Eq."), (item.shows, cell(item.how))
+        if name == item.name:
+            items.append((name, *about, _links(item.page, sets, across)))
+        else:
+            function = f"{{py:obj}}`~lbae_lib.{item.function}`"
+            equations.append((name, *about, f"[method](/{item.page})", function))
     claims = [
         (str(number), cell(claim.words), claim.where, _links(claim.page, sets, across, False))
         for number, claim in enumerate(all_claims().values(), start=1)

@@ -1,8 +1,5 @@
 """The book: a table of contents from the results there are, then jupyter-book."""
 
-from __future__ import annotations
-
-import json
 import os
 import re
 import shutil
@@ -18,7 +15,7 @@ from companion.site.results import find_results
 from companion.site.sphinx_extension import BOOK_PROFILE
 from companion.workflow.book_state import BOOK_INDEX, book_digest, keep_digest
 from lbae_lib.errors import LbaeError
-from lbae_lib.files import write_text
+from lbae_lib.files import read_json, write_text
 
 # jupyter-book 1 cannot be run with "python -m". jsonschema spends two seconds on the grammar of
 # IRIs in rfc3987_syntax, and notebooks have none.
@@ -76,8 +73,8 @@ def _run_sphinx(profile: str, target: Path, builder: str) -> None:
 
 def check_executed(notebook: Path) -> None:
     """Raise ``LbaeError`` if a notebook was not run to its end without an error."""
-    content = json.loads(notebook.read_text(encoding="utf-8"))
-    code = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
+    cells = read_json(notebook, "notebook")["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
     for number, cell in enumerate(code, start=1):
         if cell.get("execution_count") is None:
             raise LbaeError(f"cell {number} of {notebook} was never run: run the notebook again")

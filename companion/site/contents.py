@@ -1,7 +1,5 @@
 """The book's table of contents."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import yaml

@@ -4,8 +4,6 @@ An RO-Crate 1.1 is a folder with ``ro-crate-metadata.json``, which says in JSON-
 is. Each ``record.json`` becomes an action there: what ran, when, on what, and which files it left.
 """
 
-from __future__ import annotations
-
 import json
 import mimetypes
 import shutil
@@ -52,18 +50,10 @@ def crate(
 
 
 def write_crate(experiment: Experiment, folder: Path) -> Path:
-    """Write what ``lbae publish`` would publish of a data set, and the code, as an RO-Crate 1.1.
+    """Write what ``lbae publish`` would publish, and the code, to a folder that is new or empty.
 
-    Args:
-        experiment: the data set and its profile.
-        folder: new, or empty.
-
-    Returns:
-        The crate's ``ro-crate-metadata.json``.
-
-    Raises:
-        LbaeError: if there is no executed notebook, or a record is damaged.
-        WriteError: if the folder holds files, or is a file.
+    Returns the crate's ``ro-crate-metadata.json``. Without an executed notebook, or with a damaged
+    record, it raises ``LbaeError``; if the folder holds files, or is a file, ``WriteError``.
     """
     files = dict(result_files(experiment))
     if not any(place.suffix == ".ipynb" for place in files):
@@ -168,14 +158,10 @@ class _Crate:
         action["instrument"] = self._file(source, place) if source.exists() else self.code
         for name, version in {"Python": made_in["python"], **made_in["packages"]}.items():
             if version is not None:
-                action.append_to("instrument", self._software(name, version))
+                about = {"name": name, "softwareVersion": version}
+                software = self._thing(f"#{name}-{version}", "SoftwareApplication", **about)
+                action.append_to("instrument", software)
         return action
-
-    def _software(self, name: str, version: str) -> Any:
-        identifier = f"#{name}-{version}"
-        return self.crate.get(identifier) or self._thing(
-            identifier, "SoftwareApplication", name=name, softwareVersion=version
-        )
 
     def _thing(self, identifier: str, kind: str, **properties: Any) -> Any:
         """Add something that is no file of the crate."""

@@ -4,8 +4,6 @@ The summary is small, and is kept as ``explorer.json`` beside a model's results:
 built where the data set is not at hand. The decoder comes from the model's own file.
 """
 
-from __future__ import annotations
-
 import base64
 from bisect import bisect_left
 from pathlib import Path
@@ -32,14 +30,13 @@ from lbae_lib.latent.moments import Moments, moment_errors, moments, sampling_no
 from lbae_lib.latent.sampler import Sampler
 from lbae_lib.models.autoencoders import LBAE
 
-SUMMARY_FILE = EXPLORER.files[0]
 TEST_IMAGES = 40
 _PER_CLASS = 4  # of the test images, where they have classes
 _RANK_STEP = 8
 _WORSE = 1.01  # by how much the rank of V may raise the error of its pair moments
 _MAX_STEPS = 1000  # of restored Algorithm 1; most latents need some tens
 _DRAWN = 20_000  # samples from which moment errors are computed
-_FORMAT, _VERSION = "lbae-explorer", 1
+_FORMAT = "lbae-explorer"
 
 
 def tensor_json(tensor: Tensor, kind: str) -> dict[str, Any]:
@@ -108,7 +105,7 @@ def summarise(trained: Trained, profile: str, model_sha256: str) -> dict[str, An
         errors[key] = moment_errors(moments(drawn), truth).pairs
     return found | {
         "format": _FORMAT,
-        "version": _VERSION,
+        "version": EXPLORER.version,
         "model_sha256": model_sha256,
         "title": trained.dataset.title,
         "profile": profile,
@@ -183,7 +180,7 @@ def read_summary(path: Path, model: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     found = read_json(path, "summary of latents")
-    current = (found.get("format"), found.get("version")) == (_FORMAT, _VERSION)
+    current = (found.get("format"), found.get("version")) == (_FORMAT, EXPLORER.version)
     return found if current and found.get("model_sha256") == sha256_file(model) else None
 
 

@@ -1,7 +1,5 @@
 """What was found on the paper's main claims: sentences whose numbers are read from records."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import fmean
@@ -18,14 +16,15 @@ Results = Mapping[str, Any]
 class Finding:
     """A claim of the paper, in a few words, and the sentence that answers it.
 
-    The sentence is made from the results of a page's record, and the number of bits if it is known;
-    it raises ``KeyError`` if the results lack a number. ``key`` is that of ``claims.yaml``.
+    The sentence is made from the results of a page's record, to which ``latent_size`` is added,
+    None if it is not known. It raises ``KeyError`` if the results lack a number. ``key`` is that of
+    ``claims.yaml``.
     """
 
     claim: str
     key: str
     page: str
-    sentence: Callable[[Results, int | None], str]
+    sentence: Callable[[Results], str]
 
 
 def findings_table(sets: list[ResultSet]) -> str:
@@ -50,21 +49,18 @@ def _row(finding: Finding, sets: list[ResultSet]) -> tuple[str, str, str] | None
         try:
             trained = result.training()
             size = trained["options"]["network"]["latent_size"] if trained else None
-            sentence = finding.sentence(result.record(finding.page)["results"], size)
+            found = result.record(finding.page)["results"] | {"latent_size": size}
+            sentence = finding.sentence(found)
         except KeyError:
             continue
         page = result.page(finding.page)
         verdicts = by_claim(result.verdicts(finding.page)).get(finding.key, [])
-        outcome = mark(verdicts, page) if verdicts else ""
-        return (
-            finding.claim,
-            f"{sentence} ([{as_text(dataset_title(result.place))}](/{page}))",
-            outcome,
-        )
+        link = f"[{as_text(dataset_title(result.place))}](/{page})"
+        return finding.claim, f"{sentence} ({link})", mark(verdicts, page) if verdicts else ""
     return None
 
 
-def _training(found: Results, _size: int | None) -> str:
+def _training(found: Results) -> str:
     loss, mean, unit = found["loss"]["test"], found["mean_image_test_loss"], found["unit"]
     return (
         f"The loss of test images is {loss:.1f} {unit} per image; a decoder that always returns "
@@ -72,7 +68,7 @@ def _training(found: Results, _size: int | None) -> str:
     )
 
 
-def _moments(found: Results, _size: int | None) -> str:
+def _moments(found: Results) -> str:
     errors = found["rms_pairs"]
     floor = errors["resampled" if "resampled" in errors else "floor"]
     return (
@@ -82,7 +78,7 @@ def _moments(found: Results, _size: int | None) -> str:
     )
 
 
-def _scores(found: Results, _size: int | None) -> str:
+def _scores(found: Results) -> str:
     rows = found["scores"]["rows"]
     # Records of earlier versions have other names.
     evaluators = found["scores"]["evaluators" if "evaluators" in found["scores"] else "judges"]
@@ -98,7 +94,7 @@ def _scores(found: Results, _size: int | None) -> str:
     return f"The distance to test images, {about['titles']['frechet']}, is {', '.join(told)}."
 
 
-def _inversion(found: Results, size: int | None) -> str:
+def _inversion(found: Results) -> str:
     kinds = {
         "algorithm_1": "as printed",
         "authors": "in the authors' code",
@@ -107,11 +103,11 @@ def _inversion(found: Results, size: int | None) -> str:
     }
     wrong = found["wrong_bits"]
     told = [f"{wrong[key]:.1f} {words}" for key, words in kinds.items() if key in wrong]
-    whole = f" of {size}" if size else ""
+    whole = f" of {found['latent_size']}" if found["latent_size"] else ""
     return f"Wrong bits{whole}, on average: {', '.join(told)}."
 
 
-def _editing(found: Results, _size: int | None) -> str:
+def _editing(found: Results) -> str:
     name, edits = next(iter(found["edits"].items()))
     after = edits["Eq. 17, D = 0.1 (paper)"]["found"]
     before = edits["untouched reconstruction"]["found"]

@@ -1,7 +1,5 @@
 """What the book's pages include: tables over all results, and the reference."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from companion.paper.claims import all_claims

@@ -7,8 +7,6 @@ a picture for readers without scripts. It fetches nothing, so it works from a fo
 a page of that model alone.
 """
 
-from __future__ import annotations
-
 import base64
 import html
 import json
@@ -26,7 +24,6 @@ from companion.experiments.trained import load_trained
 from companion.png import png_of_rows
 from companion.project import in_force
 from companion.site.explorer_bundle import (
-    SUMMARY_FILE,
     decoder_json,
     read_summary,
     stored_tensor,
@@ -65,13 +62,16 @@ def explorer_page(sets: Sequence[ResultSet]) -> str:
     models: list[dict[str, Any]] = []
     size = 0
     for result in sets:
+        model = in_force(result.place / MODEL.files[0].format(model="lbae"))
+        if not model.exists():
+            continue
         try:
-            found = _page_model(result)
+            found = _stored(model, in_force(result.place / EXPLORER.files[0]), "lbae report")
         except LbaeError as error:
             print(f"no explorer of {result.title}: {error}", file=sys.stderr)
             continue
         length = len(json.dumps(found))
-        if found is not None and size + length <= _LARGEST:
+        if size + length <= _LARGEST:
             models.append(found)
             size += length
     if not models:
@@ -79,18 +79,15 @@ def explorer_page(sets: Sequence[ResultSet]) -> str:
     return f"````{{raw}} html\n{fragment(models)}\n````\n"
 
 
-def _page_model(result: ResultSet) -> dict[str, Any] | None:
-    """A data set's model for the page, if any; ``LbaeError`` if its latents are not known."""
-    path = in_force(result.place / MODEL.files[0].format(model="lbae"))
-    if not path.exists():
-        return None
-    summary = read_summary(in_force(result.place / SUMMARY_FILE), path)
-    if summary is None:
-        raise LbaeError("there is no summary of its latents: run `lbae report`")
-    return page_model(load_model(path)[0], summary)
+def _stored(model: Path, summary: Path, command: str) -> dict[str, Any]:
+    """A stored model for the page; ``LbaeError`` names the command that makes its summary."""
+    found = read_summary(summary, model)
+    if found is None:
+        raise LbaeError(f"there is no summary of the latents of {model}: run `{command}`")
+    return page_model(load_model(model)[0], found)
 
 
-def write_summary(experiment: Experiment, root: Path, device: str = "auto") -> Path:
+def write_summary(experiment: Experiment, root: Path, device: str) -> Path:
     """Write what the page needs of a model's latents; returns the file."""
     path = EXPLORER.target(experiment)
     with locked(experiment.folder / "explorer"):
@@ -159,15 +156,12 @@ def standalone(models: Sequence[dict[str, Any]]) -> str:
     )
 
 
-def check_page(page: Path, force: bool = False) -> None:
+def check_page(page: Path, force: bool) -> None:
     """Raise ``WriteError`` if another file than such a page would be replaced."""
     check_output(page, is_ours=lambda path: _ALONE.encode() in path.read_bytes(), force=force)
 
 
 def write_page(experiment: Experiment, page: Path) -> None:
     """Write a page of one model, whose summary there is."""
-    path = MODEL.required(experiment)
-    summary = read_summary(EXPLORER.path(experiment), path)
-    if summary is None:
-        raise LbaeError(f"no summary of {path}: run `{EXPLORER.command_line(experiment)}`")
-    write_text(page, standalone([page_model(load_model(path)[0], summary)]))
+    model, command = MODEL.required(experiment), EXPLORER.command_line(experiment)
+    write_text(page, standalone([_stored(model, EXPLORER.path(experiment), command)]))

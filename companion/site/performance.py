@@ -1,7 +1,5 @@
 """What the benchmarks measured, and what the tests of reliability did to the companion."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 

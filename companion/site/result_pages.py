@@ -6,8 +6,6 @@ parameters are folded where a run injected its own. At the end are links to the 
 forms of the notebook, and to services that run it.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
@@ -15,10 +13,8 @@ from typing import Any
 
 from companion.project import RUNS, project_root
 
-_LAB = "https://mybinder.org/v2/gh/{repository}/{branch}?urlpath=lab/tree/notebooks"
-_BINDER = f"{_LAB}/{{name}}.ipynb"
-_SOURCE = "https://github.com/{repository}/blob/{branch}/notebooks/{name}.ipynb"
-_CODESPACE = "https://codespaces.new/{repository}?ref={branch}"
+_BINDER = "https://mybinder.org/v2/gh/{}/{}?urlpath=lab/tree/notebooks"
+_CODESPACE = "https://codespaces.new/{}?ref={}"
 
 
 def arranged(
@@ -73,11 +69,11 @@ def links(page: str, repository: str, branch: str = "main") -> str:
     if (project_root() / f"notebooks/{name}.ipynb").exists():
         parts.append(f"{{download}}`its source </notebooks/{name}.ipynb>`")
     if repository:
-        place = {"repository": repository, "branch": branch, "name": name}
+        source = f"https://github.com/{repository}/blob/{branch}/notebooks/{name}.ipynb"
         parts += [
-            f"[its source on GitHub]({_SOURCE.format(**place)})",
-            f"run it [on the digits, on Binder]({_BINDER.format(**place)})",
-            f"or [in a codespace]({_CODESPACE.format(**place)})",
+            f"[its source on GitHub]({source})",
+            f"run it [on the digits, on Binder]({_BINDER.format(repository, branch)}/{name}.ipynb)",
+            f"or [in a codespace]({_CODESPACE.format(repository, branch)})",
         ]
     return f"---\n\n{' · '.join(parts)}\n"
 
@@ -86,10 +82,10 @@ def badges(repository: str, branch: str) -> str:
     """Where to read and run the repository, as MyST Markdown; "" if it is not known."""
     if not repository:
         return ""
-    place = {"repository": repository, "branch": branch}
+    binder, codespace = (url.format(repository, branch) for url in (_BINDER, _CODESPACE))
     return (
-        f"[Repository](https://github.com/{repository}) · [Binder]({_LAB.format(**place)}) · "
-        f"[Codespace with the development container]({_CODESPACE.format(**place)})\n"
+        f"[Repository](https://github.com/{repository}) · [Binder]({binder}) · "
+        f"[Codespace with the development container]({codespace})\n"
     )
 
 

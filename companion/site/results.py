@@ -1,7 +1,5 @@
 """The executed notebooks that there are, and what their records say."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass

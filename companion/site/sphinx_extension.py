@@ -8,8 +8,6 @@ GitHub's workflows set, names the repository as "owner/name"; without it there a
 GitHub and Binder.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

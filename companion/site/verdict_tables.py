@@ -1,7 +1,5 @@
 """The verdicts of all pages at a glance."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterator, Mapping
 from typing import TypeVar

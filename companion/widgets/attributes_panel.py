@@ -1,7 +1,5 @@
 """The panel that sets an attribute."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """The panel in which single bits are flipped."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import ipywidgets as widgets

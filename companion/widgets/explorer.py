@@ -114,12 +114,10 @@ def trained_models() -> dict[str, Experiment]:
     Models whose record is damaged, or whose profile no longer has them, are left out.
     """
     found = {}
+    needed = {"options.profile": str, "options.dataset.name": str}
     for path in results_in_force(f"*/*/{MODEL.files[0].format(model='lbae*')}"):
         try:
-            record = read_record(
-                path.with_name(RECORD_FILE), {"options.profile": str, "options.dataset.name": str}
-            )
-            options = record["options"]
+            options = read_record(path.with_name(RECORD_FILE), needed)["options"]
             name = options["dataset"]["name"]
             experiment = load_experiment(options["profile"], name, path.parent.name)
         except LbaeError:

@@ -1,7 +1,5 @@
 """The panel in which a hyperplane turns."""
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -1,7 +1,5 @@
 """A widget that picks an image: by number, class or thumbnail, or one's own file."""
 
-from __future__ import annotations
-
 import base64
 import html
 import itertools

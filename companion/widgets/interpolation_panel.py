@@ -1,7 +1,5 @@
 """The panel with a path between two images."""
 
-from __future__ import annotations
-
 import ipywidgets as widgets
 import torch
 

@@ -1,7 +1,5 @@
 """A panel of the explorer on another page in JupyterLab, and whether its kernel still answers."""
 
-from __future__ import annotations
-
 import itertools
 import os
 import threading
@@ -70,15 +68,15 @@ class Heartbeat(widgets.HTML):  # type: ignore[misc]  # ipywidgets has no types
 
 
 def in_jupyter() -> bool:
-    """Whether somebody looks at the notebook: a Jupyter server started its kernel."""
+    """Whether a Jupyter server started the kernel, so that somebody sees the notebook."""
     return "JPY_SESSION_NAME" in os.environ
 
 
 def live_panel(title: str, trained: Trained) -> Any:
-    """A panel that follows the reader's hand in JupyterLab; None where a page is made of it.
+    """A panel to use in JupyterLab, by its title; None while a page of the book is made.
 
-    The page in the book has a frozen player in its place. The title is "Hyperplane", "Samplers",
-    "Interpolation" or "Attributes".
+    The page has a player in its place. Titles are "Hyperplane", "Samplers", "Interpolation" and
+    "Attributes".
     """
     if title not in _PANELS:
         raise ConfigError(unknown("panel", title, _PANELS))

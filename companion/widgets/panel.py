@@ -27,7 +27,6 @@ from lbae_lib.errors import LbaeError
 from lbae_lib.files import replacing
 
 _FOLDER = f"{RUNS}/explorer"  # of what is saved
-_WIDE = {"description_width": "8em"}
 _TEXT = " style='max-width:46em;line-height:1.5;margin:.5em 0'"
 _ONE_DRAG = 1.0  # seconds; faster moves of one slider are undone together
 
@@ -38,7 +37,7 @@ class Panel:
     Args:
         controls: widgets whose values decide the pictures; undo sets them back.
         shown: everything above the text, controls included.
-        pictures: what is saved, and described for those who do not see it.
+        pictures: what is saved, and has the text as its alternative text.
     """
 
     title = ""
@@ -84,9 +83,9 @@ class Panel:
         return values != last
 
     def describe(self, text: str, *references: str, warning: str = "") -> None:
-        """Show text below the pictures, and where the paper and the library have what is seen.
+        """Show text below the pictures, and references to the paper and the library by their keys.
 
-        The references are keys of :data:`companion.widgets.references.REFERENCES`.
+        The keys are those of :data:`companion.widgets.references.REFERENCES`.
         """
         note = f" <b>{html.escape(warning)}</b>" if warning else ""
         self.text.value = f"<p role='status'{_TEXT}>{html.escape(text)}{note}</p>"
@@ -188,12 +187,11 @@ def row(parts: Sequence[Any]) -> widgets.Box:
 
 
 def _described(description: str, tooltip: str) -> dict[str, Any]:
-    layout = {"width": "100%", "max_width": "32em"}
     return {
         "description": description,
         "tooltip": tooltip or description,
-        "style": _WIDE,
-        "layout": layout,
+        "style": {"description_width": "8em"},
+        "layout": {"width": "100%", "max_width": "32em"},
     }
 
 

@@ -1,7 +1,5 @@
 """Pictures for widgets: quick to draw, with crisp pixels and alternative text."""
 
-from __future__ import annotations
-
 import html
 from collections.abc import Sequence
 
@@ -25,11 +23,10 @@ def bits_png(bits: Tensor, changed: Tensor, scale: int = 9) -> bytes:
     """Bits (N,) as squares in rows of 50: +1 dark, -1 light, changed bits orange."""
     columns = min(50, len(bits))
     rows = -(-len(bits) // columns)
+    on, marked = (bits > 0).cpu().numpy()[:, None], changed.cpu().numpy()[:, None]
+    orange = np.where(on, (213, 94, 0), (245, 190, 140))
     canvas = np.full((rows * columns, 3), 255, dtype=np.uint8)
-    canvas[: len(bits)] = np.where(bits.cpu().numpy()[:, None] > 0, 60, 225)
-    marked = changed.cpu().numpy()
-    on = bits.cpu().numpy()[marked][:, None] > 0
-    canvas[: len(bits)][marked] = np.where(on, (213, 94, 0), (245, 190, 140))
+    canvas[: len(bits)] = np.where(marked, orange, np.where(on, 60, 225))
     grid = canvas.reshape(rows, columns, 3).repeat(scale, axis=0).repeat(scale, axis=1)
     grid[::scale] = grid[:, ::scale] = 255
     return png_bytes(grid, quick=True)

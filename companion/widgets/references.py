@@ -1,7 +1,5 @@
 """Which equation and which function a panel computes, with links to the book if it is built."""
 
-from __future__ import annotations
-
 import html
 import json
 import os

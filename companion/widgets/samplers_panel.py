@@ -1,7 +1,5 @@
 """The panel that compares two samplers."""
 
-from __future__ import annotations
-
 import ipywidgets as widgets
 import torch
 from torch import Tensor

@@ -1,7 +1,5 @@
 """The latent space that the explorer shows."""
 
-from __future__ import annotations
-
 from functools import cached_property
 
 import torch

@@ -1,7 +1,5 @@
 """Whether the book shows what there is."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Comparing two runs of a notebook: the numbers in their records, and their figures."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

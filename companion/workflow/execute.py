@@ -1,7 +1,5 @@
 """Running a notebook with papermill: parameters have real types, and no page is half-written."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Mapping
@@ -117,8 +115,8 @@ def _execute(
                 ) from None
             except RuntimeError as error:
                 raise LbaeError(
-                    f"the kernel of {name} ended before its work ({error}): most often memory was "
-                    "too little"
+                    f"the kernel of {name} ended early ({error}), most often for lack of memory: "
+                    "close other programs, or run `lbae report --cores 1`"
                 ) from None
             _tidy(scratch, name, output, overrides)
             replace_folder(output, folder / name)

@@ -1,7 +1,5 @@
 """The GPUs of this machine, one for each step of a report."""
 
-from __future__ import annotations
-
 import os
 from contextlib import ExitStack
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The command ``lbae list``: data sets, what is trained of them, and what is out of date."""
 
-from __future__ import annotations
-
 from collections import Counter
 from typing import Annotated
 
@@ -18,7 +16,7 @@ from lbae_lib.errors import LbaeError
 
 
 def list_results(
-    profile: Annotated[str | None, Option("--profile", "-p", help="One alone.")] = None,
+    profile: Annotated[str | None, Option("--profile", "-p", help="Only this profile.")] = None,
 ) -> None:
     """List data sets and profiles: what is trained, what was run, what is out of date.
 

@@ -3,10 +3,7 @@
 This module imports neither torch nor numpy.
 """
 
-from __future__ import annotations
-
 import ast
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,7 @@ import yaml
 from companion.experiments.artifacts import NEEDS
 from companion.project import project_root, results_in_force
 from lbae_lib.errors import ConfigError, LbaeError, unknown
+from lbae_lib.files import read_json
 
 # Options of `lbae`, and the folder of a run.
 GIVEN = ("profile", "dataset", "data_root", "device", "output")
@@ -35,7 +33,7 @@ def notebook_path(name: str) -> Path:
 
 def notebook_metadata(notebook: Path) -> dict[str, Any]:
     """A notebook's own metadata: "needs", "threads" and "interactive", where it has them."""
-    return dict(_content(notebook)["metadata"].get("lbae", {}))
+    return dict(read_json(notebook, "notebook")["metadata"].get("lbae", {}))
 
 
 def notebook_needs(notebook: Path) -> list[str]:
@@ -92,10 +90,6 @@ def executed_notebooks(place: str | Path) -> list[Path]:
 
 def _parameter_cell(notebook: Path) -> str:
     """The code of the cell with the tag "parameters"; "" without one."""
-    cells = _content(notebook)["cells"]
+    cells = read_json(notebook, "notebook")["cells"]
     tagged = (c["source"] for c in cells if "parameters" in c["metadata"].get("tags", []))
     return "".join(next(tagged, ""))
-
-
-def _content(notebook: Path) -> dict[str, Any]:
-    return dict(json.loads(notebook.read_text(encoding="utf-8")))

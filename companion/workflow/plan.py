@@ -4,8 +4,6 @@ The command ``lbae report`` and the Snakefile read the same plan. Quick to impor
 it at every call, even when there is nothing to do.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

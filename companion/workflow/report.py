@@ -1,7 +1,5 @@
 """The command ``lbae report``, which has Snakemake run the steps of the plan."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess
@@ -39,7 +37,7 @@ def report(
         str, Option(help="default (this machine), slurm, or another folder of profiles/.")
     ] = "default",
     time_limit: Annotated[
-        str | None, Option(help="Of one run of a training, H:MM:SS; see profiles/slurm.")
+        str | None, Option(help="Limit of one training job, H:MM:SS; see profiles/slurm.")
     ] = None,
     dry_run: Annotated[bool, Option("--dry-run", help="Only say what would run, and why.")] = False,
 ) -> None:

@@ -1,7 +1,5 @@
 """The progress of a report: steps done of all, what runs, time spent and left."""
 
-from __future__ import annotations
-
 import re
 import sys
 import threading
@@ -109,19 +107,20 @@ def _expected_seconds(steps: dict[str, Step], profile: str) -> dict[str, float]:
     """How long each step took when it was last run, or else steps of its rule."""
     known: dict[str, float] = {}
     for key, step in steps.items():
-        folder = key if step.rule not in ("train", "encode") else key.rpartition("/")[0]
-        if step.rule == "encode":
+        if step.rule == "encode":  # has no record
             continue
+        folder = key.rpartition("/")[0] if step.rule == "train" else key
         try:
             record = read_json(in_force(Path(profile, folder, RECORD_FILE)), "record")
             known[key] = float(record["seconds"])
         except (LbaeError, KeyError, TypeError, ValueError):
             continue
-    alike = {step.rule: [_UNKNOWN_SECONDS] for step in steps.values()}
-    for rule in alike:
-        seconds = [known[key] for key in known if steps[key].rule == rule]
-        alike[rule] = seconds or alike[rule]
-    return {key: known.get(key, mean(alike[step.rule])) for key, step in steps.items()}
+
+    def usual(rule: str) -> float:
+        alike = [seconds for key, seconds in known.items() if steps[key].rule == rule]
+        return mean(alike or [_UNKNOWN_SECONDS])
+
+    return {k: known[k] if k in known else usual(step.rule) for k, step in steps.items()}
 
 
 def _clock(seconds: float) -> str:

@@ -1,13 +1,11 @@
 """The plan of a report as the Snakefile reads it: stamps, commands, resources."""
 
-from __future__ import annotations
-
 import math
 import os
 import re
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from companion.experiments.records import TABLES
@@ -41,13 +39,13 @@ class SnakemakePlan:
         """The file that marks the end of a step."""
         return stamp(self.profile, key)
 
-    def stamps(self, keys: Sequence[str] | None = None) -> list[str]:
-        """The stamps of steps, by default of all that have to run."""
-        return [self.stamp(key) for key in (self._steps if keys is None else keys)]
+    def stamps(self) -> list[str]:
+        """The stamps of all steps that have to run."""
+        return [*map(self.stamp, self._steps)]
 
     def before(self, key: str) -> list[str]:
         """The stamps of the steps that a step waits for."""
-        return self.stamps(self._steps[key].waits_for)
+        return [*map(self.stamp, self._steps[key].waits_for)]
 
     def pattern(self, rule: str) -> str:
         """A regular expression for the keys of a rule's steps."""

@@ -3,8 +3,6 @@
 Quick to import: neither torch nor numpy.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -43,16 +41,14 @@ def artifact_reasons(artifact: Artifact, experiment: Experiment, model: str = "l
     path = artifact.path(experiment, model)
     if not path.exists() or not path.with_name(Path(artifact.files[-1]).name).exists():
         return ["it is missing"]
-    if artifact is LATENTS:
-        about = read_description(path, "latents")
-        found = about.get("version", 1), about.get("model_sha256")
-        wanted = artifact.version, _digest(MODEL.path(experiment, model))
-        return [] if found == wanted else ["the model or the encoder has changed"]
-    if artifact is EXPLORER:
-        about = read_json(path, "summary of latents")
+    if artifact in (LATENTS, EXPLORER):
+        if artifact is LATENTS:
+            about, maker = {"version": 1} | read_description(path, "latents"), "encoder"
+        else:
+            about, maker = read_json(path, "summary of latents"), "page"
         found = about.get("version"), about.get("model_sha256")
         wanted = artifact.version, _digest(MODEL.path(experiment, model))
-        return [] if found == wanted else ["the model or the page has changed"]
+        return [] if found == wanted else [f"the model or the {maker} has changed"]
     record = read_record(path.parent / RECORD_FILE)
     if is_imported(path.parent):
         return []

@@ -1,13 +1,12 @@
 """Figures are stored once: an executed notebook refers to its files instead of holding them."""
 
-from __future__ import annotations
-
 import base64
 import binascii
-import json
 import re
 from pathlib import Path
 from typing import TypeVar
+
+from lbae_lib.files import read_json
 
 Cell = TypeVar("Cell")
 
@@ -37,9 +36,8 @@ def refer_to_files(cell: Cell, folder: Path) -> Cell:
 
 def referred_files(notebook: Path) -> list[Path]:
     """The files beside an executed notebook to which its outputs refer."""
-    content = json.loads(notebook.read_text(encoding="utf-8"))
     folder, found = notebook.with_suffix(""), set()
-    for cell in content["cells"]:
+    for cell in read_json(notebook, "notebook")["cells"]:
         for output in cell.get("outputs", []):
             shown = "".join(output.get("data", {}).get("text/html", ""))
             found |= set(re.findall(rf"[\"'(]{re.escape(folder.name)}/([^\"')/]+)[\"')]", shown))

@@ -1,7 +1,5 @@
 """The command ``lbae verify``: hashes against records, and notebooks run again and compared."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
