@@ -1,7 +1,5 @@
 """Bits in {-1, +1}: the sign rule (Eq. 1), packing to bytes, and Hamming distances (Eq. 16)."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.nn.functional import embedding

@@ -1,7 +1,5 @@
 """Checks of the tensors that callers pass to this library."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

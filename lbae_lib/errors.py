@@ -1,7 +1,5 @@
 """Errors that a user can cause and fix; the command line prints them without a traceback."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager

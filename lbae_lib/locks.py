@@ -5,8 +5,6 @@ keeps it (filelock's release would also take it from the child), and a file syst
 an error (filelock would fall back to a marker file, which a killed process leaves behind).
 """
 
-from __future__ import annotations
-
 import errno
 import fcntl
 import os

@@ -1,7 +1,5 @@
 """Section 3.1 as a study: one network, one schedule, several bottlenecks."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping
 from functools import partial

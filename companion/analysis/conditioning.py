@@ -1,7 +1,5 @@
 """Samples with a given class or attribute: whether the classifier finds it in their images."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

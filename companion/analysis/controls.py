@@ -1,7 +1,5 @@
 """Controls: real and corrupted images, which the distances of an evaluator must tell apart."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import torch

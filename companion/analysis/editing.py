@@ -1,7 +1,5 @@
 """Attribute editing, measured: does the attribute appear, and do the others stay?"""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Evaluators: networks whose features score images, and protocols that compare the features."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace

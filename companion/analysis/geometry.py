@@ -1,7 +1,5 @@
 """Vectors, normals and paths in three dimensions, for figures; all on the processor."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Vectors for hyperplane rounding, by repairs of H and by fits to the moments; and their errors."""
 
-from __future__ import annotations
-
 import math
 import time
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 Not in ``image_sources``: the control checks, on many pages, need neither models nor samplers.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The sets of images of models that are scored: reconstructions, samples, interpolations."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

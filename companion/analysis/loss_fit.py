@@ -1,7 +1,5 @@
 """A power law through the losses of a training run: how far from flat is it?"""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

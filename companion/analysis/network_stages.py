@@ -1,7 +1,5 @@
 """The stages of an autoencoder, read from the model itself."""
 
-from __future__ import annotations
-
 from copy import deepcopy
 from dataclasses import dataclass
 

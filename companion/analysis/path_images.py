@@ -1,7 +1,5 @@
 """Images on paths between latents: simple baselines, and how smoothly any path changes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property

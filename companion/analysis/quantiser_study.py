@@ -1,7 +1,5 @@
 """Section 5 as a study: the LBAE and other quantisers with equal networks and equal bits."""
 
-from __future__ import annotations
-
 import base64
 import math
 from collections.abc import Callable, Mapping

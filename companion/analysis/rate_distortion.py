@@ -1,7 +1,5 @@
 """Rate and distortion: bits per image in real files, and the error of what is read back."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence

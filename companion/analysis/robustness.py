@@ -1,7 +1,5 @@
 """Perturbed latents: the distortion of decoded images, and whether a classifier still agrees."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

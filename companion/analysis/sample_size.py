@@ -1,7 +1,5 @@
 """Fréchet distances against the number of images: small sets are biased upwards."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A study of samplers: fits side by side, and how near their samples are to training latents."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property

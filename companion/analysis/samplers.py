@@ -1,7 +1,5 @@
 """The registry of samplers: the key, the label and the fit of every sampler on the pages."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Scores of many sets of images against one reference: the numbers behind Tables 1, 2, 4 and 5."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path

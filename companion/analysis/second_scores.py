@@ -1,7 +1,5 @@
 """Scores by a second evaluator: fewer images, and only the rows on which claims depend."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

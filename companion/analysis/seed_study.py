@@ -5,8 +5,6 @@ trains pairs of small models with the library's own training, as `lbae train` do
 their images as the page of scores does.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import shutil

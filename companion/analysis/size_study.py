@@ -4,8 +4,6 @@ The published decoder of MNIST begins with one 4×4 map, so that its 200 bits pa
 numbers; the other decoders begin with as many maps as the encoder ends with.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping
 from functools import partial

@@ -4,8 +4,6 @@ A study that was stopped is resumed by running it again: a training is repeated 
 options, its images or the version of its code have changed.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 import json

@@ -4,8 +4,6 @@ All give the same bits once trained, b = f_b(z) (Eq. 1). They differ in training
 whose derivative replaces that of the sign, and in the noise that is added.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Image files to ``.lbae`` files and back, by an experiment's model and prior."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path

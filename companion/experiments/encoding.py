@@ -1,7 +1,5 @@
 """Encoding an experiment's images into one file of latents."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Mapping
 from pathlib import Path

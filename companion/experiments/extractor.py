@@ -1,7 +1,5 @@
 """The in-domain feature extractor, which stands in for Inception."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import torch

@@ -1,7 +1,5 @@
 """An experiment's images: loaded and hashed once per process."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache

@@ -1,7 +1,5 @@
 """The parameters of the notebooks: types and bounds, by name."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 

@@ -1,7 +1,5 @@
 """The distributions of a model's bits, which coders and the prior's sampler share."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from companion.experiments.artifacts import LATENTS, MODEL, PRIOR

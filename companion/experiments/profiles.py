@@ -3,8 +3,6 @@
 Quick to import: neither torch nor numpy.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ k bits, and an index in [0, 2^k) is written as k bits, the most significant firs
 that of :class:`companion.experiments.bottlenecks.BinaryBottleneck`.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional

@@ -3,8 +3,6 @@
 Quick to import: the command line and the workflow read records at every call.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

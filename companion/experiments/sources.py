@@ -3,8 +3,6 @@
 The workflow runs a step again, and a page is out of date, when the code behind it has changed.
 """
 
-from __future__ import annotations
-
 import ast
 import atexit
 import hashlib

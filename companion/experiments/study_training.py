@@ -5,8 +5,6 @@ images depends on seed and epoch alone, and so do the initial weights of trunk a
 two bottlenecks with one seed can be compared as a pair.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections import defaultdict
 from collections.abc import Callable

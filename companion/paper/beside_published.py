@@ -3,8 +3,6 @@
 Each function returns the header and the rows of one table.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 

@@ -1,7 +1,5 @@
 """The claims of the paper, each declared once in ``claims.yaml``."""
 
-from __future__ import annotations
-
 from functools import cache
 from importlib import resources
 

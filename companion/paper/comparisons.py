@@ -4,8 +4,6 @@ The noise of a comparison is that of what would be repeated. Another training gi
 so two models are compared over training seeds. Two samplers of one model are compared over draws.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 

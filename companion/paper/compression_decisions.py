@@ -1,7 +1,5 @@
 """Decisions on compression: the supplement's Appendix B, by measured rates and distortions."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """Which page shows which part of the paper, and how faithfully, by ``coverage.yaml``."""
 
-from __future__ import annotations
-
 from functools import cache
 from importlib import resources
 

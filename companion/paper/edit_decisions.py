@@ -1,7 +1,5 @@
 """Decisions on edits of attributes: Section 4.3."""
 
-from __future__ import annotations
-
 from companion.analysis.editing import EditScore
 from companion.paper.decisions import Decision, Outcome, all_hold, undecided
 from companion.paper.limits import LIMITS, above, judge, share_error

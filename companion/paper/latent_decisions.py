@@ -1,7 +1,5 @@
 """Decisions on latents: their distribution (Section 3.2), and the way back (Section 3.3)."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import NamedTuple

@@ -5,8 +5,6 @@ value's noise. The exception is "eye": sampling noise only adds to a total varia
 value within the limit is within it whatever the noise.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

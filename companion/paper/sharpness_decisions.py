@@ -1,7 +1,5 @@
 """Decisions on the sharpness of images, by gradients relative to the test images'."""
 
-from __future__ import annotations
-
 import math
 
 from torch import Tensor

@@ -1,7 +1,5 @@
 """The supplement's Table 1, recomputed from the networks."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The paper's numbers, read from ``tables.yaml`` and nowhere else."""
 
-from __future__ import annotations
-
 from functools import cache
 from importlib import resources
 from typing import Any

@@ -1,7 +1,5 @@
 """Latents of one model as ``.lbae`` files, and the file of the priors that both sides share."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

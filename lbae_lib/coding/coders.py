@@ -9,8 +9,6 @@ Reference:
     statistician's perspective*. The range coder is that of its library ``constriction``.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 

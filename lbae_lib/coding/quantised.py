@@ -1,7 +1,5 @@
 """Real latents as bytes: rounded to a grid, range-coded under a Gaussian for each number."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor

@@ -11,8 +11,6 @@ CelebA's lists are ``list_eval_partition`` and ``list_attr_celeba``, as ``.txt``
 ``.csv`` (Kaggle).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple

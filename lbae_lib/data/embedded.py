@@ -10,8 +10,6 @@ them than on validation images. Crops of one region overlap and do not show obje
 comparable with CIFAR-10's. ``faces`` stands for CelebA; see :mod:`lbae_lib.data.faces`.
 """
 
-from __future__ import annotations
-
 import importlib.util
 from pathlib import Path
 

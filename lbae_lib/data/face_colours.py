@@ -1,7 +1,5 @@
 """The colours of drawn faces."""
 
-from __future__ import annotations
-
 from numpy.random import Generator
 
 Colour = tuple[int, int, int]

@@ -3,8 +3,6 @@
 A few dozen random numbers decide what the attributes leave open: pose, proportions, colours, light.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 

@@ -5,8 +5,6 @@ only men have a goatee, and grey hair comes late in life. These are drawings; no
 them is comparable with photographs.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from numpy.random import Generator

@@ -1,7 +1,5 @@
 """Your own images from a folder; :mod:`lbae_lib.data.folder_layout` says what its names mean."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

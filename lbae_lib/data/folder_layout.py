@@ -20,8 +20,6 @@ class folders, ``train/Cat/`` and ``test/cat/``), the folder is refused, and the
 do. Imports neither torch nor numpy.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """The files of an image folder, and a count of those left out. Imports neither torch nor numpy."""
 
-from __future__ import annotations
-
 import importlib.util
 import os
 from collections import Counter

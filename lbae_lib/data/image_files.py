@@ -11,8 +11,6 @@
 - The shorter side is resized (bicubic, antialiased), and the centre cropped.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import io
 from collections import Counter

@@ -1,7 +1,5 @@
 """Lines of tables: of CSV files as programs write them, and of CelebA's own lists."""
 
-from __future__ import annotations
-
 import csv
 import io
 from pathlib import Path

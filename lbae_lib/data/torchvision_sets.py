@@ -1,7 +1,5 @@
 """The paper's data sets through torchvision, downloaded on demand, preprocessed as in Table 3."""
 
-from __future__ import annotations
-
 import errno
 import importlib.util
 import logging

@@ -29,8 +29,6 @@ Reference:
     Theory of Automata 12, 615-622.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag, normalize, pad

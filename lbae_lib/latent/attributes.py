@@ -1,7 +1,5 @@
 """Editing attributes of images by setting bits (Section 4.3, Eq. 17)."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """Fitting the autoregressive prior: maximum likelihood, stopped early by validation latents."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

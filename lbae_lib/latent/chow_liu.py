@@ -4,8 +4,6 @@ C. K. Chow and C. N. Liu (1968), *Approximating discrete probability distributio
 trees*, IEEE Transactions on Information Theory 14, 462-467.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -4,8 +4,6 @@ Nothing makes H positive semi-definite. Where it is not, no unit vectors have it
 must be replaced by a correlation matrix for which they exist: the paper leaves this repair open.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Literal

@@ -3,8 +3,6 @@
 Numbers are drawn on the generator's device, by convention the processor, and then moved.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """Statistics in which samplers with the same first two moments may still differ."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

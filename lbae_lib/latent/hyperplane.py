@@ -1,7 +1,5 @@
 """Random hyperplane rounding (Section 3.2, Eq. 11, Eq. 12)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 

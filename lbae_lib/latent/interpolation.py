@@ -1,7 +1,5 @@
 """Spherical interpolation of hyperplane normals, and the paths of the bits (Section 3.3)."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize

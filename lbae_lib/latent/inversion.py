@@ -8,8 +8,6 @@ V r = [s, 1] ∘ m for margins m > 0.
 All raise ``ValueError`` if the latents are not bits, or do not have the N bits of the sampler.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass

@@ -17,8 +17,6 @@ References:
     dimension*, Statistics and Computing 26, 899-916, for resampling and moving.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ degrees: a unit of degree d depends on the first d bits. The units of a layer ar
 their degrees, so that all adjacency matrices are lower staircases.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """Unit vectors fitted to the moments themselves, rather than to a repaired Gram matrix."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """First and second moments of latents (Eq. 4)."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The nearest positive semi-definite matrix with a given diagonal, by Newton's method."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

@@ -1,7 +1,5 @@
 """What all samplers of latents have in common."""
 
-from __future__ import annotations
-
 from typing import Protocol
 
 import torch

@@ -4,8 +4,6 @@ J. Geweke (1991), *Efficient simulation from the multivariate normal and Student
 subject to linear constraints*.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

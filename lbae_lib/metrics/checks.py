@@ -1,7 +1,5 @@
 """Checks that all metrics share."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -5,8 +5,6 @@ It is trained on the data set that is scored. Its scores are named after it, as 
 compared with the scores of another network.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

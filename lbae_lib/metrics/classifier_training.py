@@ -1,7 +1,5 @@
 """Training of the in-domain classifier."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR

@@ -3,8 +3,6 @@
 Images are uint8 (K, C, S, S).
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -7,8 +7,6 @@ Reference:
     Table 1. The Lite networks have no squeeze-and-excitation, and ReLU6 as their activation.
 """
 
-from __future__ import annotations
-
 from importlib.util import find_spec
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """All metrics of one set of images against a reference, from features computed once."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cache
 

@@ -1,7 +1,5 @@
 """Features of images from any network, kept on disk by what they are computed from."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 from typing import Protocol

@@ -1,7 +1,5 @@
 """Fréchet distance between Gaussians fitted to features; FID with Inception's features."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

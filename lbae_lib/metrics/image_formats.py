@@ -1,7 +1,5 @@
 """Images saved in a file format and read back, in memory."""
 
-from __future__ import annotations
-
 import io
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Features of the Inception network of FID and KID, and where its weights are."""
 
-from __future__ import annotations
-
 import io
 import os
 from pathlib import Path

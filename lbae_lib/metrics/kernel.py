@@ -1,7 +1,5 @@
 """Kernel distance (squared MMD with a cubic kernel) between features; KID with Inception's."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

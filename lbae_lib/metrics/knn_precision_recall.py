@@ -9,8 +9,6 @@ Reference:
     models*.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

@@ -8,8 +8,6 @@ References:
     *k-means++: the advantages of careful seeding*, SODA.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Iterator
 

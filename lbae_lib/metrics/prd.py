@@ -8,8 +8,6 @@ Reference:
     Sajjadi et al. (2018), *Assessing generative models via precision and recall*.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ beside counters. Their archives hold one folder per experiment, with that file i
 the file is executed: only tensors and plain values are read.
 """
 
-from __future__ import annotations
-
 import io
 import zipfile
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """The Latent Bernoulli Autoencoder of Section 3.1, the VAE beside it, and their losses."""
 
-from __future__ import annotations
-
 from contextlib import nullcontext
 
 import torch

@@ -1,7 +1,5 @@
 """The latent bottleneck: tanh, sign, straight-through gradient (Section 3.1, Figure 1)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """The shape of a network and the schedule of its training. Imports neither torch nor numpy."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Images to latents and back, in eval mode and in batches."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Trained models as one safetensors file each."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path

@@ -13,8 +13,6 @@ decoder     linear N → C·4·4 → [64 px: block 4w ↑] → block 2w ↑ → 
 the published MNIST model, whose 200 bits therefore pass through 16 real numbers.
 """
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import torch

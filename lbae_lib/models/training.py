@@ -9,8 +9,6 @@ alone, drawn on the processor. A run that was stopped and resumed therefore ends
 weights, bit for bit, as an undisturbed run.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import math
 import signal

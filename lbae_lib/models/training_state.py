@@ -1,7 +1,5 @@
 """The state of a training run, and the checkpoint that holds all of it."""
 
-from __future__ import annotations
-
 import dataclasses
 import logging
 from dataclasses import dataclass, field
