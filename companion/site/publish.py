@@ -43,7 +43,7 @@ def publish(
     """Copy your own runs of data sets to results/, after checks; nothing else writes there.
 
     Everything must be made and up to date, from committed code. What is published of a data set
-    is replaced as a whole, and _toc.yml is written anew. Weights above 6 MB are left out, and so
+    is replaced as a whole, and _toc.yml is rewritten. Weights above 6 MB are left out, and so
     is a baseline or a prior whose LBAE is left out. Records of benchmarks and of
     `make reliability` are copied too.
 

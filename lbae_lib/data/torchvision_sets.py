@@ -161,7 +161,7 @@ def _open(name: str, root: Path, title: str, **options: Any) -> Any:
         folder = root / kind.base_folder
         names = (name for *_, name in kind.file_list if not name.endswith(".zip"))
         missing = [n for n in (*names, "img_align_celeba") if not (folder / n).exists()]
-        what = f"lacks {', '.join(missing)}" if missing else "has a list with another checksum"
+        what = f"lacks {', '.join(missing)}" if missing else "has a list with a different checksum"
         with extra("data", "gdown", f"the download of {title} ({folder} {what})"):
             raise ModuleNotFoundError("gdown")
     with _explained(root, title, download=True), _timeout():
@@ -205,7 +205,7 @@ def _explained(root: Path, title: str, download: bool = False) -> Iterator[None]
             raise
         if "corrupted" in str(error):
             raise DataError(
-                f"a downloaded file of {title} under {root} has another checksum than the "
+                f"a downloaded file of {title} under {root} has a different checksum from the "
                 "published one: check what the network or its proxy returns, and try again"
             ) from None
         raise _unreachable(root, title, error) from None
