@@ -111,8 +111,8 @@ def read_tensors(
             tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
-            f"the {what} at {path} cannot be read: it is cut off or no safetensors file ({error}); "
-            f"{remedy}"
+            f"the {what} at {path} cannot be read: it is cut off or not a safetensors file "
+            f"({error}); {remedy}"
         ) from None
     try:
         metadata = dict(json.loads(header[_METADATA_KEY]))

@@ -432,7 +432,7 @@ def test_missing_data_that_cannot_be_downloaded(name, tmp_path, offline):
         (OSError(28, "No space left on device"), True, "free space"),
         (TimeoutError("timed out"), True, r"could not be downloaded \(timed out\)"),
         (IncompleteRead(b""), True, "could not be downloaded"),
-        (RuntimeError("File not found or corrupted."), True, "has another checksum .* proxy"),
+        (RuntimeError("File not found or corrupted."), True, "has a different checksum .* proxy"),
         (ValueError("cut off"), False, r"is damaged \(cut off\)"),
         (EOFError("Ran out of input"), False, "is damaged"),
     ],

@@ -130,7 +130,7 @@ def test_many_tokens_are_quantised_as_few_and_train(task):
 
 def test_tokens_must_divide_the_latent():
     for key in ("vq", "fsq", "lfq"):
-        with pytest.raises(ConfigError, match="no whole number of tokens"):
+        with pytest.raises(ConfigError, match="not a whole number of tokens"):
             _MAKE[key](10, 4)
 
 

@@ -233,7 +233,7 @@ def test_files_that_are_no_images(tmp_path, outcomes, content, message):
          "no folder, and no model could be read from the Hub"),
         (lambda here: load_shared(here), CheckpointError, "no description of a shared model"),
         (lambda here: load_model(here), CheckpointError, "is a folder: name a file"),
-        (lambda here: load_model(here / "a.pt"), CheckpointError, "no safetensors file"),
+        (lambda here: load_model(here / "a.pt"), CheckpointError, "not a safetensors file"),
         (lambda here: load_folder(here / "a.pt", 32, 3), DataError, "a.pt, which is a file"),
         (lambda here: load_folder(here / ("x" * 300), 32, 3), (DataError, OSError), "x"),
         (lambda here: pretrained("digit"), CheckpointError, "no trained model 'laptop/digit/lbae'"),

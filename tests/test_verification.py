@@ -126,7 +126,7 @@ def test_tables_of_outdated_scores_are_out_of_date(page):
     overridden(scores, seeds=3)
     assert page_reasons(tables) == []
     (said,) = stale_pages("smoke")["runs/smoke/06_tables"]
-    assert said == "it shows scores that are: digits (smoke)"
+    assert said == "it shows scores that are out of date: digits (smoke)"
     executed(page.parent, "05_metrics", seeds=3)
     assert page_reasons(tables) == ["scores have changed"]
 

@@ -113,7 +113,9 @@ def _list_of_folders(path: Path) -> dict[str, Any]:
     known: dict[str, Any] = read_json(path, "list of folders") if path.exists() else {}
     if all(isinstance(own, dict) and isinstance(own.get("path"), str) for own in known.values()):
         return known
-    raise CheckpointError(f"{path} is no list of folders: remove it; names are then given anew")
+    raise CheckpointError(
+        f"{path} is not a list of folders: remove it; names are then assigned again"
+    )
 
 
 def _name_among(taken: dict[str, Any], root: Path, where: Path, images: str) -> str | None:

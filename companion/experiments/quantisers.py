@@ -41,7 +41,7 @@ class _Tokens(nn.Module):
         super().__init__()
         if latent_size % token:
             raise ConfigError(
-                f"a latent of {latent_size} bits has no whole number of tokens of {token} bits: "
+                f"a latent of {latent_size} bits is not a whole number of tokens of {token} bits: "
                 "change latent_size or token_bits"
             )
         self.token, self.tokens = token, latent_size // token

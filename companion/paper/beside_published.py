@@ -16,12 +16,13 @@ from lbae_lib.models.autoencoders import LOSS_UNITS
 Table = tuple[list[str], list[list[object]]]
 
 COLUMNS = {
-    "span": "any",
+    "span": "column not stated",
     "reco": "reconstruction",
     "n01": "N(0, 1)",
     "sampled": "N(μ, Σ)",
     "interp": "interpolation",
 }
+_TITLES = COLUMNS | {"fid": "FID", "prd": "precision / recall"}
 MODELS = {"lbae": "LBAE (ours)", "vae": "VAE (ours)"}
 _UNITS = {"lbae": "bits", "vae": "floats"}
 # Columns of which the paper has a value for the model.
@@ -34,10 +35,10 @@ _ROWS = {
 _PRD = ("precision_f8", "recall_f8")
 # Rows of scores that Table 5 compares: label, and the method of the paper's row if it has one.
 _MIXTURES = {
-    "lbae_clip": ("LBAE, random hyperplanes (clipped)", MODELS["lbae"]),
-    "lbae_nearest": ("LBAE, random hyperplanes (nearest)", None),
-    "lbae_mixture": ("LBAE, mixture then sign", None),
-    "vae_mixture": ("VAE (ours), mixture", None),
+    "lbae_clip": ("LBAE, hyperplane, clipped eigenvalues", MODELS["lbae"]),
+    "lbae_nearest": ("LBAE, hyperplane, nearest correlation matrix", None),
+    "lbae_mixture": ("LBAE, signs of a Gaussian mixture", None),
+    "vae_mixture": ("VAE (ours), mixture of Gaussians", None),
     "vae_standard": ("VAE (ours), N(0, 1)", None),
 }
 
@@ -50,7 +51,7 @@ def published_table(table: str) -> Table:
         set(zip(cells["dataset"], cells["column"], strict=True)),
         key=lambda cell: ([*PAPER_DATASETS].index(cell[0]), order.index(cell[1])),
     )
-    titles = [f"{PAPER_DATASETS[d]}, {COLUMNS.get(c, c.replace('_', ' '))}" for d, c in columns]
+    titles = [f"{PAPER_DATASETS[d]}, {_TITLES.get(c, c.replace('_', ' '))}" for d, c in columns]
     rows: list[list[object]] = []
     for method, source in dict(zip(cells["method"], cells["source"], strict=True)).items():
         label = f"{method} ({source})" if source else method

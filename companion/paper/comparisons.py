@@ -26,7 +26,7 @@ def better_model(own: Sequence[float], other: Sequence[float], key: str) -> Deci
     """Whether one model is better than another, by pairs of trainings with the same seed."""
     if len(own) != len(other):
         raise ValueError(
-            f"{len(own)} and {len(other)} trainings are no pairs: give as many of each"
+            f"{len(own)} and {len(other)} trainings do not form pairs: give as many of each"
         )
     rule = LIMITS[key].rule
     if len(own) < SEEDS:

@@ -91,7 +91,10 @@ def _scores(found: Results) -> str:
         "reconstructions": rows["lbae_reco"],
     }
     told = (f"{fmean(r['values'][evaluator]['frechet']):.3g} for {k}" for k, r in kinds.items())
-    return f"The distance to test images, {about['titles']['frechet']}, is {', '.join(told)}."
+    return (
+        f"The Fréchet distance to test images, {about['titles']['frechet']} (lower is nearer), is "
+        f"{', '.join(told)}."
+    )
 
 
 def _inversion(found: Results) -> str:

@@ -41,7 +41,7 @@ def stale_pages(profile: str) -> dict[str, list[str]]:
     for page, reasons in found.items():
         if page.stem == TABLES and scores:
             names = ", ".join(f"{folder.name} ({folder.parent.name})" for folder in scores)
-            reasons.append(f"it shows scores that are: {names}")
+            reasons.append(f"it shows scores that are out of date: {names}")
     return {
         page.relative_to(root).with_suffix("").as_posix(): reasons
         for page, reasons in found.items()

@@ -197,7 +197,7 @@ def _explained(root: Path, title: str, download: bool = False) -> Iterator[None]
             raise
         if "corrupted" in str(error):
             raise DataError(
-                f"a downloaded file of {title} under {root} has another checksum than the "
+                f"a downloaded file of {title} under {root} has a different checksum from the "
                 "published one: check what the network or its proxy returns, and try again"
             ) from None
         raise DataError(

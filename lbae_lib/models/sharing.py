@@ -167,7 +167,7 @@ class HubModel:
         except (OSError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise CheckpointError(
-                f"{model_id} is no folder, and no model could be read from the Hub ({reason})"
+                f"{model_id} is not a folder, and no model could be read from the Hub ({reason})"
             ) from None
         return cls(load_shared(folder))
 
