@@ -228,9 +228,9 @@ def test_files_that_are_no_images(tmp_path, outcomes, content, message):
 @pytest.mark.parametrize(
     ("use", "error", "message"),
     [
-        (lambda here: HubModel.from_pretrained("runs/a/b/c"), CheckpointError, "no folder, and no"),
+        (lambda here: HubModel.from_pretrained("runs/a/b/c"), CheckpointError, "is not a folder"),
         (lambda here: HubModel.from_pretrained("me/none", local_files_only=True), CheckpointError,
-         "no folder, and no model could be read from the Hub"),
+         "is not a folder, and no model could be read from the Hub"),
         (lambda here: load_shared(here), CheckpointError, "no description of a shared model"),
         (lambda here: load_model(here), CheckpointError, "is a folder: name a file"),
         (lambda here: load_model(here / "a.pt"), CheckpointError, "not a safetensors file"),
