@@ -40,6 +40,7 @@ def main() -> None:
         "memory": ("--seconds", "15"),
         "precision": ("--dataset", "digits", "--profile", "quick", "--width", "16",
                       "--epochs", "2"),
+        "scaling": (),
     }  # fmt: skip
     chosen = {name: jobs[name] for name in options.only or jobs}
     failed = []
