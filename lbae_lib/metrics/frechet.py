@@ -20,7 +20,8 @@ class Statistics:
 def feature_statistics(features: Tensor, name: str = "given") -> Statistics:
     """Mean and root of the covariance of features (K, D), in float64.
 
-    Few features are a root themselves; that of many comes from an eigendecomposition.
+    Few features are a root themselves; that of many is Cholesky's factor, or comes from an
+    eigendecomposition where the covariance is singular.
 
     Raises:
         ValueError: see :func:`lbae_lib.metrics.checks.checked`, which gets ``name``.
@@ -29,8 +30,11 @@ def feature_statistics(features: Tensor, name: str = "given") -> Statistics:
     mean = rows.mean(0)
     root = (rows - mean).T / math.sqrt(len(rows) - 1)  # (D, K)
     if root.shape[0] < root.shape[1]:
-        values, basis = torch.linalg.eigh(root @ root.T)
-        root = basis * values.clamp(min=0).sqrt()  # (D, D)
+        covariance = root @ root.T
+        root, failure = torch.linalg.cholesky_ex(covariance)  # (D, D)
+        if int(failure):
+            values, basis = torch.linalg.eigh(covariance)
+            root = basis * values.clamp(min=0).sqrt()
     return Statistics(mean, root)
 
 
