@@ -64,8 +64,9 @@ def run(variant: str, task: Task, images: Images, experiment: Experiment) -> dic
         found = {name: encode_posterior(model, p.images) for name, p in images.splits.items()}
         means, log_variances = ({n: both[i] for n, both in found.items()} for i in (0, 1))
         pair = Baseline(model, images.splits, means, log_variances)
+    samplers = FittedSamplers(pair.bits("train")) if isinstance(pair, Trained) else None
     boards = [
-        _board(evaluator, pair.with_test(chosen[:count]), task.seed)
+        _board(evaluator, pair.with_test(chosen[:count]), task.seed, samplers)
         for evaluator, count in _evaluators(study, experiment, task.device)
     ]
     reco = boards[0].rows[f"{variant}_reco"].sample
@@ -153,22 +154,24 @@ def _evaluators(
         yield second, study.second_scored
 
 
-def _board(evaluator: Evaluator, model: Trained | Baseline, seed: int) -> Scoreboard:
+def _board(
+    evaluator: Evaluator, model: Trained | Baseline, seed: int, samplers: FittedSamplers | None
+) -> Scoreboard:
     """The scores of a model's images; one draw of each kind, by the training's seed."""
     reference = model.images["test"].images
     board = Scoreboard([evaluator], reference, (seed,), project_root() / "build/features")
     if isinstance(model, Trained):
+        assert samplers is not None
         board.score({BLUR: control_sources(model.images)[BLUR]}, "control")
-        board.score(_lbae_rows(model), "lbae")
+        board.score(_lbae_rows(model, samplers), "lbae")
     else:
         sources = vae_sources(model)
         board.score({key: sources[key] for key in VAE_ROWS}, "vae")
     return board
 
 
-def _lbae_rows(trained: Trained) -> dict[str, ImageSource]:
+def _lbae_rows(trained: Trained, samplers: FittedSamplers) -> dict[str, ImageSource]:
     """The paper's columns: reconstructions, hyperplanes, a mixture, the authors' interpolation."""
-    samplers = FittedSamplers(trained.bits("train"), cache=project_root() / "build/mixtures")
     hyperplanes = HyperplaneSampler(samplers.hyperplane_fit("clip").vectors)
     return {
         "reco": reconstructions(trained.model, trained.bits("test")),
