@@ -4,13 +4,18 @@ import os
 
 import pytest
 import torch
+from PIL import Image
 from test_folder import fill
 
 from companion.experiments import folder_contents as module
 from companion.experiments import images as experiment_images
+from companion.experiments.artifacts import MODEL
 from companion.experiments.folder_contents import FolderContents, folder_contents
 from companion.experiments.profiles import load_experiment
+from companion.experiments.records import RECORD_FILE, read_record
+from companion.experiments.training import train_experiment
 from companion.project import project_root
+from companion.workflow.staleness import artifact_reasons
 from lbae_lib.errors import CheckpointError, DataError
 
 
@@ -109,15 +114,46 @@ def test_a_trained_models_images_may_not_change_unseen(project):
     fill(project / "pics", *[f"{i}.png" for i in range(20)])
     experiment = load_experiment("own", "folder:pics")
     model = experiment.model_folder / "model.safetensors"
-    experiment_images.remember_images(experiment, [model])
+
+    def remember():
+        images = experiment_images.load_images(experiment, project)
+        experiment_images.remember_images(experiment, images, [model])
+
+    remember()
     fill(project / "pics", *[f"new{i}.png" for i in range(12)])
-    experiment_images.remember_images(experiment, [model])  # there is no model yet
+    remember()  # there is no model yet
     model.write_text("")
     fill(project / "pics", "more.png")
     (project / "pics/3.png").unlink()
     expected = r"in pics, 1 image was added \(more\.png\) and 1 removed \(3\.png\) since the model"
     with pytest.raises(CheckpointError, match=expected):
-        experiment_images.remember_images(experiment, [model])
+        remember()
+
+
+def test_images_packed_anew_are_the_same_images(project):
+    """What counts are the pixels: the model, and what its record says of its making, stay."""
+    fill(project / "pics", *[f"{i:02}.png" for i in range(20)])
+    experiment = load_experiment("own", "folder:pics")
+    train_experiment(experiment, project)
+    model, record = (experiment.model_folder / name for name in ("model.safetensors", RECORD_FILE))
+    kept, made = model.read_bytes(), read_record(record)
+
+    first = project / "pics/00.png"
+    packed = first.read_bytes()
+    Image.open(first).save(first, compress_level=0)
+    assert first.read_bytes() != packed
+    first.rename(project / "pics/000.png")
+    assert artifact_reasons(MODEL, experiment) == ["the images have changed"]
+    train_experiment(experiment, project)
+    assert artifact_reasons(MODEL, experiment) == []
+    now = read_record(record)
+    assert now["inputs"]["images"] != made["inputs"]["images"]
+    assert now | {"inputs": made["inputs"]} == made
+    assert model.read_bytes() == kept
+
+    fill(project / "pics", "000.png", grey=9)
+    with pytest.raises(CheckpointError, match=r"1 image was changed \(000.png\)"):
+        train_experiment(experiment, project)
 
 
 def test_a_validation_part_of_the_data_set_is_the_validation_split(project):

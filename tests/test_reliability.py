@@ -34,7 +34,7 @@ from test_authors_weights import content as published_content
 from companion.analysis.score_records import ScoreRecord
 from companion.experiments.encoding import encode_experiment
 from companion.experiments.extractor import train_extractor
-from companion.experiments.images import remember_images
+from companion.experiments.images import load_images, remember_images
 from companion.experiments.prior import fit_priors
 from companion.experiments.profiles import load_experiment
 from companion.experiments.records import read_record, write_record
@@ -388,7 +388,7 @@ def test_swapped_data(inside, outcomes, network, schedule, images):
         save_model(path, build_model(network).state_dict(), network, {})
 
     new_model()
-    remember_images(experiment, [])
+    remember_images(experiment, load_images(experiment, inside), [])
     load_trained(experiment, inside)
     first = inside / "pictures/0.png"
     Image.new("RGB", (48, 40)).save(first)

@@ -10,6 +10,7 @@ from torch.nn.functional import one_hot
 
 from companion.experiments.datasets import image_contents, load_dataset
 from companion.experiments.profiles import Experiment
+from companion.experiments.records import RECORD_FILE, has_inputs, kept_record
 from lbae_lib.data.images import Dataset, ImageSet
 from lbae_lib.data.registry import FOLDER_PREFIX, DatasetInfo
 from lbae_lib.errors import CheckpointError, DataError
@@ -50,10 +51,11 @@ def _load(info: DatasetInfo, validation: int, data_root: Path, _state: str) -> I
     return Images(dataset, dict(zip(SPLITS, parts, strict=True)))
 
 
-def remember_images(experiment: Experiment, kept: Collection[Path]) -> None:
+def remember_images(experiment: Experiment, images: Images, kept: Collection[Path]) -> None:
     """Keep in a model's folder which files its images are; refuse others for the same model.
 
     ``kept`` are the model and its checkpoint: while one of them exists, the images must not change.
+    Files may be renamed or packed anew as long as the pixels stay those of the model's record.
     """
     contents = image_contents(experiment.dataset)
     if contents is None:
@@ -61,7 +63,7 @@ def remember_images(experiment: Experiment, kept: Collection[Path]) -> None:
     contents = contents.without_attributes()
     path = experiment.model_folder / IMAGES_FILE
     changes = changed_images(experiment) if any(p.exists() for p in kept) else ""
-    if changes:
+    if changes and not has_inputs(kept_record(path.with_name(RECORD_FILE)), images.hashes):
         raise CheckpointError(
             f"{changes} since the model in {experiment.model_folder} was trained: remove that "
             "folder to train on the images as they are now, or put the earlier ones back"

@@ -14,7 +14,9 @@ from companion.experiments.profiles import Experiment, completed
 from companion.experiments.records import (
     IMPORTED,
     RECORD_FILE,
+    add_inputs,
     environment,
+    has_inputs,
     is_imported,
     kept_record,
     recorded_run,
@@ -57,7 +59,7 @@ def train_experiment(
         )
     identity = images_identity(experiment.dataset, attributes=False)
     images = load_images(experiment, data_root)
-    remember_images(experiment, [path, folder / CHECKPOINT_FILE])
+    remember_images(experiment, images, [path, folder / CHECKPOINT_FILE])
     result = train(
         experiment.network,
         experiment.training,
@@ -71,14 +73,15 @@ def train_experiment(
         return result
     digest = sha256_file(path)  # before it is read
     options = experiment.options() | {"version": MODEL.version}
-    inputs = images.hashes | identity
-    if not _is_recorded(folder / RECORD_FILE, options, inputs, digest):
+    if _is_recorded(folder / RECORD_FILE, options, images.hashes, digest):
+        add_inputs(folder / RECORD_FILE, identity)
+    else:
         model, _ = load_autoencoder(path, result.device)
         write_record(
             folder / RECORD_FILE,
             kind="train",
             options=options | {"hardware": dataclasses.asdict(hardware)},
-            inputs=inputs,
+            inputs=images.hashes | identity,
             results={
                 **result.for_record(),
                 **model_scores(model, images, experiment.training.loss),
@@ -90,13 +93,13 @@ def train_experiment(
     return result
 
 
-def _is_recorded(path: Path, options: dict[str, Any], inputs: dict[str, str], digest: str) -> bool:
-    """Whether a record is that of this model, of these options and images."""
-    if not (record := kept_record(path)):
+def _is_recorded(path: Path, options: dict[str, Any], pixels: dict[str, str], digest: str) -> bool:
+    """Whether a record is that of this model, of these options and of images with these hashes."""
+    if not has_inputs(record := kept_record(path), pixels):
         return False
     own, theirs = json.loads(json.dumps(options)), completed(record["options"])
     same = {key: theirs.get(key) for key in own} == own
-    return same and record["inputs"] == inputs and record["results"].get("model_sha256") == digest
+    return same and record["results"].get("model_sha256") == digest
 
 
 def import_authors_weights(
