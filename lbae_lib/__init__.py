@@ -1,3 +1,3 @@
 """A small library for the Latent Bernoulli Autoencoder (Fajtl et al., ICML 2020)."""
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
