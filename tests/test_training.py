@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from lbae_lib.errors import CheckpointError, ConfigError, WriteError
-from lbae_lib.files import read_tensors
+from lbae_lib.files import read_tensors, write_tensors
 from lbae_lib.locks import locked
 from lbae_lib.models import model_files, training, training_run
 from lbae_lib.models.encoding import encode_posterior
@@ -153,6 +153,21 @@ def test_a_finished_run_starts_over_when_its_code_has_changed(run, tmp_path, mon
     run(tmp_path)
     assert (tmp_path / PROGRESS_FILE).stat().st_mtime_ns > before
     assert "training starts over" in caplog.text
+
+
+def test_a_finished_run_keeps_its_model_file(run, tmp_path):
+    """Its hash is in records; one that an earlier version described is the same model."""
+    run(tmp_path)
+    path = tmp_path / MODEL_FILE
+    tensors, about = read_tensors(path, "model")
+    del about["about"]["training"]["mirror"]
+    write_tensors(path, tensors, about)
+    kept = path.read_bytes()
+    run(tmp_path)
+    assert path.read_bytes() == kept
+    path.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
+    run(tmp_path)
+    assert same(weights(tmp_path), tensors)
 
 
 def test_a_checkpoint_of_another_run_is_refused(run, schedule, tmp_path, network, images):

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from lbae_lib.errors import CheckpointError
-from lbae_lib.files import write_text
+from lbae_lib.files import read_tensors, write_text
 from lbae_lib.models.autoencoders import build_model, reconstruction_loss
 from lbae_lib.models.encoding import to_unit_range
 from lbae_lib.models.hardware import Hardware, own_part
@@ -191,11 +192,17 @@ class TrainingRun:
         self.saved = time.monotonic()
 
     def export(self) -> None:
-        """Write the kept weights as a model."""
+        """Write the kept weights as a model; a file that has them already stays as it is."""
         assert self.state.best is not None  # every finished epoch had a finite validation loss
+        path = self.folder / MODEL_FILE
         about = {
             "training": dataclasses.asdict(self.training),
             "epoch": self.state.best_epoch,
             "validation_loss": self.state.best_loss,
         }
-        save_model(self.folder / MODEL_FILE, self.state.best, self.network, about)
+        known: dict[str, Any] = {}
+        with suppress(CheckpointError):  # there is none, or it is damaged
+            known = read_tensors(path, "model")[1].get("about", {})
+        # An option that the file does not know yet had its default.
+        if {**known, "training": about["training"] | known.get("training", {})} != about:
+            save_model(path, self.state.best, self.network, about)
