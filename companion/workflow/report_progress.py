@@ -72,8 +72,6 @@ class ReportProgress:
         return f"[{len(self._done)}/{len(self._steps)}]"
 
     def _left(self) -> str:
-        """The time left, from what the steps took before and how long those that ended took now."""
-        spent = time.monotonic() - self._started
         ended = sum(self._expected[key] for key in self._done)
         ended += sum(
             self._expected[key] * self._share.get(key, 0.0)
@@ -82,8 +80,8 @@ class ReportProgress:
         )
         if not ended or len(self._done) == len(self._steps):
             return ""
-        left = spent * (sum(self._expected.values()) / ended - 1)
-        return f", about {_clock(max(0.0, left))} left"
+        spent, total = time.monotonic() - self._started, sum(self._expected.values())
+        return f", about {_clock(time_left(spent, ended, total))} left"
 
     def _draw(self) -> None:
         running = [key for key in self._begun if key not in self._done]
@@ -101,6 +99,15 @@ class ReportProgress:
         with self._writing:
             start = "\r\x1b[2K" if self._terminal else ""
             print(f"{start}{line}", file=sys.stderr, flush=True)
+
+
+def time_left(spent: float, ended: float, total: float) -> float:
+    """Seconds left of steps that took ``total`` before, of which ``ended`` took ``spent`` now.
+
+    As if a tenth of the work had gone as expected: one unusual step says little of the others.
+    """
+    expected = total / 10
+    return max(0.0, total - ended) * (spent + expected) / (ended + expected)
 
 
 def _expected_seconds(steps: dict[str, Step], profile: str) -> dict[str, float]:
