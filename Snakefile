@@ -1,5 +1,5 @@
-# The steps of a report that are missing or out of date, each one `lbae` command: companion/workflow/plan.py
-# decides which. Run it with `lbae report`, or directly:
+# Runs the steps of a report that are missing or out of date, each one `lbae` command. Which these are
+# is decided by companion/workflow/plan.py. Run it with `lbae report`, or directly:
 #   snakemake --workflow-profile profiles/default --config profile=quick datasets=digits
 # On a machine with two GPUs, LBAE_GPUS=0,1 and --resources gpu=2 give each step one of its own.
 from companion.workflow.snakemake_plan import SnakemakePlan

@@ -4,14 +4,14 @@
 
 Runs the commands of the project, as a user would type them: first what measures the device, alone;
 then the trainings of a profile, LBAE and VAE side by side, and beside them, one command after
-another for each data set, the feature extractor and the studies. A command that the time limit
-meets is interrupted as by Ctrl-C and keeps its checkpoint; called again, each resumes or has
+another for each data set, the feature extractor and the studies. At the time limit,
+commands are interrupted as by Ctrl-C and keep their checkpoints; called again, each resumes or has
 nothing to do. A command that fails says why in its log, and the others go on.
 
 The logs, and everything in runs/PROFILE and runs/performance but checkpoints, are kept as one
 archive in --home, in parts of at most 15 MiB. To read them: ``cat results.tar.* | tar -x``.
 
-Rehearse it on the very machine, or on a copy of the very folder that goes there:
+Rehearse it first, on the machine itself or with a copy of the folder that goes there:
 ``--profile smoke --datasets digits --small`` takes two minutes on a processor.
 """
 
@@ -67,7 +67,7 @@ class Commands:
 
 
 def measurements(small: bool) -> list[tuple[str, ...]]:
-    """What wants the device for itself: the library's functions, and training at both sizes."""
+    """What needs the device to itself: the library's functions, and training at both sizes."""
     if small:
         return [("benchmarks/devices.py", "--small")]
     sizes = (("--size", "32", "--batch", "512"), ("--size", "64", "--batch", "128"))
@@ -111,7 +111,7 @@ def main() -> None:
     parser.add_argument("--profile", default="accelerator", help="a file in config/")
     parser.add_argument("--datasets", default=DATASETS, help="names, in order, with spaces")
     parser.add_argument("--home", type=Path, default=Path("build/accelerator"), help="for results")
-    parser.add_argument("--compile", action="store_true", help="as of lbae train")
+    parser.add_argument("--compile", action="store_true", help="as in lbae train")
     parser.add_argument("--small", action="store_true", help="a rehearsal: measure next to nothing")
     options = parser.parse_args()
     reserve, shortest = (1.0, 1.0) if options.small else (RESERVE, SHORTEST)

@@ -2,8 +2,8 @@
 
     python benchmarks/memory.py [--images 10000 162770] [--batch 64] [--seconds 30]
 
-The images are random and kept in memory as bytes, as in any training. Each number of images is
-trained on in a process of its own. Prints a table and writes a record to runs/performance/.
+The images are random and kept in memory as bytes, as in any training. Each number of images has a
+training in a process of its own. Prints a table and writes a record to runs/performance/.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ FROM = 400  # the smallest N of a fit
 # Side and width of the paper's networks, and batch.
 NETWORKS = ((32, 16, 128), (32, 32, 128), (32, 64, 128), (64, 32, 64), (64, 64, 64))
 # Images x epochs of a training: the paper's CelebA (Table 3), and ImageNet at 128 pixels, the case
-# that the supplement leaves unexplored, with a tenth of the paper's images seen.
+# that the supplement leaves unexplored, in a tenth of CelebA's epochs.
 PLANS = (("CelebA as in the paper", 64, 162_770 * 500), ("ImageNet", 128, 1_281_167 * 50))
 
 

@@ -42,7 +42,7 @@ app = typer.Typer(
         "Train a Latent Bernoulli Autoencoder, run the companion's notebooks, build the book.\n\n"
         "A data set and a profile (a file in config/) name a run, which keeps everything under "
         "runs/PROFILE/DATASET/. Where you have no run of your own, the published one in results/ "
-        "takes its place. Run a command that was stopped again to resume."
+        "takes its place. To resume a command that was stopped, run it again."
     ),
 )
 app.callback()(version)

@@ -22,14 +22,14 @@ def train(
     device: Device = "auto",
     precision: Annotated[str, Option(help="auto (by the hardware), 32-true, bf16-mixed.")] = "auto",
     time_limit: Annotated[str | None, Option(help="Stop cleanly after [H:]MM:SS.")] = None,
-    devices: Annotated[int, Option(help="A process for each; they share batches.")] = 1,
-    num_nodes: Annotated[int, Option(help="Machines; the cluster starts one command on each.")] = 1,
+    devices: Annotated[int, Option(help="How many; one process each, sharing batches.")] = 1,
+    num_nodes: Annotated[int, Option(help="Machines; the cluster starts the command on each.")] = 1,
     strategy: Annotated[str, Option(help="auto or ddp.")] = "auto",
     sync_batch_norm: Annotated[
         bool, Option("--sync-batch-norm", help="Batch normalisation over all GPUs' images.")
     ] = False,
     compile: Annotated[
-        bool, Option("--compile", help="Fuse the network's operations; a minute to start.")
+        bool, Option("--compile", help="Compile the network; starting then takes a minute.")
     ] = False,
 ) -> None:
     """Train the autoencoder of a data set; resumes from its checkpoint if there is one.
@@ -113,7 +113,7 @@ def encode(
 ) -> None:
     """Encode training, validation and test images with a trained model.
 
-    Writes latents.safetensors beside the model: bits, 8 to a byte, or a VAE's posteriors.
+    Writes latents.safetensors to runs/PROFILE/DATASET/MODEL/: packed bits, or a VAE's posteriors.
 
     Example: lbae encode -d mnist -p laptop
     """
@@ -128,8 +128,8 @@ def extractor(
 ) -> None:
     """Train the small classifier whose features stand in for Inception's.
 
-    Writes model.safetensors and record.json to runs/PROFILE/DATASET/extractor/. Images without
-    classes are rotated by quarter turns, and the network learns the rotation.
+    Writes model.safetensors and record.json to runs/PROFILE/DATASET/extractor/. It learns classes,
+    or else attributes; without either, by which quarter turn an image was rotated.
 
     Example: lbae extractor -d digits
     """
@@ -188,13 +188,13 @@ def study(
     data: Data = None,
     device: Device = "auto",
 ) -> None:
-    """Train small networks several times, to compare bottlenecks, sizes, or LBAE and VAE.
+    """Train small networks with several seeds, to compare what the study varies.
 
-    The study "seeds" trains LBAE and VAE with the same seeds and scores their images: the page of
-    scores takes from it the noise of comparisons of the two.
+    "bottlenecks", "quantisers" and "sizes" (of the latent) vary one network. "seeds" trains LBAE
+    and VAE in pairs and scores their images: pages take the noise of comparing the two from it.
 
-    Each training leaves a file in runs/PROFILE/DATASET/NAME/, and is not repeated; the last
-    one writes record.json there.
+    Each training leaves a file in runs/PROFILE/DATASET/NAME/runs/, and is not repeated; the last
+    one writes record.json to runs/PROFILE/DATASET/NAME/.
 
     Example: lbae study bottlenecks -d digits
     """

@@ -18,8 +18,8 @@ Dataset = Annotated[
         "--dataset",
         "-d",
         callback=name_in_project,
-        help="digits, photos, faces, mnist, cifar10, celeba or folder:PATH, relative to the "
-        "working folder or to the project's.",
+        help="digits, photos, faces, mnist, cifar10, celeba or folder:PATH; a relative PATH is "
+        "looked for in the working folder, then in the project's.",
     ),
 ]
 Datasets = Annotated[str, Option("--datasets", "-d", help="Names, separated by spaces.")]

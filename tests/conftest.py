@@ -58,7 +58,7 @@ def as_project(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], Pat
 
 @pytest.fixture(scope="session")
 def outcomes(request: pytest.FixtureRequest) -> Iterator[Outcomes]:
-    """Collects what was tried; writes it to $LBAE_OUTCOMES, in the end and if nothing failed."""
+    """Collects what was tried; writes it to $LBAE_OUTCOMES at the end, if no test failed."""
     found = Outcomes()
     yield found
     found.add_users()

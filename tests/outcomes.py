@@ -51,7 +51,7 @@ class Outcomes:
 
 
 def judged(action: Callable[[], object]) -> str:
-    """Whether the library refused, and said why. Any other error is one, and fails the test."""
+    """Whether the library refused, and said why. Any other exception fails the test."""
     try:
         action()
     except LbaeError as error:

@@ -49,7 +49,7 @@ def test_the_whole_list_runs_and_changes_nothing_the_second_time(tmp_path):
     assert all(row[2] == 0 for row in read_json(record, "record")["rows"])  # processor twice
     kept = [*tmp_path.glob("runs/smoke/digits/*/record.json")]
     kept.append(tmp_path / "runs/smoke/digits/lbae/model.safetensors")
-    kept.remove(tmp_path / "runs/smoke/digits/extractor/record.json")  # it is trained anew
+    kept.remove(tmp_path / "runs/smoke/digits/extractor/record.json")  # it is trained again
     before = [path.read_bytes() for path in kept]
     call()
     assert [path.read_bytes() for path in kept] == before

@@ -148,7 +148,7 @@ def test_records_name_the_device_that_computed(experiment, project, monkeypatch)
 
 
 def test_a_prior_is_of_a_model_not_of_one_machines_latents(experiment, project):
-    """Another processor may encode an image with another bit; that fits no published prior anew."""
+    """Another processor may encode a bit differently: no reason to fit a published prior again."""
     encode_experiment(experiment, project, "cpu")
     fit_priors(experiment, project, "cpu")
     LATENTS.path(experiment).write_bytes(b"of another machine")

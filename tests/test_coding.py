@@ -98,7 +98,7 @@ def golden():
 
 @pytest.mark.parametrize("coder", CODERS)
 @pytest.mark.parametrize("version", [1, 2])
-def test_files_of_all_versions_are_decoded_and_their_payloads_made_again(golden, version, coder):
+def test_files_of_all_versions_are_decoded_and_their_payloads_reproduced(golden, version, coder):
     content = (GOLDEN / f"v{version}-{coder}.lbae").read_bytes()
     assert content[4] == version
     assert torch.equal(golden.decompress(content), pack_bits(golden_bits()))

@@ -360,7 +360,7 @@ def test_celeba_keeps_its_attributes(tmp_path, monkeypatch):
         assert len(data.validation) == 3
 
 
-def test_a_celeba_of_an_earlier_version_is_made_again(tmp_path, monkeypatch):
+def test_a_celeba_cache_of_an_earlier_version_is_regenerated(tmp_path, monkeypatch):
     kept = tmp_path / "celeba_64.safetensors"
     images = torch.zeros(1, 3, 64, 64, dtype=torch.uint8)
     write_tensors(kept, {"train": images, "test": images + 1}, {"dataset": "celeba", "size": 64})

@@ -63,7 +63,7 @@ def history(project: Path, model: str = "lbae") -> list[dict[str, float]]:
 
 
 @pytest.mark.slow
-def test_two_processes_learn_what_one_does_and_one_goes_on_from_two(project):
+def test_two_processes_learn_what_one_does_and_one_resumes_from_two(project):
     model = "vae"  # its noise is shared out like the images
     words = ("--model", model)
     finish(start(project, 3, *words))
@@ -104,7 +104,7 @@ def test_a_killed_process_ends_the_run(project, which):
     began = time.monotonic()
     while Path(f"/proc/{child}").exists() and time.monotonic() - began < 60:
         time.sleep(0.2)
-    assert not Path(f"/proc/{child}").exists()  # no orphan goes on
+    assert not Path(f"/proc/{child}").exists()  # no orphan keeps running
     assert history(project)[0]["epoch"] == 1  # whole, not half-written
 
 

@@ -1,4 +1,4 @@
-"""The library refuses at its public doors what it cannot mean."""
+"""Public functions refuse input of the wrong type, range or shape."""
 
 import numpy as np
 import pytest

@@ -49,7 +49,7 @@ def test_levels_survive_a_round_trip():
     assert torch.equal(to_uint8(to_unit_range(levels)), levels)
 
 
-def test_losses_and_yardstick(model, images):
+def test_losses_of_images_and_of_the_mean_image(model, images):
     losses = reconstruction_losses(model, images, "mse", batch_size=11)
     unit = to_unit_range(images)
     expected = (model(unit).sigmoid() - unit).square().sum((1, 2, 3)).double()

@@ -1,4 +1,4 @@
-"""The explorer: what a hand does, done by the program."""
+"""The explorer: what a user does by hand, done by a program."""
 
 import datetime
 import html

@@ -183,7 +183,7 @@ def test_damaged_json_is_named(tmp_path):
         read_json(tmp_path / "other.json", "record")
 
 
-def test_a_folder_is_one_runs_until_it_ends_however_it_ends(tmp_path):
+def test_a_folder_belongs_to_one_run_until_it_ends_however_it_ends(tmp_path):
     code = (
         "import sys, time\nfrom pathlib import Path\nfrom lbae_lib.locks import locked\n"
         "with locked(Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(60)"

@@ -130,7 +130,7 @@ def test_a_trained_models_images_may_not_change_unseen(project):
         remember()
 
 
-def test_images_packed_anew_are_the_same_images(project):
+def test_images_compressed_again_are_the_same_images(project):
     """What counts are the pixels: the model, and what its record says of its making, stay."""
     fill(project / "pics", *[f"{i:02}.png" for i in range(20)])
     experiment = load_experiment("own", "folder:pics")

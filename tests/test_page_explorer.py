@@ -294,7 +294,7 @@ def test_a_transposed_convolution_is_pytorchs(functions):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_images_are_pytorchs_and_soon_there(functions, digits, name):
+def test_images_are_pytorchs_and_quick(functions, digits, name):
     """Of 50 latents; encoded digits are latents of MNIST's model, too."""
     if not PUBLISHED[name].exists():
         pytest.skip(f"no published model of {name}")

@@ -77,6 +77,6 @@ def test_a_run_that_finds_nothing_new_leaves_its_record(tmp_path):
     assert read_record(tmp_path / "record.json")["seconds"] == 7.5
     assert run(1.0) == first
     assert run(2.0) != first
-    (tmp_path / "record.json").write_text("{")  # a damaged one is written anew
+    (tmp_path / "record.json").write_text("{")  # a damaged one is replaced
     run(2.0)
     assert read_record(tmp_path / "record.json")["results"] == {"loss": 2.0}

@@ -180,7 +180,7 @@ def test_kills(project, outcomes, step):
                 read_record(path)
             kills += 1
             if kills % 3:
-                continue  # the next start goes on from what this one left
+                continue  # the next start resumes from what this one left
         else:
             process.communicate()
             assert process.returncode == 0

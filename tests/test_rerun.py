@@ -48,7 +48,7 @@ def test_a_second_run_does_nothing_and_a_change_reruns_what_depends_on_it(report
     assert outdated(report) == {"notebook 01_training", "the book"}
     module.write_text(kept_module)
 
-    # A parameter of one notebook; the book is made anew with it.
+    # A parameter of one notebook; the book is built again with it.
     config.write_text(kept.replace("pairs: 50", "pairs: 40"))
     assert outdated(report) == {"notebook 04_interpolation", "the book"}
     done = lbae(report, "report", "-p", "smoke", "-d", "digits")

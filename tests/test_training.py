@@ -78,7 +78,7 @@ def vae_run(network, schedule, images):
     return start
 
 
-def test_a_vae_trains_and_goes_on_with_the_same_noise(vae_run, tmp_path):
+def test_a_vae_trains_and_resumes_with_the_same_noise(vae_run, tmp_path):
     vae_run(tmp_path / "whole")
     history = [
         json.loads(line) for line in (tmp_path / "whole" / PROGRESS_FILE).read_text().splitlines()
@@ -114,7 +114,7 @@ def test_training_does_not_touch_the_global_generator(run, tmp_path):
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_a_time_limit_stops_cleanly_and_the_run_goes_on(run, tmp_path):
+def test_a_time_limit_stops_cleanly_and_the_run_resumes(run, tmp_path):
     run(tmp_path / "whole")
     stopped = run(tmp_path / "parts", time_limit=0.0)
     assert not stopped.finished
@@ -126,7 +126,7 @@ def test_a_time_limit_stops_cleanly_and_the_run_goes_on(run, tmp_path):
     assert same(weights(tmp_path / "parts"), weights(tmp_path / "whole"))
 
 
-def test_a_run_goes_on_with_more_epochs(run, schedule, tmp_path):
+def test_a_run_resumes_with_more_epochs(run, schedule, tmp_path):
     plain = replace(schedule, cooldown_epochs=0)
     run(tmp_path / "whole", replace(plain, epochs=4))
     run(tmp_path / "parts", replace(plain, epochs=2))

@@ -91,7 +91,7 @@ def trained(lbae, home):
     return lbae
 
 
-# --- A -----------------------------------------------------------------------------------------
+# --- A: names, paths and options ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_words_of_commands(lbae, outcomes, words, message):
     outcomes.tried("A", REFUSED)
 
 
-# --- B -----------------------------------------------------------------------------------------
+# --- B: outputs where the user has a file ------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_files_that_are_no_archives(trained, home, outcomes, file, message):
     outcomes.tried("G", REFUSED)
 
 
-# --- C, D --------------------------------------------------------------------------------------
+# --- C, D: names of folders, and changes after training ----------------------------------------
 
 
 def test_names_of_folders(lbae, home, outcomes):
@@ -325,7 +325,7 @@ def test_changes_after_training(lbae, home, outcomes):
         outcomes.tried("D", REFUSED)
 
 
-# --- K -----------------------------------------------------------------------------------------
+# --- K: more images than there are -------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -351,7 +351,7 @@ def test_more_images_than_there_are(trained, home, outcomes, page, given, there)
     outcomes.tried("K", "the caption has what was drawn")
 
 
-# --- E -----------------------------------------------------------------------------------------
+# --- E: environments ---------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

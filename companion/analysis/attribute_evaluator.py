@@ -13,8 +13,8 @@ from companion.experiments.trained import Trained
 from lbae_lib.metrics.classifier import FeatureClassifier, logits_of, presence
 from lbae_lib.models.encoding import decode
 
-# We call an attribute measurable if it is found so much more often where it is than where it is
-# not, in test images and in reconstructions.
+# We call an attribute measurable if it is found in a larger share of the images that have it than
+# of the others, by at least this, both in test images and in reconstructions.
 MEASURABLE = 0.3
 
 
@@ -74,10 +74,10 @@ class AttributeEvaluator:
 
 
 def best_threshold(logits: Tensor, has: Tensor) -> Tensor:
-    """The threshold that separates logits (K,) best, by which of the images ``has`` the attribute.
+    """The threshold between logits (K,) of images with an attribute, ``has`` bool (K,), and others.
 
-    A value between two logits. It maximises the share above it of images with the attribute,
-    less that of images without it. 0 if all images have it, or none.
+    It lies between two logits and maximises the share above it of images with the attribute, less
+    that of images without it. 0 if all images have it, or none.
     """
     if has.all() or not has.any():
         return torch.zeros(())

@@ -26,7 +26,7 @@ class InversionMethod:
     invert: Callable[[Tensor, HyperplaneSampler, torch.Generator], Inversion]
     full_rank: bool = False  # needs a sampler of full rank
     boundary: bool = True  # whether bits are those of Eq. 12; if not, the raw signs
-    scored_ends: bool = False  # the true latents stand around a scored path, as the authors' code
+    scored_ends: bool = False  # the true latents enclose a scored path, as in the authors' code
 
 
 INVERSIONS: Mapping[str, InversionMethod] = {
@@ -102,8 +102,8 @@ class SignRules:
 class HammingPaths:
     """Distances along paths, measured both ways (Figure 9)."""
 
-    own: tuple[Tensor, Tensor]  # from the path's own first and last point, as the authors' code
-    true: tuple[Tensor, Tensor]  # distances from the true latents, as the paper's text says
+    own: tuple[Tensor, Tensor]  # from the path's own first and last point, as in the authors' code
+    true: tuple[Tensor, Tensor]  # from the true latents, as the paper's text says
 
     @classmethod
     def of(cls, path: Tensor, source: Tensor, target: Tensor) -> HammingPaths:

@@ -103,8 +103,8 @@ class PathScores:
     features: float | None  # the same in the distance of the extractor's features
     abrupt_pixels: float  # share of the paths with a step of more than ABRUPT mean steps
     abrupt_features: float
-    third_class: float | None  # share between the ends in a class of neither; None without
-    one_change: float | None  # share of paths with at most one change of class; None without
+    third_class: float | None  # share between the ends in a class of neither; None without classes
+    one_change: float | None  # share of paths with at most one change of class; None likewise
 
     def abrupt(self) -> tuple[float, float]:
         """Share of paths with a step of more than ``ABRUPT`` mean steps: pixels, features."""
@@ -116,7 +116,7 @@ class PathScores:
 
 
 class PathMeter:
-    """Scores paths by the features of an in-domain classifier, against test images uint8."""
+    """Scores paths by features of an in-domain classifier, against test images (L, C, S, S)."""
 
     def __init__(self, extractor: ClassifierFeatures, reference: Tensor) -> None:
         self.extractor = extractor

@@ -1,8 +1,8 @@
 """Data sets by name, which images a folder has, and where the results of a folder are.
 
 A relative ``folder:PATH`` begins at the project's folder. Two folders never share results:
-``runs/folders.json`` has the path of each, and the identity of its images, by which a folder that
-was renamed is known.
+``runs/folders.json`` has the path of each, and the identity of its images, which recognises a
+folder that was renamed.
 """
 
 from __future__ import annotations

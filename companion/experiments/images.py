@@ -55,7 +55,7 @@ def remember_images(experiment: Experiment, images: Images, kept: Collection[Pat
     """Keep in a model's folder which files its images are; refuse others for the same model.
 
     ``kept`` are the model and its checkpoint: while one of them exists, the images must not change.
-    Files may be renamed or packed anew as long as the pixels stay those of the model's record.
+    Files may be renamed or compressed again as long as the pixels stay those of the model's record.
     """
     contents = image_contents(experiment.dataset)
     if contents is None:

@@ -17,8 +17,8 @@ COUNTED = 64  # tokens of an image, at most, that the running means of codewords
 VECTOR = 4  # numbers of a codeword of a VQ-VAE
 COMMITMENT = 0.25  # weight of the VQ-VAE's commitment loss
 LEVELS = 4  # of each number of an FSQ: two bits
-# Inverse, of the entropies of LFQ and BSQ. At the usual 100 all images start with one code, where
-# the entropies have no gradient, and stay there.
+# Inverse temperature of the entropies of LFQ and BSQ. At the usual 100 all images start with one
+# code, where the entropies have no gradient, and stay there.
 TEMPERATURE = 1.0
 
 

@@ -11,8 +11,8 @@ from companion.paper.comparisons import untrusted
 def check_extractor(nb: Notebook) -> str:
     """Check the distances of the in-domain extractor; a warning for captions, or "".
 
-    They need two test images. If they fail, they decide nothing, as on the page of scores: the
-    page's gate "evaluator" is closed.
+    The checks need two test images. If they fail, the distances decide nothing, as on the page of
+    scores: the page's gate "evaluator" is closed.
     """
     test, evaluator = nb.trained.images["test"].images, Evaluator(nb.extractor)
     chosen = torch.randperm(len(test), generator=nb.generator())[:CHECKED]

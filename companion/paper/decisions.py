@@ -78,7 +78,7 @@ def all_hold(*parts: Decision) -> Decision:
 
 
 def by_intervals(*answers: bool | None, rule: str) -> Decision:
-    """The decision on a claim that needs all parts; None if a part's interval has the limit."""
+    """A claim that needs all its parts; an answer is None if its interval contains the limit."""
     if any(answer is False for answer in answers):
         return Decision(Outcome.FAILS, rule)
     if None in answers:

@@ -63,7 +63,7 @@ class Judge:
         return only_if(decision, self.trusted(metric))
 
     def closed_share(self, part: str, start: str, end: str) -> tuple[float, Decision]:
-        """Whether the way from a part to the end is the major share of that from the start."""
+        """Whether the gap from a part to the end is the major share of the gap from the start."""
         rows = [self.found(key) for key in (part, start, end)]
         gap = rows[1].mean - rows[2].mean
         share = (rows[0].mean - rows[2].mean) / gap if gap else math.nan
@@ -113,7 +113,7 @@ class Panel:
         return self._all_hold(lambda j: [j.better(a, b) for a, b in pairwise(keys)])
 
     def major(self, part: str, start: str, end: str) -> tuple[str, Decision]:
-        """Whether the way from a part to the end is most of that from the start: with evidence."""
+        """Evidence and decision: whether most of the gap from start to end is that from a part."""
         found = {j.name: j.closed_share(part, start, end) for j in self.judges}
         shares = ", ".join(f"{share:.0%} ({name})" for name, (share, _) in found.items())
         rows = self.judges[0].board.rows

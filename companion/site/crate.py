@@ -61,7 +61,7 @@ def write_crate(experiment: Experiment, folder: Path) -> Path:
             f"there are no executed notebooks of {experiment.place}: run `lbae report` first"
         )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise WriteError(f"{folder} is not empty: name a new folder")
+        raise WriteError(f"{folder} is a file, or is not empty: name a new folder")
     written = _Crate(experiment)
     written.describe()
     written.add_code()

@@ -43,7 +43,7 @@ from lbae_lib.models.hardware import choose_device
 from lbae_lib.models.model_files import load_model
 
 _FOLDER = Path(__file__).parent / "explorer"
-# In an order in which each uses only those before it.
+# In their order, each uses only those before it.
 SCRIPTS = (
     "algebra", "random", "tensors", "decoder", "hyperplanes", "interpolation", "algorithm_1",
     "attributes", "samplers", "space", "pictures", "controls", "hyperplane_panel", "samples_panel",
@@ -55,7 +55,7 @@ _ALONE = 'class="lbae-alone"'  # of a page with nothing but the explorer
 
 
 def explorer_page(sets: Sequence[ResultSet]) -> str:
-    """The explorer of all models that have a summary or embedded images, as MyST Markdown.
+    """The explorer of all models that have a summary, as MyST Markdown.
 
     Models beyond the page's limit are left out, the last ones first.
     """

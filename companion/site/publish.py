@@ -88,8 +88,8 @@ def _check_commits(experiment: Experiment, unclean: bool) -> None:
     dirty = [name for name, commit in commits.items() if commit["dirty"] is not False]
     if dirty and not unclean:
         raise LbaeError(
-            f"{', '.join(dirty)} of {experiment.place}: files were not committed when it ran; "
-            "commit and run `lbae report` again, or add --unclean"
+            f"pages of {experiment.place} ran on uncommitted files: {', '.join(dirty)}; commit, "
+            "remove these pages from runs/ and run `lbae report` again, or add --unclean"
         )
     hashes = {commit["hash"] for commit in commits.values()}
     if len(hashes) > 1 and not unclean:

@@ -51,7 +51,7 @@ class Space:
 
     @cached_property
     def clipped(self) -> HyperplaneSampler:
-        """The authors' sampler, which needs not have full rank."""
+        """The authors' sampler, which need not have full rank."""
         return HyperplaneSampler(self.samplers.hyperplane_fit("clip").vectors)
 
     @cached_property

@@ -25,8 +25,8 @@ from lbae_lib.errors import ConfigError, LbaeError, unknown
 from lbae_lib.files import replacing
 from lbae_lib.locks import locked
 
-# What a user has set for other programs, or JupyterLab, from which pages can be made, for its own
-# kernels: figures and text do not depend on it.
+# Set by a user for other programs, or by JupyterLab, where a report may be started, for its own
+# kernels: figures and text do not depend on these.
 _IGNORED = ("MPLBACKEND", "MATPLOTLIBRC", "PYTHONSTARTUP", "JPY_SESSION_NAME")
 _LONGEST_SOCKET_FOLDER = 60  # characters: the system allows 107 for a socket's path
 
@@ -148,7 +148,7 @@ def _tidy(executed: Path, name: str, output: Path, overrides: Mapping[str, Any])
     notebook = nbformat.read(executed, as_version=4)
     papers = notebook.metadata.get("papermill", {})
     if papers.get("exception"):
-        raise LbaeError(f"{name} ended with an error that its cells hid")
+        raise LbaeError(f"{name} ended with an error that its cells hid: run it in JupyterLab")
     parameters = papers.get("parameters", {})
     parameters.pop("output", None)
     notebook.metadata["papermill"] = {

@@ -70,7 +70,7 @@ def make_plan(profile: str, datasets: Sequence[str]) -> dict[str, Step]:
         title = f"all data: notebook {TABLES}"
         steps[TABLES] = Step(TABLES, title, "tables", ("tables",), tuple(reasons), waits)
     if steps or (found := book_reasons(profile)):
-        why = ("its pages are made again",) if steps else tuple(found)
+        why = ("its pages are regenerated",) if steps else tuple(found)
         steps[BOOK] = Step(BOOK, "the book", "book", ("book",), why, tuple(steps))
     return steps
 
@@ -102,7 +102,7 @@ def _plan_page(steps: dict[str, Step], experiment: Experiment, name: str) -> Non
 
     waits = plan_needed(lazily=not reasons)
     if not reasons and waits:
-        # What it needs will be other than it was; then all that it needs has to be there.
+        # What it needs will change; then all that it needs has to be there.
         reasons = [f"{steps[key].title} comes first" for key in waits]
         waits = plan_needed(lazily=False)
     if reasons:

@@ -37,7 +37,7 @@ def report(
         str, Option(help="default (this machine), slurm, or another folder of profiles/.")
     ] = "default",
     time_limit: Annotated[
-        str | None, Option(help="Limit of one training job, H:MM:SS; see profiles/slurm.")
+        str | None, Option(help="Limit of one training job, [H:]MM:SS; see profiles/slurm.")
     ] = None,
     dry_run: Annotated[bool, Option("--dry-run", help="Only say what would run, and why.")] = False,
 ) -> None:

@@ -15,7 +15,7 @@ from companion.workflow.plan import Step, stamp
 from lbae_lib.errors import LbaeError
 from lbae_lib.files import read_json
 
-_UNKNOWN_SECONDS = 10.0  # of a step of which no kind was ever run
+_UNKNOWN_SECONDS = 10.0  # of a step whose rule was never run
 _BAR = re.compile(r"(?:epoch (\d+)/(\d+): *)?(\d+)%\|")  # of a step, on a line of its own
 _ERROR = "lbae: "  # begins the line that says why a step failed
 
@@ -104,7 +104,7 @@ class ReportProgress:
 def time_left(spent: float, ended: float, total: float) -> float:
     """Seconds left of steps that took ``total`` before, of which ``ended`` took ``spent`` now.
 
-    As if a tenth of the work had gone as expected: one unusual step says little of the others.
+    It assumes that a tenth of the work went as expected: one unusual step says little of others.
     """
     expected = total / 10
     return max(0.0, total - ended) * (spent + expected) / (ended + expected)

@@ -22,7 +22,7 @@ class SnakemakePlan:
     have to run, so that exactly these are run; its jobs leave them.
 
     Snakemake's configuration has "profile"; "datasets", a list or names separated by spaces; and
-    may have "data", a folder, and "time_limit" of one run of a training, H:MM:SS.
+    may have "data", a folder, and "time_limit" of one training job, [H:]MM:SS.
     """
 
     def __init__(self, config: Mapping[str, Any], main: bool = True) -> None:

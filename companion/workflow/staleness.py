@@ -60,7 +60,7 @@ def _changes(
 ) -> Iterator[tuple[str, bool]]:
     """What may have changed since an artefact was made, and whether it has."""
     options, inputs = record["options"], record["inputs"]
-    yield "the way to make it has changed", options.get("version", 1) != artifact.version
+    yield "the code that makes it has changed", options.get("version", 1) != artifact.version
     of_attributes = artifact is EXTRACTOR
     yield "the images have changed", _other_images(experiment, inputs, of_attributes)
     if artifact is MODEL:

@@ -34,8 +34,8 @@ function attributesPanel(space) {
   }
 
   const intro =
-    "Eq. 17 sets each bit whose mean p over the training images of a class exceeds D in size, to " +
-    "the sign of p.";
+    "Eq. 17 sets each bit to the sign of its mean p over the training images of a class, if |p| " +
+    "exceeds D.";
   const choices = element("div", { class: "lbae-choices" }, attribute, kind);
   const parts = [image, choices, threshold, row(before, after), squares, said];
   return { intro, parts, draw };

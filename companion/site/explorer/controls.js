@@ -108,7 +108,7 @@ function beforeNextFrame(draw) {
 }
 
 /**
- * Runs tasks one a turn, so that the page answers in between; `start` drops those left over.
+ * Runs one task per turn, so that the page answers in between; `start` drops those left over.
  */
 class Queue {
   start(tasks) {
