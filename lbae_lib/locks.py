@@ -48,7 +48,9 @@ def locked(folder: Path, wait: bool = False) -> Iterator[int]:
                 f"another run is using {folder}: wait until it has ended, or stop it"
             ) from None
         except OSError as error:
-            raise WriteError(f"{folder} is on a file system without locks ({error})") from None
+            raise WriteError(
+                f"{folder} is on a file system without locks ({error}): work on another one"
+            ) from None
         yield handle.fileno()
 
 

@@ -106,11 +106,10 @@ class ReferenceLatents:
 
 
 def rank_correlation(a: Sequence[float], b: Sequence[float]) -> float | None:
-    """Spearman's rank correlation of distinct values; None if all of a sequence are equal."""
+    """Spearman's rank correlation; None if all values of a sequence are equal."""
     if min(len(set(a)), len(set(b))) < 2:
         return None
-    ranks = [torch.tensor(values).argsort().argsort().double() for values in (a, b)]
-    return float(torch.corrcoef(torch.stack(ranks))[0, 1])
+    return float(spearmanr(a, b).statistic)
 
 
 def share_of_gap(distance: float, start: float, end: float) -> float | None:

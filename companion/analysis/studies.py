@@ -109,7 +109,7 @@ def _task(experiment: Experiment, study: Study, images: Images, device: str) -> 
     if len(train) < study.batch_size:
         raise ConfigError(
             f"{len(train)} training images do not fill a batch of {study.batch_size}: lower the "
-            "study's batch_size"
+            f"study's batch_size in config/{experiment.profile}.yaml"
         )
     return Task(network, study, experiment.training.loss, train, validation, 0, device)
 

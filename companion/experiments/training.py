@@ -122,7 +122,8 @@ def import_authors_weights(
             differ = [f"{k} {theirs[k]} where it has {own[k]}" for k in own if own[k] != theirs[k]]
             raise CheckpointError(
                 f"{found.origin} does not fit {experiment.dataset.name} in "
-                f"config/{experiment.profile}.yaml: {', '.join(differ)}"
+                f"config/{experiment.profile}.yaml ({', '.join(differ)}): choose another data set "
+                "or profile, or change this one"
             )
         model = build_model(found.network)
         model.load_state_dict(found.state)

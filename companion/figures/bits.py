@@ -45,7 +45,7 @@ def effect_maps(effects: BitEffects) -> Figure:
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(False)
         for axis, index in zip(own, chosen.tolist(), strict=False):
-            title = f"bit {int(effects.bits[index])}\n{float(shares[index]):.2%}"
+            title = f"bit {int(effects.bits[index]) + 1}\n{float(shares[index]):.2%}"
             axis.set_title(title, fontsize=6.5, fontweight="normal", loc="center")
         own[0].set_ylabel(f"{name},\nsigned")
         own[columns].set_ylabel(f"{name},\nabsolute")

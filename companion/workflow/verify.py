@@ -27,7 +27,7 @@ from lbae_lib.files import sha256_file
 from lbae_lib.locks import locked
 
 _SCRATCH = "build/verify"
-_KEPT = ("model.safetensors", RECORD_FILE, "progress.jsonl")  # what notebooks read of a model
+_REMADE = {"latents.safetensors", "checkpoint.safetensors"}  # encoded again, or of no use to a page
 
 
 def verify(
@@ -55,7 +55,7 @@ def verify(
     """
     experiment, root = load_experiment(profile, dataset), data_root(data)
     names = list(rerun or [])
-    if names == ["all"]:
+    if "all" in names:
         names = list(_pages(experiment))
     hashes = check_hashes(experiment, root)
     again = run_again(experiment, root, names, tolerance, device) if names else ()
@@ -83,10 +83,10 @@ def check_hashes(experiment: Experiment, data: Path) -> Iterator[Check]:
             yield Check(f"{name}, model", f"there is none at {model}", False)
         elif recorded:
             same = sha256_file(model) == recorded
-            yield Check(f"{name}, model", "the recorded one" if same else "another one", same)
+            yield Check(f"{name}, model", "the recorded one" if same else "not the recorded one", same)
         if images.keys() <= record["inputs"].keys():
             same = images.items() <= record["inputs"].items()
-            yield Check(f"{name}, images", "the recorded ones" if same else "other ones", same)
+            yield Check(f"{name}, images", "the recorded ones" if same else "not the recorded ones", same)
         if name in pages:
             reasons = "; ".join(page_reasons(pages[name]))
             state = f"out of date: {reasons}" if reasons else "up to date"
@@ -113,7 +113,7 @@ def run_again(
             raise LbaeError(f"`lbae {' '.join(words)}` failed in {scratch}; the reason is above")
 
     with locked(root / _SCRATCH):
-        _copy_models(experiment, target, scratch)
+        _copy_products(experiment, target, scratch)
         needs = {need for name in notebooks for need in notebook_needs(notebook_path(name))}
         for artifact, model in needed_artifacts(experiment, needs):
             if artifact is LATENTS and MODEL.path(experiment, model).exists():
@@ -135,17 +135,21 @@ def _pages(experiment: Experiment) -> dict[str, Path]:
     return {page.stem: page for page in executed_notebooks(experiment.place)}
 
 
-def _copy_models(experiment: Experiment, target: Path, scratch: Path) -> None:
-    """Make the scratch project, with a data set's models."""
+def _copy_products(experiment: Experiment, target: Path, scratch: Path) -> None:
+    """Make the scratch project, with all that notebooks are made of: models, priors, studies."""
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     for part in ("config", "notebooks"):
         (scratch / part).symlink_to(project_root() / part)
-    for model in results_in_force(f"{experiment.place}/{MODEL.files[0].format(model='*')}"):
-        for name in _KEPT:
-            if model.with_name(name).exists():
-                (target / model.parent.name).mkdir(parents=True, exist_ok=True)
-                shutil.copy2(model.with_name(name), target / model.parent.name / name)
+    pages = _pages(experiment)
+    for record in results_in_force(f"{experiment.place}/*/{RECORD_FILE}"):
+        if record.parent.name in pages:
+            continue
+        folder = target / record.parent.name
+        folder.mkdir(parents=True)
+        for file in record.parent.iterdir():
+            if file.is_file() and file.name not in _REMADE:
+                shutil.copy2(file, folder / file.name)
 
 
 def _yaml(value: object) -> str:
