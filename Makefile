@@ -40,7 +40,7 @@ help:
 	@echo "make verify   run the notebooks of the digits again and compare their results"
 	@echo "make reliability   kill runs, fill disks, damage input; half an hour"
 	@echo "make benchmarks    measure this machine; a quarter of an hour; writes to runs/performance"
-	@echo "make accelerator   everything worth doing on a borrowed GPU, in MINUTES=25"
+	@echo "make accelerator   benchmarks, trainings and studies on one GPU, in MINUTES=25"
 	@echo "make lab      open JupyterLab on the explorer"
 	@echo "make clean    remove build/ and caches; runs/, results/ and .venv stay"
 
