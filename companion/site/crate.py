@@ -39,10 +39,12 @@ _FORMATS = {
 
 def crate(
     dataset: Dataset,
-    output: Annotated[Path, Option("--output", "-o", help="A new folder.")],
+    output: Annotated[Path, Option("--output", "-o", help="A new or empty folder.")],
     profile: Profile = "quick",
 ) -> None:
-    """Copy the results of a data set, with their code and provenance, to an RO-Crate 1.1.
+    """Copy the results of a data set to an RO-Crate 1.1.
+
+    It adds the code, and describes what was computed when, from what, by which commit.
 
     Example: lbae crate -d digits -o lbae-digits
     """

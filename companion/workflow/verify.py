@@ -40,16 +40,15 @@ def verify(
         Option("--rerun", "-r", help="A notebook to run again, or all; repeatable."),
     ] = None,
     tolerance: Annotated[
-        float, Option(min=0.0, help="Largest relative difference of a number.")
+        float, Option(min=0.0, help="Largest relative difference of a number that passes.")
     ] = 0.05,
 ) -> None:
-    """Check results against their records: hashes, and notebooks run again and compared.
+    """Check hashes of results, run notebooks again and compare.
 
     Your own runs are checked where there are any, else the published results. With --rerun the
     images are encoded again and the notebooks run on the same models in build/verify/.
     On the machine that made them, results are equal to the last bit; elsewhere a few latent bits
-    differ, and numbers within the tolerance pass.
-    Exit status 1: something is not as recorded.
+    differ, and numbers within the tolerance pass. Exit status 1: something is not as recorded.
 
     Example: lbae verify -d digits --rerun 02_latent_distribution
     """
