@@ -93,8 +93,7 @@ def export(
 ) -> None:
     """Copy a trained model to a directory, for sharing.
 
-    `load_shared` of `lbae_lib.models.sharing` reads it, and `HubModel` uploads it to the Hugging
-    Face Hub.
+    In `lbae_lib.models.sharing`, load_shared reads it and HubModel uploads it to Hugging Face.
 
     Example: lbae export -d mnist -p laptop -o lbae-mnist --programs
     """
@@ -114,8 +113,7 @@ def encode(
 ) -> None:
     """Encode all images of a data set with a trained model.
 
-    Writes latents.safetensors beside the model: bits, 8 to a byte, or a VAE's posteriors, of
-    training, validation and test images.
+    Writes latents.safetensors beside the model: bits, 8 to a byte, or a VAE's posteriors.
 
     Example: lbae encode -d mnist -p laptop
     """
@@ -242,8 +240,7 @@ def decompress(
 ) -> None:
     """Decode a file that `lbae compress` wrote.
 
-    It needs the same model and prior. PNG files of an earlier call are replaced; the file itself
-    never is.
+    It needs the same model and prior. PNG files of an earlier call are replaced; others need --force.
 
     Example: lbae decompress pictures.lbae -o decoded/ -d folder:pictures
     """

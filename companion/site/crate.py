@@ -42,9 +42,7 @@ def crate(
     output: Annotated[Path, Option("--output", "-o", help="A new or empty folder.")],
     profile: Profile = "quick",
 ) -> None:
-    """Copy the results of a data set to an RO-Crate 1.1.
-
-    It adds the code, and describes what was computed when, from what, by which commit.
+    """Copy results of a data set, with code, to an RO-Crate 1.1.
 
     Example: lbae crate -d digits -o lbae-digits
     """
