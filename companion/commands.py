@@ -240,7 +240,7 @@ def decompress(
 ) -> None:
     """Decode a file that `lbae compress` wrote.
 
-    It needs the same model and prior. PNG files of an earlier call are replaced; others need --force.
+    It needs the same model and prior. PNG files of an earlier call are replaced, others by --force.
 
     Example: lbae decompress pictures.lbae -o decoded/ -d folder:pictures
     """
