@@ -7,7 +7,7 @@ MINUTES  ?= 25
 PYTHON   ?= python3
 UV       ?= $(shell command -v uv 2>/dev/null)
 
-# Misspelt options would be ignored in silence.
+# make would silently ignore a misspelt option.
 ifeq ($(origin DATASET),command line)
   $(error there is no option DATASET: write DATASETS="$(DATASET)")
 endif
@@ -35,14 +35,14 @@ help:
 	@echo "make report   set up, train on the embedded images, run the notebooks, build the book"
 	@echo "              DATASETS=\"digits mnist\"  PROFILE=quick|laptop|accelerator|paper  DATA=folder"
 	@echo "make test     set up, run the tests"
-	@echo "make check    lint, types and fast tests, as before every commit"
-	@echo "make smoke    a report of seconds: tiny networks, meaningless images"
-	@echo "make verify   run the notebooks on the digits again and compare with their records"
-	@echo "make reliability   kill runs, fill disks, break input; half an hour"
-	@echo "make benchmarks    measure this machine, into runs/performance; a quarter of an hour"
-	@echo "make accelerator   everything worth doing on a borrowed GPU, in MINUTES=25"
+	@echo "make check    lint, types and the fast tests, to run before every commit"
+	@echo "make smoke    a report with tiny networks and meaningless images, for a test"
+	@echo "make verify   run the notebooks of the digits again and compare their results"
+	@echo "make reliability   kill runs, fill disks, damage input; half an hour"
+	@echo "make benchmarks    measure this machine; a quarter of an hour; writes to runs/performance"
+	@echo "make accelerator   benchmarks, trainings and studies on one GPU, in MINUTES=25"
 	@echo "make lab      open JupyterLab on the explorer"
-	@echo "make clean    remove what was built; runs/, results/ and the environment stay"
+	@echo "make clean    remove build/ and caches; runs/, results/ and .venv stay"
 
 # Modules are compiled when they are first imported: most never are.
 $(READY): pyproject.toml constraints.txt

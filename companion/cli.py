@@ -93,7 +93,7 @@ def notebook(
 
 @app.command()
 def tables(profile: Profile = "quick") -> None:
-    """Execute the page across data sets, on all results.
+    """Execute notebook 06_tables, on all data sets.
 
     Writes 06_tables.ipynb and 06_tables/ to runs/PROFILE/.
 
@@ -118,6 +118,9 @@ def book(
     single: Annotated[bool, Option("--single", help="As one page, e.g. to print.")] = False,
 ) -> None:
     """Build the book from the executed notebooks.
+
+    It shows the results of all data sets and profiles, your own or else the published ones; those
+    of smoke only with -p smoke. The page across data sets is that of --profile.
 
     Example: lbae book
     """

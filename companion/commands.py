@@ -22,17 +22,17 @@ def train(
     device: Device = "auto",
     precision: Annotated[str, Option(help="auto (by the hardware), 32-true, bf16-mixed.")] = "auto",
     time_limit: Annotated[str | None, Option(help="Stop cleanly after [H:]MM:SS.")] = None,
-    devices: Annotated[int, Option(help="How many; one process each, sharing batches.")] = 1,
+    devices: Annotated[int, Option(help="Devices per machine; they share each batch.")] = 1,
     num_nodes: Annotated[int, Option(help="Machines; the cluster starts the command on each.")] = 1,
-    strategy: Annotated[str, Option(help="auto or ddp.")] = "auto",
+    strategy: Annotated[str, Option(help="Of several devices: auto or ddp.")] = "auto",
     sync_batch_norm: Annotated[
-        bool, Option("--sync-batch-norm", help="Batch normalisation over all GPUs' images.")
+        bool, Option("--sync-batch-norm", help="Normalise over the batches of all GPUs.")
     ] = False,
     compile: Annotated[
-        bool, Option("--compile", help="Compile the network; starting then takes a minute.")
+        bool, Option("--compile", help="Use PyTorch's compiler, which takes a minute first.")
     ] = False,
 ) -> None:
-    """Train the autoencoder of a data set; resumes from its checkpoint if there is one.
+    """Train an autoencoder on a data set, or resume a training.
 
     Writes model.safetensors, progress.jsonl and record.json to runs/PROFILE/DATASET/MODEL/.
     Ctrl-C stops between two steps and keeps a checkpoint. Exit status 3: stopped early.
@@ -65,13 +65,13 @@ def import_authors(
     model: Model = "lbae",
     data: Data = None,
     experiment: Annotated[
-        str | None, Option(help="Which folder of an archive that holds several.")
+        str | None, Option(help="Folder of the archive, if it holds several.")
     ] = None,
 ) -> None:
-    """Take the authors' published weights instead of training.
+    """Import the authors' published weights instead of training.
 
     Writes model.safetensors and record.json to runs/PROFILE/DATASET/MODEL/, as training does;
-    `lbae report` continues with them. Only tensors are read from the file, nothing is executed.
+    `lbae report` continues with them. Only tensors are read from the file; nothing is executed.
 
     Example: lbae import-authors mnist.zip -d mnist -p paper
     """
@@ -83,7 +83,7 @@ def import_authors(
 
 def export(
     dataset: Dataset,
-    output: Annotated[Path, Option("--output", "-o", help="The directory to make.")],
+    output: Annotated[Path, Option("--output", "-o", help="The directory to write.")],
     profile: Profile = "quick",
     model: Model = "lbae",
     programs: Annotated[
@@ -91,9 +91,9 @@ def export(
     ] = False,
     force: Force = False,
 ) -> None:
-    """Copy a trained model to a directory of its own, for sharing.
+    """Copy a trained model to a directory, for sharing.
 
-    `lbae_lib.models.sharing.load_shared` reads it; HubModel there puts it on the Hugging Face Hub.
+    In `lbae_lib.models.sharing`, load_shared reads it and HubModel uploads it to Hugging Face.
 
     Example: lbae export -d mnist -p laptop -o lbae-mnist --programs
     """
@@ -111,7 +111,7 @@ def encode(
     data: Data = None,
     device: Device = "auto",
 ) -> None:
-    """Encode training, validation and test images with a trained model.
+    """Encode all images of a data set with a trained model.
 
     Writes latents.safetensors to runs/PROFILE/DATASET/MODEL/: packed bits, or a VAE's posteriors.
 
@@ -126,10 +126,11 @@ def encode(
 def extractor(
     dataset: Dataset, profile: Profile = "quick", data: Data = None, device: Device = "auto"
 ) -> None:
-    """Train the small classifier whose features stand in for Inception's.
+    """Train the small classifier whose features score images.
 
-    Writes model.safetensors and record.json to runs/PROFILE/DATASET/extractor/. It learns classes,
-    or else attributes; without either, by which quarter turn an image was rotated.
+    They stand in for Inception's. It learns classes, or else attributes; without either, by which
+    quarter turn an image was rotated. Writes model.safetensors and record.json to
+    runs/PROFILE/DATASET/extractor/.
 
     Example: lbae extractor -d digits
     """
@@ -142,7 +143,7 @@ def extractor(
 def prior(
     dataset: Dataset, profile: Profile = "quick", data: Data = None, device: Device = "auto"
 ) -> None:
-    """Fit the distributions of a model's bits, for coders and for the prior's sampler.
+    """Fit distributions of the bits, for coders and a sampler.
 
     Writes model.safetensors and record.json to runs/PROFILE/DATASET/prior/.
 
@@ -160,7 +161,7 @@ def explorer(
     data: Data = None,
     device: Device = "auto",
     page: Annotated[
-        Path | None, Option("--page", help="Write a page of this model alone, too.")
+        Path | None, Option("--page", help="Also write an HTML page of this model alone.")
     ] = None,
     force: Force = False,
 ) -> None:
@@ -188,10 +189,11 @@ def study(
     data: Data = None,
     device: Device = "auto",
 ) -> None:
-    """Train small networks with several seeds, to compare what the study varies.
+    """Train small networks with several seeds and compare them.
 
-    "bottlenecks", "quantisers" and "sizes" (of the latent) vary one network. "seeds" trains LBAE
-    and VAE in pairs and scores their images: pages take the noise of comparing the two from it.
+    They differ in bottleneck, quantiser or size. The study "seeds" trains LBAE and VAE with the
+    same seeds and scores their images. The page of scores reads from it how much comparisons of the
+    two vary with the seed.
 
     Each training leaves a file in runs/PROFILE/DATASET/NAME/runs/, and is not repeated; the last
     one writes record.json to runs/PROFILE/DATASET/NAME/.
@@ -217,7 +219,7 @@ def compress(
 ) -> None:
     """Encode images to bits and write them as one file.
 
-    An earlier .lbae file is replaced; an input never is.
+    It needs the model and its prior. An earlier .lbae file is replaced; an input never is.
 
     Example: lbae compress pictures/ -o pictures.lbae -d folder:pictures
     """
@@ -236,9 +238,9 @@ def decompress(
     device: Device = "auto",
     force: Force = False,
 ) -> None:
-    """Decode a file that `lbae compress` wrote; requires the same model and prior.
+    """Decode a file that `lbae compress` wrote.
 
-    Images that it wrote earlier are replaced; the file itself never is.
+    It needs the same model and prior. PNG files of an earlier call are replaced, others by --force.
 
     Example: lbae decompress pictures.lbae -o decoded/ -d folder:pictures
     """

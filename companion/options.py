@@ -18,11 +18,11 @@ Dataset = Annotated[
         "--dataset",
         "-d",
         callback=name_in_project,
-        help="digits, photos, faces, mnist, cifar10, celeba or folder:PATH; a relative PATH is "
-        "looked for in the working folder, then in the project's.",
+        help="digits, photos, faces, mnist, cifar10, celeba or, for your own images, folder:PATH "
+        "(relative to the working folder or to the project's).",
     ),
 ]
-Datasets = Annotated[str, Option("--datasets", "-d", help="Names, separated by spaces.")]
+Datasets = Annotated[str, Option("--datasets", "-d", help="Data sets, separated by spaces.")]
 Profile = Annotated[
     str,
     Option("--profile", "-p", help="A file in config/: smoke, quick, laptop, accelerator, paper."),
@@ -30,7 +30,7 @@ Profile = Annotated[
 Data = Annotated[
     Path | None, Option("--data", help="Folder of torchvision's data sets [default: data/].")
 ]
-Model = Annotated[str, Option("--model", "-m", help="lbae, vae (the baseline) or lbae-N.")]
+Model = Annotated[str, Option("--model", "-m", help="lbae, vae (baseline) or lbae-N (N bits).")]
 Device = Annotated[
     str, Option("--device", envvar="LBAE_DEVICE", help="auto (a GPU if there is one), cpu or cuda.")
 ]

@@ -160,7 +160,7 @@ def test_evaluators_must_agree():
     assert agree({"a": yes, "b": yes}) == yes
     assert agree({"a": yes, "b": no}).outcome is OPEN
     assert agree({"a": yes, "b": undecided("why")}).why == "by b, why"
-    assert "a says «holds», b says «does not hold»" in agree({"a": yes, "b": no}).why
+    assert "a says “holds”, b says “does not hold”" in agree({"a": yes, "b": no}).why
     assert "evaluators]" in agree({"a": yes}).why
     assert agree({"a": yes, "inception": no}, alone=["inception"]) == no
 

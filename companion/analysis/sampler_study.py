@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
+from scipy.stats import spearmanr
 from torch import Tensor
 
 from companion.analysis.hyperplane_fits import HyperplaneFit, by_moments, by_projections

@@ -107,7 +107,7 @@ def folder_contents(folder: Path | str, memory: Path | None = None) -> FolderCon
                 continue
             digest = sha256_file(path)[:_DIGITS]
         except (OSError, CheckpointError) as error:
-            raise DataError(f"{path} cannot be read ({error}): check it and its permissions") from None
+            raise DataError(f"{path} cannot be read ({error}): check its permissions") from None
         settled = now - state.st_mtime > _SETTLED_SECONDS
         found[name] = [*(stamp if settled else (-1, -1, -1)), digest]
     if memory is not None and found != known:

@@ -49,7 +49,9 @@ class Schedule(_Keys):
 
     latent_size: _Size = Field(description="bits of an LBAE's latent, numbers of a VAE's")
     epochs: _Count = Field(description="passes over the training images")
-    batch_size: int = Field(TrainingConfig.batch_size, ge=2, le=_MANY, description="images a step")
+    batch_size: int = Field(
+        TrainingConfig.batch_size, ge=2, le=_MANY, description="images per step"
+    )
     learning_rate: float = Field(TrainingConfig.learning_rate, gt=0, le=_MANY, description="Adam's")
     cooldown_epochs: int = Field(
         0, ge=0, le=_MANY, description="final epochs, in which the learning rate falls to zero"
@@ -65,7 +67,7 @@ class Study(_Keys):
     latent_size: _Size = Field(description="bits of a latent")
     epochs: _Count = Field(description="passes over the training images")
     width: _Size = Field(8, description="channels of the first layer")
-    batch_size: int = Field(32, ge=2, le=_MANY, description="images a step")
+    batch_size: int = Field(32, ge=2, le=_MANY, description="images per step")
     learning_rate: float = Field(1e-3, gt=0, le=_MANY, description="Adam's")
     cooldown_epochs: int = Field(0, ge=0, le=_MANY, description="final epochs of a falling rate")
     seeds: int = Field(3, ge=2, le=100, description="trainings of each variant")
@@ -89,7 +91,7 @@ class SeedStudy(ScoredStudy):
     entry_channels: _Size | None = Field(
         None, description="4×4 maps at the decoder's entrance; null mirrors the encoder"
     )
-    scored: int = Field(10_000, ge=4, le=_MANY, description="images scored of a kind, at most")
+    scored: int = Field(10_000, ge=4, le=_MANY, description="at most so many images of each kind")
     clusterings: int = Field(10, ge=1, le=_MANY, description="of each precision/recall curve")
 
 

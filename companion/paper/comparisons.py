@@ -113,7 +113,7 @@ def agree(decisions: Mapping[str, Decision], alone: Sequence[str] = ()) -> Decis
     for name, decision in decisions.items():
         if decision.outcome is Outcome.UNDECIDED:
             return undecided(f"by {name}, {decision.why}", first.rule)
-    said = ", ".join(f"{name} says «{d.outcome}»" for name, d in decisions.items())
+    said = ", ".join(f"{name} says “{d.outcome}”" for name, d in decisions.items())
     return undecided(f"the evaluators do not agree ({said}): score by FID", first.rule)
 
 

@@ -39,10 +39,10 @@ _FORMATS = {
 
 def crate(
     dataset: Dataset,
-    output: Annotated[Path, Option("--output", "-o", help="A new folder.")],
+    output: Annotated[Path, Option("--output", "-o", help="A new or empty folder.")],
     profile: Profile = "quick",
 ) -> None:
-    """Copy the results of a data set, with their code and provenance, to an RO-Crate 1.1.
+    """Copy results of a data set, with code, to an RO-Crate 1.1.
 
     Example: lbae crate -d digits -o lbae-digits
     """

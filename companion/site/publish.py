@@ -35,17 +35,17 @@ def publish(
     datasets: Datasets = "digits",
     profile: Profile = "quick",
     unclean: Annotated[
-        bool, Option("--unclean", help="Even if files were changed when the runs were made.")
+        bool, Option("--unclean", help="Also runs that were made from uncommitted changes.")
     ] = False,
 ) -> None:
-    """Copy your own runs of data sets to results/, after checks; nothing else writes there.
+    """Copy your own runs of data sets to results/, after checks.
 
-    Everything must be made and up to date, from committed code. What is published of a data set
-    is replaced as a whole, and _toc.yml is rewritten. Weights above 6 MB are left out, and so
-    is a baseline or a prior whose LBAE is left out. Records of benchmarks and of
-    `make reliability` are copied too.
+    No other command writes there. All steps must be complete and up to date, from committed code.
+    What is published of a data set is replaced as a whole, and _toc.yml is rewritten. Weights above
+    6 MB are left out, and so is a baseline or a prior whose LBAE is left out. Records of benchmarks
+    and of `make reliability` are copied too.
 
-    Example: lbae publish -d "mnist cifar10" -p laptop
+    Example: lbae publish -d "mnist folder:data/cifar10" -p laptop
     """
     names = dataset_names(datasets)
     steps = [step for key, step in make_plan(profile, names).items() if key != BOOK]

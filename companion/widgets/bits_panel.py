@@ -73,7 +73,9 @@ class BitsPanel(Panel):
                 if bit < len(self.bits):
                     on, flipped = self.bits[bit] > 0, self.bits[bit] != self.encoded[bit]
                     made.value = bool(on)
-                    made.tooltip = f"bit {bit + 1}: {'+1' if on else '−1'}{', flipped' * bool(flipped)}"
+                    made.tooltip = (
+                        f"bit {bit + 1}: {'+1' if on else '−1'}{', flipped' * bool(flipped)}"
+                    )
                     made.button_style = "warning" if flipped else ""
         finally:
             self._setting = False

@@ -18,7 +18,7 @@ from lbae_lib.errors import LbaeError
 def list_results(
     profile: Annotated[str | None, Option("--profile", "-p", help="Only this profile.")] = None,
 ) -> None:
-    """List data sets and profiles: what is trained, what was run, what is out of date.
+    """List what is trained, published, run here or out of date.
 
     Example: lbae list -p laptop
     """

@@ -41,10 +41,11 @@ def report(
     ] = None,
     dry_run: Annotated[bool, Option("--dry-run", help="Only say what would run, and why.")] = False,
 ) -> None:
-    """Train, encode, run all notebooks and build the book; only what is missing or out of date.
+    """Train, encode, run all notebooks and build the book.
 
-    Everything is written to runs/, and the book shows it in place of what is published. Published
-    models count as made. On a machine with GPUs, each step has one to itself.
+    Only steps that are missing or out of date are run; published models count as trained. Results
+    are written to runs/, and the book shows them in place of the published ones. On a machine with
+    GPUs, each step has one to itself.
 
     Example: lbae report -d "digits mnist" -p quick
     """

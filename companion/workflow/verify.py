@@ -40,16 +40,15 @@ def verify(
         Option("--rerun", "-r", help="A notebook to run again, or all; repeatable."),
     ] = None,
     tolerance: Annotated[
-        float, Option(min=0.0, help="Largest relative difference of a number.")
+        float, Option(min=0.0, help="Largest relative difference of a number that passes.")
     ] = 0.05,
 ) -> None:
-    """Check results against their records: hashes, and notebooks run again and compared.
+    """Check hashes of results, run notebooks again and compare.
 
     Your own runs are checked where there are any, else the published results. With --rerun the
     images are encoded again and the notebooks run on the same models in build/verify/.
     On the machine that made them, results are equal to the last bit; elsewhere a few latent bits
-    differ, and numbers within the tolerance pass.
-    Exit status 1: something is not as recorded.
+    differ, and numbers within the tolerance pass. Exit status 1: something is not as recorded.
 
     Example: lbae verify -d digits --rerun 02_latent_distribution
     """
@@ -83,10 +82,14 @@ def check_hashes(experiment: Experiment, data: Path) -> Iterator[Check]:
             yield Check(f"{name}, model", f"there is none at {model}", False)
         elif recorded:
             same = sha256_file(model) == recorded
-            yield Check(f"{name}, model", "the recorded one" if same else "not the recorded one", same)
+            yield Check(
+                f"{name}, model", "the recorded one" if same else "not the recorded one", same
+            )
         if images.keys() <= record["inputs"].keys():
             same = images.items() <= record["inputs"].items()
-            yield Check(f"{name}, images", "the recorded ones" if same else "not the recorded ones", same)
+            yield Check(
+                f"{name}, images", "the recorded ones" if same else "not the recorded ones", same
+            )
         if name in pages:
             reasons = "; ".join(page_reasons(pages[name]))
             state = f"out of date: {reasons}" if reasons else "up to date"

@@ -99,10 +99,11 @@ def start_fabric(hardware: Hardware) -> Fabric:
             raise ConfigError(f"{name} is {count}, but must be at least 1")
     if accelerator == "cuda" and hardware.devices > torch.cuda.device_count():
         raise ConfigError(
-            f"devices is {hardware.devices}, but the machine has {torch.cuda.device_count()} GPUs"
+            f"devices is {hardware.devices}, but the machine has {torch.cuda.device_count()} GPUs: "
+            "choose at most as many"
         )
     if hardware.sync_batch_norm and accelerator != "cuda":
-        raise ConfigError(f"synchronised batch normalisation needs GPUs, not {accelerator}")
+        raise ConfigError(f"sync_batch_norm needs GPUs: leave it out on {accelerator}")
     fabric = Fabric(
         accelerator=accelerator,
         devices=hardware.devices,
@@ -178,4 +179,4 @@ def keep_freed_memory() -> bool:
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise ConfigError(f"{name} is {value!r}, but must be one of {choices}")
+        raise ConfigError(f"{name} is {value!r}, but must be one of {', '.join(choices)}")
