@@ -27,7 +27,7 @@ from lbae_lib.data.folder_listing import missing_reader
 from lbae_lib.errors import DataError
 
 VERSION = 3  # raise it when the same file gives other pixels: cached ones are then read again
-# Of TIFF.
+# Tags of TIFF, and values of one of them.
 _BITS, _PHOTOMETRIC, _SAMPLE_FORMAT, _LEAST, _LARGEST = 258, 262, 339, 340, 341
 _UNSIGNED, _FLOAT = 1, 3
 _GAMMA = 1 / 2.2  # of sRGB, as PNG declares it

@@ -1,7 +1,6 @@
 """Algorithm 1 in two more readings: the authors' procedure, and with its sign restored.
 
-The printed algorithm is :func:`lbae_lib.latent.inversion.algorithm_1`; arguments and errors are the
-same here.
+The printed one is :func:`lbae_lib.latent.inversion.algorithm_1`; arguments and errors are the same.
 
 As printed, Algorithm 1 adds the vectors of all wrong bits, r ← r + Σ eᵢ Vᵢ, also those of bits
 that should be negative: the normal moves towards these, not away. With the sign of the target,

@@ -16,7 +16,7 @@ _CHUNK = 512  # hyperplanes at a time, so that their products need little memory
 
 @dataclass(frozen=True)
 class HyperplaneSampler:
-    """Draws bits: on which sides of a random hyperplane unit vectors lie (Eq. 11).
+    """Draws bits: the sides of a random hyperplane on which unit vectors lie (Eq. 11).
 
     Attributes:
         vectors: V of Eq. 10, unit rows, float64 (N+1, R). The last row is the boundary vector,

@@ -1,6 +1,6 @@
 """The autoregressive prior: a masked network in integers, on the processor.
 
-Its arithmetic is exact, as :mod:`.bit_models` requires: float64 is exact for integers below 2^53.
+Its arithmetic is exact, as :mod:`.bit_models` requires: integers in float64, exact below 2^53.
 """
 
 from __future__ import annotations

@@ -85,8 +85,8 @@ def flip_path(source: Tensor, target: Tensor, steps: int, order: Tensor) -> Tens
     A baseline for paths of hyperplanes: it needs no sampler, and its ends are exact.
 
     Source and target are (K, N) in {-1, +1}. Of the differing bits, those with lower values in
-    ``order``, real (K, N), flip first. Returns float32 (K, T, N) in {-1, +1}, for T = ``steps`` >= 2
-    points, both ends included; fewer are a ``ValueError``.
+    ``order``, floating-point (K, N), flip first. Returns float32 (K, T, N) in {-1, +1}, for
+    T = ``steps`` >= 2 points, both ends included; fewer are a ``ValueError``.
     """
     _check_steps(steps)
     differs = source != target

@@ -65,7 +65,7 @@ class FeatureClassifier(nn.Module):
 class ClassifierFeatures:
     """The 128 features of an in-domain classifier, moved to a device if one is given.
 
-    Its training set is part of the name.
+    The name begins with the data set that it was trained on.
     """
 
     def __init__(

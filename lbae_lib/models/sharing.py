@@ -133,7 +133,7 @@ def pretrained(
 
 @dataclass(frozen=True)
 class HubModel:
-    """A model as the Hugging Face Hub keeps it; the methods are those of its other models."""
+    """A model as the Hugging Face Hub keeps it; its methods have the Hub's usual names."""
 
     model: LBAE | VAE  # in eval mode
 
