@@ -4,12 +4,12 @@ dependencies = ["torch", "numpy", "safetensors", "tqdm"]
 
 
 def lbae(dataset="mnist", profile="laptop", model="lbae"):
-    """A trained autoencoder of ``results/``, in eval mode.
+    """A trained autoencoder of ``results/``, in eval mode on the processor.
 
     Args:
         dataset: a folder of ``results/PROFILE/``: "mnist", "digits", …
         profile: a folder of ``results/``.
-        model: "lbae", "vae" or "lbae-N".
+        model: "lbae", "vae", or "lbae-N" for another latent size of N bits.
     """
     from pathlib import Path
 

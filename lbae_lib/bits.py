@@ -22,7 +22,7 @@ def signs(x: Tensor) -> Tensor:
 
 
 def check_bits(bits: Tensor, name: str = "bits") -> None:
-    """Raise ``ValueError`` unless a tensor's every entry is -1 or +1."""
+    """Raise ``ValueError`` unless every entry of a tensor is -1 or +1; booleans are refused."""
     if not isinstance(bits, Tensor) or bits.dtype == torch.bool:
         what = "bool" if isinstance(bits, Tensor) else f"a {type(bits).__name__}"
         raise ValueError(f"{name} are {what}, but must be a torch.Tensor of -1 and +1")
@@ -50,7 +50,7 @@ def pack_bits(bits: Tensor) -> Tensor:
     are 0.
 
     Raises:
-        ValueError: if an entry is not -1 or +1, or the shape is another one.
+        ValueError: if an entry is not -1 or +1, or the shape is not (K, N).
     """
     check_latents(bits, "bits", empty=True)
     count, width = bits.shape
@@ -62,10 +62,10 @@ def pack_bits(bits: Tensor) -> Tensor:
 
 
 def unpack_bits(packed: Tensor, width: int, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Undo :func:`pack_bits` of rows of ``width`` bits.
+    """Undo :func:`pack_bits`: uint8 (..., ceil(N / 8)) to bits (..., N) in {-1, +1}.
 
     Raises:
-        ValueError: if rows are not of uint8, or not of the number of bytes that ``width`` needs.
+        ValueError: if rows are not uint8, or do not have the bytes that N = ``width`` bits need.
     """
     if packed.dtype != torch.uint8:
         raise ValueError(f"packed bits are {packed.dtype}, but must be uint8: see pack_bits")

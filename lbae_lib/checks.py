@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def check_images(images: Tensor, name: str = "images") -> None:
-    """Raise ``ValueError`` unless images are uint8 (K, 1 or 3, S, S).
+    """Raise ``ValueError`` unless images are uint8 (K, 1 or 3, H, W).
 
     Images in [0, 1] would be taken for black ones.
     """
@@ -20,9 +20,9 @@ def check_images(images: Tensor, name: str = "images") -> None:
 
 
 def check_unit_range(images: Tensor, channels: int, side: int) -> None:
-    """Raise ``ValueError`` unless images are real (B, C, S, S) about [0, 1].
+    """Raise ``ValueError`` unless images are real numbers, (B, C, S, S), in [0, 1].
 
-    Levels of 0 to 255, or images normalised to [-1, 1], are refused; small overshoots are not.
+    Overshoots of less than 0.5 pass; levels of 0 to 255 and images in [-1, 1] do not.
     """
     shape = tuple(images.shape)
     if not images.is_floating_point() or shape[1:] != (channels, side, side):

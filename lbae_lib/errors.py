@@ -52,7 +52,7 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
 def extra(name: str, distribution: str, purpose: str) -> Iterator[None]:
     """A context for imports of a distribution that only an extra of this package installs.
 
-    ``name`` is the extra's in pyproject.toml, ``distribution`` has its name on PyPI.
+    ``name`` is that of the extra in pyproject.toml, ``distribution`` the name on PyPI.
 
     Raises:
         LbaeError: if the distribution is missing; the message has the command that installs it.

@@ -22,7 +22,7 @@ def locked(folder: Path, wait: bool = False) -> Iterator[int]:
 
     Args:
         folder: made if it is missing.
-        wait: until a run that is using it has ended.
+        wait: whether to wait for a run that is using it, instead of raising an error.
 
     Yields:
         A file descriptor; a child that inherits it holds the lock too.

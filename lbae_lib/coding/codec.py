@@ -44,7 +44,7 @@ class Codec:
         return len(self.factorised.numerators)
 
     def bit_model(self, coder: Coder) -> BitModel | None:
-        """The prior that a coder uses; None for the packed one."""
+        """The prior that a coder uses, None for "packed"; another name is a ``ValueError``."""
         if coder not in CODERS:
             raise ValueError(unknown("coder", coder, CODERS))
         return None if coder == "packed" else getattr(self, coder)

@@ -38,7 +38,7 @@ def find_table(listing: Listing) -> Path | None:
     """A folder's table, ``attributes.csv`` or CelebA's; None if it has none.
 
     Raises:
-        DataError: if a folder has two.
+        DataError: if a folder has it twice, in different letter case.
     """
     tables = listing.own_tables
     for place in dict.fromkeys(table[:-1] for table in tables):
@@ -54,7 +54,7 @@ def find_table(listing: Listing) -> Path | None:
 
 
 def is_named(folder: Path) -> bool:
-    """Whether a folder of images has attributes in its table, or, without table, two classes.
+    """Whether a folder of images has attributes in its table or, without a table, classes.
 
     A folder that is missing or cannot be read has neither; reading it says what is wrong.
     """

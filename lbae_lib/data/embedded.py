@@ -4,10 +4,9 @@
 427×640 pixels, a Chinese temple and a dahlia. Each photograph is reduced to three sizes and cut
 into squares of 32 pixels. A square of the largest size shows texture, one of the smallest a roof
 or a whole petal. Test images come from the third quarter of a photograph's width, training images
-from the rest, so that no test pixel is in a training image. Another part of a photograph shows
-other things, so that test images are shifted against training images, and a model scores worse on
-them than on validation images. Crops of one region overlap and do not show objects, so no number is
-comparable with CIFAR-10's. ``faces`` stands for CelebA; see :mod:`lbae_lib.data.faces`.
+from the rest, so that no test pixel is in a training image. That part shows other things, so a
+model scores worse on test images than on validation images. Crops overlap and do not show objects,
+so no number is comparable with CIFAR-10's. ``faces`` stands for CelebA: drawings of faces.
 """
 
 import importlib.util

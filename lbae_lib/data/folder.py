@@ -23,7 +23,7 @@ from lbae_lib.progress import progress_bar
 
 _TEST_SHARE = 10  # one image in ten, where the folder has no test part
 _SPLIT_SEED = 10
-_WORTH_KEEPING = 5000  # images, from which on their pixels are kept for the next time
+_WORTH_KEEPING = 5000  # number of images from which their pixels are cached
 
 _log = logging.getLogger(__name__)
 

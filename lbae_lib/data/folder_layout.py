@@ -1,4 +1,4 @@
-"""What the names in an image folder tell, without reading an image.
+"""What the names in an image folder mean; no image is read.
 
 =================================  ===============================================================
 layout                             meaning
@@ -117,7 +117,7 @@ def _classified(found: list[Found], depth: int, reading: Reading) -> list[Found]
                 "them all into class folders, or all out of them"
             )
     names = tuple(sorted({image.parts[depth] for image in below}))
-    if len(names) < 2:  # one class tells nothing apart
+    if len(names) < 2:  # one class distinguishes nothing
         return found
     bare = {image.split for image in found} - inside.keys()
     if bare:

@@ -54,7 +54,7 @@ class Reading:
         skipped: names of the files that were left out, by reason.
         applied: number of images by what was applied to them, e.g. "turned by EXIF".
         classes: names of the classes, where the images have two or more.
-        notes: how the folder was understood, e.g. "the test images are a tenth of train/".
+        notes: how the folder was understood, e.g. "the test images are a random tenth".
     """
 
     folder: Path
@@ -107,7 +107,7 @@ class Listing:
 
     @property
     def wrapper(self) -> Parts:
-        """The subfolders within each other that hold all images and are no splits."""
+        """The nested subfolders, from the top, that hold all images and are not splits."""
         if not self.files:
             return ()
         pairs = zip(min(self.files)[:-1], max(self.files)[:-1], strict=False)
@@ -134,7 +134,7 @@ def missing_reader(name: str) -> str | None:
 
 
 def is_image_name(name: str) -> bool:
-    """Whether a file's suffix is an image's, of a format that is read here or of another one."""
+    """Whether a file's suffix is an image's, even if the package that reads it is missing."""
     return _suffix(name) in IMAGE_SUFFIXES | _OPTIONAL_SUFFIXES.keys()
 
 

@@ -1,7 +1,7 @@
 """Image files as pixels; what a file declares about its pixels is applied.
 
-- It is turned as its EXIF orientation says, and converted to sRGB from its colour profile (ICC) or,
-  without one, from the gamma that a PNG declares.
+- An image is turned as its EXIF orientation says, and converted to sRGB from its colour profile
+  (ICC) or, without one, from the gamma that a PNG declares.
 - Transparent pixels are laid on white.
 - More than 8 bits are scaled to 8. The range is the declared one: 16 bits of PNG, PGM and JPEG
   2000; the bits per sample and ``SMinSampleValue``, ``SMaxSampleValue`` of TIFF. A TIFF that
@@ -27,7 +27,7 @@ from lbae_lib.data.folder_listing import missing_reader
 from lbae_lib.errors import DataError
 
 VERSION = 3  # raise it when the same file gives other pixels: cached ones are then read again
-# Of TIFF.
+# Tags of TIFF, and values of one of them.
 _BITS, _PHOTOMETRIC, _SAMPLE_FORMAT, _LEAST, _LARGEST = 258, 262, 339, 340, 341
 _UNSIGNED, _FLOAT = 1, 3
 _GAMMA = 1 / 2.2  # of sRGB, as PNG declares it
@@ -46,7 +46,7 @@ def read_image(file: Path, size: int, channels: int, applied: Counter[str]) -> T
     ``channels`` is 1 (grey) or 3 (colour). ``applied`` counts what is done to images.
 
     Raises:
-        DataError: if the file cannot be read, is no image, or is too small.
+        DataError: if the file cannot be read, is not an image, or is too small.
     """
     if channels not in (1, 3) or size < 1:
         raise ValueError(f"images of {size}×{size} pixels in {channels} channels: choose 1 or 3")
@@ -75,7 +75,7 @@ def read_image(file: Path, size: int, channels: int, applied: Counter[str]) -> T
 
 
 def _unreadable(file: Path, error: Exception) -> str:
-    """Why a file is no image, and what to do: not every such file is damaged."""
+    """Why a file cannot be read as an image, and what to do: not every such file is damaged."""
     with open(file, "rb") as opened:
         begin = opened.read(64).lstrip()
     if not begin:
@@ -174,7 +174,7 @@ def _scaled(
 
 
 def _range(values: NDArray[np.float64], mode: str, tags: dict[int, object]) -> tuple[float, float]:
-    """Values that black and white have."""
+    """The values of black and white."""
     if _LARGEST in tags:
         low, high = _first(tags.get(_LEAST), 0.0), _first(tags[_LARGEST], 1.0)
         if low < high:

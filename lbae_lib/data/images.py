@@ -15,7 +15,7 @@ VALIDATION_SEED = 2020  # the validation images are the same for every model and
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images and, where known, their classes.
+    """Images and, where known, their classes and attributes; other shapes are a ``DataError``.
 
     Attributes:
         images: uint8 (K, C, S, S).
@@ -73,11 +73,11 @@ class Dataset:
     Attributes:
         name: as in the registry, or "folder:PATH".
         title: for captions.
-        train: the official training images; validation images included, unless they are apart.
+        train: the official training images, without those of ``validation``.
         test: the official test images.
         class_names: what the labels stand for; empty without labels.
         attribute_names: what the columns of the attributes stand for; empty without.
-        validation: the official validation images, where a data set has them.
+        validation: the official validation images; None where a data set has none.
         reading: of a folder: what was read, what was skipped and why.
     """
 

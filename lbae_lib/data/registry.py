@@ -90,8 +90,8 @@ def dataset_info(name: str, base: Path = Path(), **known: Any) -> DatasetInfo:
         name: a registered name, or "folder:PATH".
         base: the folder at which a relative PATH begins; by default the working folder.
         **known: for folders, any attribute of :class:`DatasetInfo` but the name. The defaults are
-            64×64 colour images with squared error as loss, and ``named`` if the folder has an
-            attributes.csv or class folders.
+            64×64 colour images with squared error as loss, and ``named`` if the folder has a table
+            of attributes or class folders.
 
     Raises:
         ConfigError: if there is no such data set; names the closest.
@@ -148,12 +148,12 @@ def load_dataset(info: DatasetInfo, root: Path, base: Path = Path()) -> Dataset:
 
     Args:
         info: from :func:`dataset_info`.
-        root: where torchvision's data sets are, or are downloaded to.
+        root: where torchvision's data sets are read, or downloaded to, and others are cached.
         base: the folder at which a folder's relative path begins.
 
     Raises:
         DataError: if images are missing, damaged or of the wrong size.
-        LbaeError: if torchvision or scikit-learn is needed and not installed.
+        LbaeError: if a package that the data set needs is not installed.
     """
     from lbae_lib.data import embedded, folder, torchvision_sets
 

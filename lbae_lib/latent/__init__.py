@@ -13,7 +13,8 @@ Eqs. 4-12, of each class            ``mixture_of_hyperplanes.MixtureOfHyperplane
 Eqs. 4-12, with attributes in M     ``conditioned.ConditionedSampler``
 Eqs. 13-14, centroids               ``inversion.centroid_difference``
 Eqs. 15-16, Algorithm 1 as printed  ``inversion.algorithm_1``
-Algorithm 1, the authors' way       ``algorithm_1.authors_procedure``
+Eqs. 13-16, both halves tilted      ``inversion.both_halves``
+Algorithm 1, authors' procedure     ``algorithm_1.authors_procedure``
 Algorithm 1, sign restored          ``algorithm_1.restored_algorithm_1``
 Section 3.3, slerp                  ``interpolation.slerp``
 Eq. 17, editing attributes          ``attributes.set_attribute``

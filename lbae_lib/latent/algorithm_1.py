@@ -1,10 +1,9 @@
 """Algorithm 1 in two more readings: the authors' procedure, and with its sign restored.
 
-The printed algorithm is :func:`lbae_lib.latent.inversion.algorithm_1`; arguments and errors are the
-same here.
+The printed one is :func:`lbae_lib.latent.inversion.algorithm_1`; arguments and errors are the same.
 
 As printed, Algorithm 1 adds the vectors of all wrong bits, r ← r + Σ eᵢ Vᵢ, also those of bits
-that should be negative; such a step moves the normal away from them. With the sign of the target,
+that should be negative: the normal moves towards these, not away. With the sign of the target,
 
     r ← r + Σ eᵢ sᵢ Vᵢ,
 
@@ -49,7 +48,7 @@ def restored_algorithm_1(
     signs of V r are the latent, too.
 
     V may have any rank. A latent outside the sampler's range has no normal, and its steps would
-    never end: after ``max_steps`` it keeps its wrong bits.
+    never end: it stops after ``max_steps`` steps, with some bits still wrong.
     """
     latents = sampler.checked(latents)
     targets = pad(latents, (0, 1), value=1.0)  # [s, 1], (K, N+1)

@@ -15,7 +15,7 @@ def expected_bits(latents: Tensor, has: Tensor) -> Tensor:
     Latents are (K, N) in {-1, +1}; ``has`` is bool (K,): which of their images have the attribute.
 
     Raises:
-        ValueError: if no image has the attribute.
+        ValueError: if no image has the attribute, or an argument is of another form.
     """
     check_latents(latents, empty=True)
     if has.shape != latents.shape[:1] or not bool(((has == 0) | (has == 1)).all()):
@@ -57,7 +57,7 @@ def set_attribute(latents: Tensor, direction: Tensor, threshold: float = PAPER_T
         (K, N) in {-1, +1}, of the dtype of ``latents``.
 
     Raises:
-        ValueError: if widths differ, or the threshold is negative.
+        ValueError: if widths differ, latents are not bits, or the threshold is negative.
     """
     check_latents(latents, empty=True)
     if direction.shape != latents.shape[1:]:
@@ -80,7 +80,7 @@ def bits_set(direction: Tensor, threshold: float) -> int:
 def threshold_for(direction: Tensor, bits: int) -> float:
     """The threshold D >= 0 that sets this number of bits, those with the largest ``|p_i|``.
 
-    The next largest ``|p_i|`` is the threshold; bits equal to it are not set.
+    It is the next largest ``|p_i|``; bits equal to it are not set, so ties set fewer bits.
     """
     ordered = direction.abs().sort(descending=True).values
     return float(ordered[bits]) if bits < len(ordered) else 0.0

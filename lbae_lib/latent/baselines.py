@@ -1,4 +1,4 @@
-"""Baseline samplers for hyperplane rounding: the paper's own, and the Monte-Carlo floor."""
+"""Baseline samplers for hyperplane rounding: the paper's own, and training latents resampled."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class UniformBits:
 
 @dataclass(frozen=True)
 class Resampling:
-    """Training latents, (K, N), drawn with replacement: the floor of every sampling error."""
+    """Training latents, (K, N), drawn with replacement: their only error is Monte-Carlo noise."""
 
     latents: Tensor
 

@@ -42,7 +42,7 @@ class ConditionedSampler:
     Attributes:
         joined: hyperplane sampler of the joined bits [Y, A]. The rows of attributes and boundary
             must be linearly independent.
-        attributes: A of the training images, float32 (K, A) in {-1, +1}.
+        attributes: A of the training images, (K, A) in {-1, +1}.
     """
 
     joined: HyperplaneSampler
@@ -56,8 +56,8 @@ class ConditionedSampler:
 
         Args:
             latents: Y, (K, N) in {-1, +1}.
-            attributes: A of the same images, (K, A) in {-1, +1}. Classes are attributes of which an
-                image has one.
+            attributes: A of the same images, (K, A) in {-1, +1}. Classes are attributes of which
+                each image has exactly one.
             method: see :func:`lbae_lib.latent.hyperplane.hyperplane_sampler`.
 
         Raises:

@@ -27,7 +27,7 @@ class Repair:
         eigenvalues: of H, (N+1,), ascending.
         eigenvectors: of H, as columns, (N+1, N+1).
         iterations: of the method; 1 for "clip", 0 for "none".
-        change: root-mean-square change of an entry off the diagonal.
+        change: root-mean-square change of the entries off the diagonal.
     """
 
     matrix: Tensor
@@ -79,7 +79,7 @@ def rounding_moments(vectors: Tensor) -> Tensor:
 def repair(gram: Tensor, method: Method = "nearest", boundary_weight: float = 1.0) -> Repair:
     """H itself if it is positive semi-definite (Eq. 10), else :func:`clip` or :func:`nearest`.
 
-    ``boundary_weight`` is that of :func:`nearest`; "clip" has none.
+    ``boundary_weight`` is that of :func:`nearest`, whose errors are raised too; "clip" has none.
 
     Raises:
         ValueError: if H is not square, symmetric and finite with a unit diagonal, or the method is

@@ -94,6 +94,7 @@ class GaussianMixture:
 
         Raises:
             ValueError: if there are fewer latents than components.
+            LbaeError: if scikit-learn is not installed.
         """
         with extra("metrics", "scikit-learn", "Gaussian mixtures"):
             from sklearn.exceptions import ConvergenceWarning

@@ -31,7 +31,7 @@ def random_triples(width: int, count: int, generator: torch.Generator) -> Tensor
 
 
 def third_moments(bits: Tensor, triples: Tensor) -> Tensor:
-    """E[b_i b_j b_k] for each triple, int64 (T, 3) in [0, N): float64 (T,) in [-1, 1]."""
+    """E[b_i b_j b_k] of bits (K, N), for triples int64 (T, 3) in [0, N): float64 (T,)."""
     check_latents(bits)
     total = torch.zeros(len(triples), dtype=torch.float64, device=bits.device)
     parts = triples.to(bits.device).split(_TRIPLES)
@@ -44,7 +44,7 @@ def third_moments(bits: Tensor, triples: Tensor) -> Tensor:
 
 
 def weight_distribution(bits: Tensor) -> Tensor:
-    """Fractions of latents that have 0, 1, …, N positive bits: float64 (N+1,), with sum 1."""
+    """Fractions of latents (K, N) that have 0, 1, …, N positive bits: float64 (N+1,), sum 1."""
     check_latents(bits)
     weights = (bits > 0).sum(1)
     return torch.bincount(weights, minlength=bits.shape[1] + 1).double() / len(bits)

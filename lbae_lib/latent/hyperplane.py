@@ -16,7 +16,7 @@ _CHUNK = 512  # hyperplanes at a time, so that their products need little memory
 
 @dataclass(frozen=True)
 class HyperplaneSampler:
-    """Draws bits from the sides of a random hyperplane on which unit vectors fall (Eq. 11).
+    """Draws bits: the sides of a random hyperplane on which unit vectors lie (Eq. 11).
 
     Attributes:
         vectors: V of Eq. 10, unit rows, float64 (N+1, R). The last row is the boundary vector,
@@ -77,8 +77,7 @@ class HyperplaneSampler:
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """Random latents, float32 (count, N) in {-1, +1}.
 
-        Products are taken in single precision. About one bit in millions then differs from double
-        precision, where a vector almost lies in the hyperplane.
+        Products are taken in single precision, which changes less than one bit in a million.
         """
         result = torch.empty(count, self.latent_size, device=self.vectors.device)
         single = HyperplaneSampler(self.vectors.float())

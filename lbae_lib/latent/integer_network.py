@@ -1,7 +1,6 @@
 """The autoregressive prior: a masked network in integers, on the processor.
 
-Its arithmetic is exact, so that a probability is the same on every machine, with any number of
-threads, in any batch. Integers are kept in float64, where products and sums are exact below 2^53.
+Its arithmetic is exact, as :mod:`.bit_models` requires: integers in float64, exact below 2^53.
 """
 
 from __future__ import annotations
@@ -30,12 +29,12 @@ class Autoregressive:
     """A masked network over the bits (MADE), in integers; see :mod:`.masked_network`.
 
     The logits are those of a logistic regression on all earlier bits (the skip connections), plus
-    what the last hidden layer adds. Weights and biases are in units of 2^-12.
+    what the last hidden layer adds. Weights and biases are in units of 2^-12, as float64.
 
     Attributes:
         order: the bit at each position, int64 (N,).
-        weights: of each hidden layer.
-        biases: of each hidden layer.
+        weights: of each hidden layer, (units, inputs): from the bits, or the layer below.
+        biases: of each hidden layer, (units,).
         output: weights of the outputs, (N, H); (N, 0) if there is no hidden layer.
         skip: weights of the skip connections, (N, N), strictly lower triangular.
         output_bias: of the outputs, (N,).

@@ -80,13 +80,13 @@ def _check_steps(steps: int) -> None:
 
 
 def flip_path(source: Tensor, target: Tensor, steps: int, order: Tensor) -> Tensor:
-    """Paths on which the differing bits flip one after another, as many in each step as in others.
+    """Paths on which the differing bits flip one after another, about as many per step.
 
     A baseline for paths of hyperplanes: it needs no sampler, and its ends are exact.
 
     Source and target are (K, N) in {-1, +1}. Of the differing bits, those with lower values in
-    ``order``, (K, N), flip first. Returns float32 (K, T, N) in {-1, +1}, for T = ``steps`` >= 2
-    points, both ends included; fewer are a ``ValueError``.
+    ``order``, floating-point (K, N), flip first. Returns float32 (K, T, N) in {-1, +1}, for
+    T = ``steps`` >= 2 points, both ends included; fewer are a ``ValueError``.
     """
     _check_steps(steps)
     differs = source != target
@@ -103,11 +103,11 @@ def hamming_path(path: Tensor, ends: tuple[Tensor, Tensor] | None = None) -> tup
     Args:
         path: bits, (K, T, N) in {-1, +1}; paths whose ends are equal are left out.
         ends: source and target, (K, N) each, from which distances are measured: the true latents,
-            as the paper's text says. By default the path's own ends, as in the authors' code,
-            where the bits that an inversion gets wrong do not show.
+            as Section 4.2 says. By default the path's own ends, as in the authors' code, where
+            the bits that an inversion gets wrong do not show.
 
     Returns:
-        The distances of each point from the source and from the target, float64 (K', T) each.
+        The distances of each point of the K' other paths from source and target, float64 (K', T).
     """
     first, last = (path[:, 0], path[:, -1]) if ends is None else (end.to(path) for end in ends)
     length = hamming_distance(first, last).double()
@@ -121,7 +121,7 @@ def hamming_path(path: Tensor, ends: tuple[Tensor, Tensor] | None = None) -> tup
 def deviation_from_linear(distances: Tensor) -> float | None:
     """Largest difference between the mean path and a linear one; None if there is no path.
 
-    ``distances`` are those from the first point, (K, T), as :func:`hamming_path` returns them.
+    ``distances`` are those from the source, (K, T), as :func:`hamming_path` returns them.
     """
     if not len(distances):
         return None

@@ -28,10 +28,10 @@ class Inversion:
     """Hyperplane normals found for latents.
 
     Attributes:
-        normals: r, (K, R).
+        normals: r, float64 (K, R).
         wrong_bits: d, the Hamming distance between each latent and the bits of its hyperplane
             (Eq. 16), int64 (K,).
-        steps: correction steps of Algorithm 1, int64 (K,); 0 for closed forms.
+        steps: correction steps of Algorithm 1, int64 (K,); 0 for the functions without steps.
     """
 
     normals: Tensor
@@ -144,7 +144,7 @@ def full_rank(sampler: HyperplaneSampler, weight: float = 0.01) -> HyperplaneSam
 
 @contextmanager
 def full_rank_vectors(sampler: HyperplaneSampler) -> Iterator[Tensor]:
-    """V, (N+1, N+1), for linear algebra that a V without full rank fails.
+    """A context that yields V, (N+1, N+1), for linear algebra that needs full rank.
 
     Raises:
         ValueError: if V is not square, or the block finds it singular.

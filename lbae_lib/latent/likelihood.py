@@ -12,9 +12,10 @@ carry the weight they are resampled, and a sweep of Gibbs sampling moves each. T
 is unbiased; its logarithm is too low by about half the variance of the relative error.
 
 References:
-    J. Geweke (1991) and V. Hajivassiliou and D. McFadden (1998) for drawing and weighing (the GHK
-    simulator); J. Ridgway (2016), *Computation of Gaussian orthant probabilities in high
-    dimension*, Statistics and Computing 26, 899-916, for resampling and moving.
+    J. Geweke (1991), see :mod:`.truncated_gaussian`, and V. Hajivassiliou and D. McFadden (1998),
+    *The method of simulated scores for the estimation of LDV models*, Econometrica 66, 863-896,
+    for drawing and weighing (the GHK simulator); J. Ridgway (2016), *Computation of Gaussian
+    orthant probabilities in high dimension*, Statistics and Computing 26, 899-916, for the rest.
 """
 
 import math

@@ -21,7 +21,7 @@ from lbae_lib.latent.moments import moments
 
 @dataclass(frozen=True)
 class MixtureOfHyperplanes:
-    """Chooses a component by its weight, (C,), then rounds with a hyperplane of it (Eq. 11)."""
+    """Draws a component with the probabilities ``weights``, (C,), then bits from it (Eq. 11)."""
 
     weights: Tensor
     components: tuple[HyperplaneSampler, ...]

@@ -29,7 +29,7 @@ def one_thread() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class MomentFit:
-    """Unit rows V, float64 (N+1, R), whose hyperplane rounding has about the target's moments."""
+    """Unit rows V, float64 (N+1, R), whose hyperplane rounding nearly has the target's moments."""
 
     vectors: Tensor
     iterations: int

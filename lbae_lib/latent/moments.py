@@ -27,22 +27,22 @@ class Moments:
 
     @property
     def first(self) -> Tensor:
-        """E[Y], (N,)."""
+        """E[Y], float64 (N,) in [-1, 1]."""
         return self.matrix[:-1, -1]
 
     @property
     def second(self) -> Tensor:
-        """E[Y Yᵀ], (N, N), with ones on the diagonal."""
+        """E[Y Yᵀ], float64 (N, N) in [-1, 1], with ones on the diagonal."""
         return self.matrix[:-1, :-1]
 
     @property
     def pairs(self) -> Tensor:
-        """E[b_i b_j] for i < j, (N(N-1)/2,)."""
+        """E[b_i b_j] for i < j, row by row: float64 (N(N-1)/2,) in [-1, 1]."""
         return upper_triangle(self.second)
 
     @property
     def covariance(self) -> Tensor:
-        """Σ = E[Y Yᵀ] - E[Y] E[Y]ᵀ, (N, N)."""
+        """Σ = E[Y Yᵀ] - E[Y] E[Y]ᵀ (Section 3.2), float64 (N, N) in [-1, 1]."""
         return self.second - torch.outer(self.first, self.first)
 
 
@@ -64,7 +64,7 @@ def moments_of_packed(packed: Tensor, latent_size: int) -> Moments:
     """Moments of latents packed by :func:`lbae_lib.bits.pack_bits`, unpacked in chunks.
 
     Raises:
-        ValueError: if there are no latents, or rows do not have the bytes that N bits need.
+        ValueError: if there are no latents, or rows are not the uint8 bytes of N bits.
     """
     dtype = _dtype(packed.device)
     batches = (unpack_bits(chunk, latent_size, dtype) for chunk in packed.split(_CHUNK))
@@ -121,7 +121,7 @@ def moment_errors(found: Moments, target: Moments) -> MomentErrors:
 def sampling_noise(truth: Moments, samples: int) -> MomentErrors:
     """The errors that independent samples of the true distribution have on average.
 
-    A product of bits with mean m has the variance 1 - m², and its mean over K samples a K-th of it.
+    A bit, or product of bits, with mean m has variance 1 - m²; its mean over K samples, (1 - m²)/K.
     """
     first, pairs = 1 - truth.first.square(), 1 - truth.pairs.square()
     return MomentErrors(_root_mean(first, samples), _root_mean(pairs, samples))

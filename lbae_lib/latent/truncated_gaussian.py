@@ -1,7 +1,7 @@
 """Gaussian vectors with given signs, by Gibbs sampling.
 
 J. Geweke (1991), *Efficient simulation from the multivariate normal and Student-t distributions
-subject to linear constraints*.
+subject to linear constraints*, Computing Science and Statistics: 23rd Symposium on the Interface.
 """
 
 import math
@@ -12,7 +12,7 @@ from torch import Tensor
 from lbae_lib.latent.draws import draw_uniforms
 
 _BLOCK = 64  # coordinates updated one after another, before the products with all others are
-_FARTHEST = 37.0  # standard deviations: the normal tail beyond is zero in double precision
+_FARTHEST = 37.0  # standard deviations: the normal tail beyond underflows in double precision
 _SMALLEST = 1e-12  # smallest size of a coordinate, because zero would have no sign
 
 

@@ -65,7 +65,7 @@ class FeatureClassifier(nn.Module):
 class ClassifierFeatures:
     """The 128 features of an in-domain classifier, moved to a device if one is given.
 
-    The data set that it was trained on is a part of the name.
+    The name begins with the data set that it was trained on.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ def presence(model: FeatureClassifier, images: Tensor, thresholds: Tensor | None
 
 
 def accuracy(model: FeatureClassifier, images: Tensor, labels: Tensor) -> float:
-    """Share of images whose class is found, or of attributes whose presence is."""
+    """Share in [0, 1] of images with the right class, or of all attributes that are right."""
     found, labels = presence(model, images), labels.cpu()
     right = found == labels.bool() if model.several else found.gather(1, labels[:, None])
     return float(right.double().mean())

@@ -29,9 +29,10 @@ def train_classifier(
         epochs: passes, with a learning rate that falls linearly from 1e-3 to 0.
         batch_size: images per step.
         seed: of the weights and the order of images, both drawn on the processor.
+        device: on which the classifier is trained, and stays.
 
     Raises:
-        ValueError: if there are fewer than two classes or than one batch of images.
+        ValueError: if there are too few classes, images for a batch, or labels for the images.
     """
     check_images(images)
     several = labels.ndim == 2

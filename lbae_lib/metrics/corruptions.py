@@ -13,7 +13,7 @@ from lbae_lib.checks import check_images
 
 
 def blurred(images: Tensor, sigma: float) -> Tensor:
-    """Images, mirrored at their edges, under a Gaussian blur; sigma is in pixels."""
+    """Images, mirrored at their edges, under a Gaussian blur; sigma is in (0, (S - 1)/3] pixels."""
     check_images(images)
     if not sigma > 0:
         raise ValueError(f"sigma is {sigma}, but must be above 0")

@@ -26,8 +26,8 @@ class EvaluationProtocol:
         kernel_subset_size: images of each set in a subset; half of the smaller set where that is
             less, so that subsets differ.
         clusters, angles, runs, prd_batch_size: of PRD.
-        feature_batch: the Fréchet and kernel distances use a multiple of so many images.
-        jpeg: save both sets as JPEG and read them back first.
+        feature_batch: the Fréchet and kernel distances use a multiple of this number of images.
+        jpeg: whether both sets are to be saved as JPEG and read back, before features are computed.
     """
 
     name: str
@@ -103,7 +103,7 @@ def evaluate(
     subsets and of PRD's clusterings.
 
     Raises:
-        ValueError: if there are fewer than 4 images of a set, or as the metrics.
+        ValueError: if a set has fewer than 4 images, or a metric raises it.
     """
     generated = checked(generated, "generated")
     kept, kept_reference = (protocol.kept(len(rows)) for rows in (generated, reference.features))

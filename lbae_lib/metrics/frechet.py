@@ -42,8 +42,8 @@ def frechet_distance(a: Statistics, b: Statistics) -> float:
     """d² = ‖μ_a - μ_b‖² + tr(Σ_a + Σ_b - 2 (Σ_a Σ_b)^½).
 
     With Σ = R Rᵀ, the eigenvalues of the product are those of G Gᵀ and zeros, where G = R_aᵀ R_b:
-    complex numbers do not appear, and singular covariances need no jitter. The last digits of the
-    distance depend on the order of the arguments.
+    complex numbers do not appear, and singular covariances need no jitter. The last digits depend
+    on the order of the arguments. Features of different lengths are a ``ValueError``.
 
     Reference:
         Heusel et al. (2017), *GANs trained by a two time-scale update rule*, Eq. 6.

@@ -34,7 +34,7 @@ def kernel_distance(
         seed: of NumPy's ``RandomState``, as in other implementations of KID.
 
     Raises:
-        ValueError: if a set is smaller than a subset, or as :func:`.checks.checked`.
+        ValueError: if there are fewer than 2 subsets or rows, or as :func:`.checks.checked`.
 
     Reference:
         Bińkowski et al. (2018), *Demystifying MMD GANs*.

@@ -65,7 +65,7 @@ def read_authors_weights(path: Path, experiment: str | None = None) -> AuthorsMo
 
     Args:
         path: a ``last.cp``, an experiment's folder, or an archive of such folders.
-        experiment: which folder of the archive, where it has several.
+        experiment: name of the experiment's folder in ``path``, if that holds several.
 
     Raises:
         CheckpointError: if there is no such file, it holds more than plain data, or a weight is

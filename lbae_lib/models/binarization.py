@@ -28,8 +28,8 @@ def replaced(surrogate: Tensor, value: Tensor) -> Tensor:
 def straight_through_sign(z: Tensor) -> Tensor:
     """Bits of real numbers (Eq. 1), of their shape and dtype, with the gradient of the identity.
 
-    Relatives are the commitment to codewords of a VQ-VAE and lookup-free quantisation (LFQ), which
-    use the same gradient with additional losses; the LBAE needs none.
+    VQ-VAE and lookup-free quantisation (LFQ) use the same gradient with additional losses, such as
+    the commitment loss; the LBAE needs none.
 
     Reference:
         Bengio, Léonard and Courville (2013), *Estimating or propagating gradients through

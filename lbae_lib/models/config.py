@@ -58,8 +58,8 @@ class TrainingConfig:
     Attributes:
         loss: "bce" or "mse", summed over pixels and averaged over the batch.
         epochs: passes over the training images.
-        batch_size: images per step. Images that do not fill a batch are left out of the epoch;
-            each epoch has a new random order.
+        batch_size: images per step, at most all. Images that do not fill a batch are left out of
+            the epoch; each epoch has a new random order.
         learning_rate: of Adam.
         cooldown_epochs: number of final epochs over which the learning rate falls linearly to
             zero. 0 keeps the paper's constant rate, and with it the noise of the

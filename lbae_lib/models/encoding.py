@@ -14,7 +14,7 @@ from lbae_lib.models.config import Loss
 from lbae_lib.models.hardware import is_out_of_memory
 from lbae_lib.progress import progress_bar
 
-BATCH_SIZE = 64  # on a processor larger activations leave the heap, and pages are mapped anew
+BATCH_SIZE = 64  # on a processor, memory for larger activations is mapped again at every use
 _GPU_BATCH_SIZE = 1024
 
 _log = logging.getLogger(__name__)

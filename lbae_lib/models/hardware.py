@@ -85,7 +85,7 @@ def start_fabric(hardware: Hardware) -> Fabric:
     """Lightning Fabric, with its processes started.
 
     Raises:
-        ConfigError: if an option is unknown, or the machine has fewer devices.
+        ConfigError: if an option is unknown, out of bounds, or asks for devices that are missing.
         LbaeError: if Lightning Fabric is not installed.
     """
     with extra("train", "lightning-fabric", "training"):
@@ -165,7 +165,7 @@ def is_out_of_memory(error: RuntimeError) -> bool:
 def keep_freed_memory() -> bool:
     """Tell glibc to keep freed blocks instead of giving them back to the system.
 
-    The activations of a large batch are tens of MiB each. By default, each is mapped anew at every
+    The activations of a large batch are tens of MiB each. By default, each is mapped again at every
     step, and the system clears its pages every time. Returns whether the C library took the advice;
     only glibc has these options.
     """

@@ -1,6 +1,6 @@
 """The paper's residual encoder and decoder for 32 and 64 pixel images (supplement, Figs 1-2).
 
-Sizes at width 64, as published; ``w`` below is the width:
+``w`` is the width, the channels of the first layer; 64 as published:
 
 ==========  =========================================================================
 encoder     3×3 conv w → block w ↓ → block 2w ↓ → [64 px: block 4w ↓] → 4×4 conv 4w ↓

@@ -106,7 +106,7 @@ def pretrained(
     Args:
         dataset: a folder of ``results/PROFILE/``: "mnist", "digits", …
         profile: a folder of ``results/``.
-        model: "lbae", "vae" or "lbae-N".
+        model: "lbae", "vae", or "lbae-N" for another latent size of N bits.
         root: the clone's folder; None for the one that this library is in.
 
     Raises:
@@ -133,7 +133,7 @@ def pretrained(
 
 @dataclass(frozen=True)
 class HubModel:
-    """A model as the Hugging Face Hub keeps it; the methods are those of its other models."""
+    """A model as the Hugging Face Hub keeps it; its methods have the Hub's usual names."""
 
     model: LBAE | VAE  # in eval mode
 

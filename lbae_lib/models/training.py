@@ -95,7 +95,7 @@ def train(
 
     Args:
         train_images: uint8 (K, C, S, S).
-        validation_images: uint8, to choose the epoch to keep; never test images.
+        validation_images: uint8 (L, C, S, S), which choose the epoch to keep; never test images.
         folder: where checkpoint, progress and model are kept.
         time_limit: seconds after which the run stops cleanly, with a checkpoint.
         show_progress: draw a bar, or write lines, on standard error.

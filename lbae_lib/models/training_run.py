@@ -88,7 +88,7 @@ class TrainingRun:
         return bool(self.fabric.all_reduce(wanted, reduce_op="max"))
 
     def learning_rate(self) -> float:
-        """Of the next step: the paper's constant, then falling to zero over the cooldown."""
+        """Of the next step: constant, then falling linearly to zero over the cooldown."""
         cooldown = self.training.cooldown_epochs * self.steps
         left = self.training.epochs * self.steps - self.steps_done()
         share = min(1.0, left / cooldown) if cooldown else 1.0
