@@ -14,7 +14,7 @@ def check_images(images: Tensor, name: str = "images") -> None:
     shape = tuple(images.shape)
     if images.dtype != torch.uint8 or len(shape) != 4 or shape[1] not in (1, 3):
         raise ValueError(
-            f"{name} are {images.dtype} of shape {shape}, but must be uint8 (K, 1 or 3, S, S); "
+            f"{name} are {images.dtype} of shape {shape}, but must be uint8 (K, 1 or 3, H, W); "
             "convert images in [0, 1] with lbae_lib.models.encoding.to_uint8"
         )
 

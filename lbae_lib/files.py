@@ -219,6 +219,8 @@ def sha256_file(path: Path | str) -> str:
 
 def sha256_tensor(tensor: Tensor) -> str:
     """SHA-256 of a tensor's dtype, shape and bytes, in hexadecimal."""
+    import torch  # which reading records does not need
+
     digest = hashlib.sha256(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
-    digest.update(tensor.detach().cpu().contiguous().numpy().data.cast("B"))
+    digest.update(tensor.detach().cpu().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()

@@ -218,6 +218,7 @@ def test_what_does_not_fit_is_named(tmp_path):
     )
     refused(lambda c: c["gen"]["dc5.weight"].fill_(float("nan")), r"dc5\.weight.*not finite")
     refused(lambda c: c["enc"].update({"ec0.weight": 3}), r"ec0\.weight is not a tensor of 4")
+    refused(lambda c: c["gen"].update({"l1l.weight": torch.zeros(15, 600)}), "has 15 rows")
     with pytest.raises(CheckpointError, match=r"no last\.cp"):
         read_authors_weights(tmp_path / "nothing")
     torch.save(content(NETWORKS["cifar10"]), file)

@@ -23,6 +23,7 @@ from companion.paper.decisions import Outcome
 from companion.paper.supplement_table import arithmetic
 from lbae_lib.coding.quantised import decode_quantised, encode_quantised, quantise
 from lbae_lib.data.registry import PAPER_DATASETS
+from lbae_lib.errors import FormatError
 from lbae_lib.metrics.classifier import ClassifierFeatures, FeatureClassifier
 
 
@@ -35,6 +36,8 @@ def test_quantised_latents_come_back_up_to_half_a_step(step, generator):
     back = decode_quantised(payload, 300, step, mean, deviation)
     assert float((back - latents).abs().max()) <= step / 2 + 1e-6
     assert torch.equal(back, (quantise(latents, step) * step).float())
+    with pytest.raises(FormatError, match="cut off"):
+        decode_quantised(payload[:-1], 300, step, mean, deviation)
 
 
 def test_a_stream_of_gaussians_is_as_long_as_their_entropy(generator):

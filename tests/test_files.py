@@ -14,6 +14,7 @@ from lbae_lib.files import (
     read_json,
     read_tensors,
     replacing,
+    sha256_tensor,
     write_json,
     write_tensors,
     write_text,
@@ -197,3 +198,11 @@ def test_a_folder_belongs_to_one_run_until_it_ends_however_it_ends(tmp_path):
         other.kill()
     with locked(tmp_path / "run"):
         pass
+
+
+def test_every_tensor_has_a_hash_of_dtype_shape_and_bytes():
+    tensors = [torch.zeros(3, 0), torch.zeros(0, 3), torch.zeros(3), torch.zeros(3).bfloat16()]
+    tensors += [torch.zeros(3).bool(), torch.arange(6).view(2, 3), torch.arange(6).view(2, 3).T]
+    hashes = [sha256_tensor(tensor) for tensor in tensors]
+    assert len(set(hashes)) == len(tensors)
+    assert hashes[-1] == sha256_tensor(torch.arange(6).view(2, 3).T.contiguous())

@@ -69,3 +69,5 @@ def test_wrong_labels_are_refused(latents):
     gap = torch.full((len(latents),), 2)
     with pytest.raises(ValueError, match=r"labels \[0, 1\] have no latents"):
         MixtureOfHyperplanes.fit(latents, gap)
+    with pytest.raises(ValueError, match="below 0"):
+        MixtureOfHyperplanes.fit(latents, -gap)

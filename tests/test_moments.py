@@ -65,3 +65,11 @@ def test_the_noise_of_samples_is_that_of_drawing_them(latents, generator):
     for name in ("first", "pairs"):
         found = torch.tensor([getattr(errors, name) for errors in draws]).square().mean().sqrt()
         assert float(found) == pytest.approx(getattr(expected, name), rel=0.05)
+
+
+def test_one_bit_has_moments():
+    for positive in (0, 200, 500):
+        bits = torch.full((500, 1), -1.0)
+        bits[:positive] = 1
+        mean = (2 * positive - 500) / 500
+        assert moments(bits).matrix.tolist() == [[1, mean], [mean, 1]]

@@ -64,7 +64,8 @@ LIMITS: Mapping[str, Limit] = {
         "Less is hardly more than the mean image with some noise removed.",
     ),
     "typically": Limit(
-        0.9, "at least", "We say *typically* if it is so in nine cases of ten.", "A common reading.",
+        0.9, "at least", "We say *typically* if it is so in nine cases of ten.",
+        "A common reading.",
     ),
     "wrong_bits": Limit(
         0.01, "at most", "We accept 1% of wrong bits.", "Two bits of MNIST's 200.",
@@ -95,8 +96,9 @@ LIMITS: Mapping[str, Limit] = {
     ),
     "eye": Limit(
         0.05, "at most",
-        "We say that two distributions look identical if at most 5% of their mass differs (total variation), "
-        "for the number of positive bits and for the pair moments in bins of 0.05.",
+        "We say that two distributions look identical if at most 5% of their mass differs "
+        "(total variation), for the number of positive bits and for the pair moments in bins of "
+        "0.05.",
         "Curves that enclose 5% of their area lie on each other in print. By the same measure, "
         "direct rounding must be seen to differ.",
     ),

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from lbae_lib.coding.coders import WORD
-from lbae_lib.errors import extra
+from lbae_lib.errors import FormatError, extra
 
 with extra("coding", "constriction", "entropy coding"):
     from constriction import stream
@@ -37,7 +37,12 @@ def encode_quantised(latents: Tensor, step: float, mean: Tensor, deviation: Tens
 def decode_quantised(
     payload: bytes, count: int, step: float, mean: Tensor, deviation: Tensor
 ) -> Tensor:
-    """Undo :func:`encode_quantised`, up to the rounding: float32 (K, N), on the processor."""
+    """Undo :func:`encode_quantised`, up to the rounding: float32 (K, N), on the processor.
+
+    A payload that is cut off between words raises ``FormatError``.
+    """
+    if len(payload) % WORD.itemsize:
+        raise FormatError(f"the payload of {len(payload)} bytes is cut off: copy the file again")
     coder = stream.queue.RangeDecoder(np.frombuffer(payload, dtype=WORD).astype(np.uint32))
     cells = torch.from_numpy(coder.decode(*_model(count, step, mean, deviation)))
     return (cells.reshape(count, -1).double() * step).float()

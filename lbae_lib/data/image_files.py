@@ -29,7 +29,7 @@ from lbae_lib.errors import DataError
 VERSION = 3  # raise it when the same file gives other pixels: cached ones are then read again
 # Tags of TIFF, and values of one of them.
 _BITS, _PHOTOMETRIC, _SAMPLE_FORMAT, _LEAST, _LARGEST = 258, 262, 339, 340, 341
-_UNSIGNED, _FLOAT = 1, 3
+_UNSIGNED = 1
 _GAMMA = 1 / 2.2  # of sRGB, as PNG declares it
 _RANGES = (255, 4095, 65535)  # of values without a declared range
 
@@ -49,7 +49,10 @@ def read_image(file: Path, size: int, channels: int, applied: Counter[str]) -> T
         DataError: if the file cannot be read, is not an image, or is too small.
     """
     if channels not in (1, 3) or size < 1:
-        raise ValueError(f"images of {size}×{size} pixels in {channels} channels: choose 1 or 3")
+        raise ValueError(
+            f"images of {size}×{size} pixels in {channels} channels: choose at least one pixel, "
+            "and 1 or 3 channels"
+        )
     if reason := missing_reader(file.name):
         raise DataError(f"{file} is one of {reason}")
     try:

@@ -61,7 +61,7 @@ def both_halves(latents: Tensor, sampler: HyperplaneSampler) -> Inversion:
     """Eq. 14 of two normals by Algorithm 1, started at the positive and the negative centroid.
 
     This is the fullest reading of Section 3.3, which tilts r_p towards the vectors behind it,
-    creates r_n «similarly», and takes their difference. A normal and its opposite generate the
+    creates r_n "similarly", and takes their difference. A normal and its opposite generate the
     same bits (Eq. 12), so r_n is compared with s as well. The steps of both are added.
     """
     latents = sampler.checked(latents)
@@ -84,7 +84,7 @@ def exact(
     generates s and has the boundary vector on the positive side. V r ~ N(0, V Vᵀ) is then
     truncated to the orthant of [s, 1], and drawn by Gibbs sampling.
 
-    Without a generator, all margins are 1. This is the «degenerate» normal r = V⁻¹[s, 1] of
+    Without a generator, all margins are 1. This is the "degenerate" normal r = V⁻¹[s, 1] of
     Section 3.3: between two of them all differing bits flip at the same angle.
 
     Args:

@@ -46,6 +46,8 @@ class MixtureOfHyperplanes:
         """
         if len(labels) != len(latents):
             raise ValueError(f"{len(labels)} labels for {len(latents)} latents: give one for each")
+        if bool((labels < 0).any()):
+            raise ValueError("a label is below 0: number labels from 0")
         counts = torch.bincount(labels.cpu())
         empty = torch.nonzero(counts == 0).flatten().tolist()
         if empty:

@@ -88,7 +88,7 @@ def _counted(batches: Iterable[Tensor], latent_size: int, device: torch.device) 
         raise ValueError("no latents were counted: moments need at least one")
     matrix = sums.triu() / count
     matrix += matrix.triu(1).T
-    matrix[-1, -1] = 1.0
+    matrix.fill_diagonal_(1.0)  # exact for bits, where PyTorch's product of (1, K) by (K, 1) is not
     return Moments(matrix, count)
 
 

@@ -159,6 +159,11 @@ def _network(encoder: Mapping[str, Any], decoder: Mapping[str, Any], origin: str
     width, image_size = len(first), 64 if "ec3.weight" in encoder else 32
     maps = len(entry) // _GRID
     mirrored = 4 * width if image_size == 64 else 2 * width
+    if not maps:
+        raise CheckpointError(
+            f"l1l.weight in {origin} has {len(entry)} rows, but at least {_GRID} are needed: "
+            "download it again"
+        )
     return NetworkConfig(
         image_size=image_size,
         channels=first.shape[1],

@@ -32,8 +32,10 @@ def to_uint8(images: Tensor) -> Tensor:
 
     Images that are not real numbers, or NaN, are a ``ValueError``.
     """
-    if not images.is_floating_point() or bool(images.isnan().any()):
-        raise ValueError(f"images are {images.dtype} or NaN, but must be real numbers in [0, 1]")
+    if not images.is_floating_point():
+        raise ValueError(f"images are {images.dtype}, but must be real numbers in [0, 1]")
+    if bool(images.isnan().any()):
+        raise ValueError("images hold NaN, but must be real numbers in [0, 1]")
     return (images.clamp(0, 1) * 255).round().to(torch.uint8)
 
 
