@@ -35,6 +35,7 @@ class Parameters(BaseModel):
     inversions: _Count = 1
     rank: _Count = 1
     clusterings: _Few = 1
+    estimated: _Few = 1
     inception: bool = False
     method: Literal["nearest", "clip"] = "nearest"
     attributes: str = ""

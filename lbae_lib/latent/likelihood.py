@@ -29,6 +29,7 @@ from lbae_lib.latent.draws import draw_uniforms
 from lbae_lib.latent.hyperplane import HyperplaneSampler
 from lbae_lib.latent.inversion import full_rank_vectors
 
+_LEAST = 1e-300  # a coordinate that rounding puts on the orthant's border
 _FEW = 0.5  # of the particles in effect: then they are resampled and moved
 
 
@@ -117,30 +118,41 @@ def _log_orthant(
 
 def _move(y: Tensor, root: Tensor, generator: torch.Generator) -> None:
     """One sweep of Gibbs sampling: y, (I, M) ~ N(0, I) given that L y > 0, in place."""
-    products = root @ y  # (I, M), kept up to date
+    products = (root @ y).T.clamp(min=_LEAST).contiguous()  # x = L y, (M, I), kept above 0
+    ratios = torch.empty_like(products)
     for j in range(len(y)):
-        column = root[j:, j, None]
-        # Row k asks for L_kj y_j > L_kj y_j - x_k: a bound from below or above by the sign of L_kj.
-        bound = y[j] - products[j:] / torch.where(column == 0, 1.0, column)
-        low = torch.where(column > 0, bound, -math.inf).amax(0)
-        high = torch.where(column < 0, bound, math.inf).amin(0)
+        column, rows, ratio = root[j:, j].contiguous(), products[:, j:], ratios[:, j:]
+        # Row k lets y_j change by d while x_k + L_kj d > 0: d > -x_k / L_kj for L_kj > 0, and
+        # d < -x_k / L_kj for L_kj < 0. The extreme ratios L_kj / x_k have the narrowest bounds.
+        torch.div(column, rows, out=ratio)
+        most, least = ratio.amax(1), ratio.amin(1)
+        low = torch.where(most > 0, y[j] - 1 / most, -math.inf)
+        high = torch.where(least < 0, y[j] - 1 / least, math.inf)
         drawn = _between(low, high, 1 - draw_uniforms((y.shape[1],), generator, y))
-        products[j:] += column * (drawn - y[j])
+        rows.addr_(drawn - y[j], column).clamp_(min=_LEAST)
         y[j] = drawn
+
+
+def _tail(x: Tensor) -> Tensor:
+    """P(Z > x) of a standard normal Z; ``ndtr`` has no digits left beyond 8 standard deviations."""
+    return torch.special.erfc(x * math.sqrt(0.5)) / 2
 
 
 def _above(least: Tensor, chance: Tensor) -> Tensor:
     """Standard normal numbers above a bound, by inversion of the upper tail."""
-    tail = torch.special.ndtr(-least) * chance
+    tail = _tail(least) * chance
     drawn = -torch.special.ndtri(tail)
     return torch.where(tail > 0, torch.maximum(drawn, least), least)
 
 
 def _between(low: Tensor, high: Tensor, chance: Tensor) -> Tensor:
-    """Standard normal numbers between bounds; from the tail that keeps its precision."""
-    mirrored = low > 0
+    """Standard normal numbers between bounds; from the tail that keeps its precision.
+
+    Rounding must not choose the tail: many bounds are zero, none is 1.
+    """
+    mirrored = low > 1
     a, b = torch.where(mirrored, -high, low), torch.where(mirrored, -low, high)
-    below, above = torch.special.ndtr(a), torch.special.ndtr(b)
+    below, above = _tail(-a), _tail(-b)
     drawn = torch.special.ndtri(below + (above - below) * chance).clamp(a, b)
     drawn = torch.where(drawn.isfinite(), drawn, torch.where(a.isfinite(), a, b))
     return torch.where(mirrored, -drawn, drawn)
