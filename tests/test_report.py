@@ -28,6 +28,7 @@ from companion.paper.decisions import Outcome
 from companion.site.build import check_executed
 from companion.workflow import execute
 from companion.workflow.execute import check_parameters
+from companion.workflow.notebooks import GIVEN, notebook_parameters
 from lbae_lib.data.registry import dataset_info, dataset_slug, folder_path, load_dataset
 from lbae_lib.errors import CheckpointError, ConfigError, DataError, LbaeError, WriteError
 from lbae_lib.files import read_tensors, sha256_file
@@ -63,6 +64,8 @@ def test_every_step_leaves_a_whole_record(report):
         assert all(re.fullmatch("[0-9a-f]{64}", h) for h in record["inputs"].values())
     for name in PAGES:
         record = json.loads((folder / name / "record.json").read_text())
+        parameters = notebook_parameters(report / f"notebooks/{name}.ipynb").keys()
+        assert record["options"]["parameters"].keys() >= parameters - set(GIVEN)
         verdicts = record["results"]["verdicts"]
         assert verdicts or name in ("11_gallery", "15_sizes")
         assert all(v["verdict"] in set(Outcome) and declared(v["claim"]) for v in verdicts)
