@@ -138,15 +138,15 @@ def kept_record(path: Path) -> dict[str, Any]:
 
 def has_inputs(record: Mapping[str, Any], inputs: Mapping[str, str]) -> bool:
     """Whether a record, or {}, is of these inputs, among others."""
-    own = record.get("inputs", {})
-    return all(own.get(role) == digest for role, digest in inputs.items())
+    return inputs.items() <= record.get("inputs", {}).items()
 
 
 def add_inputs(path: Path, inputs: Mapping[str, str]) -> None:
     """Set inputs of a record, e.g. the files of the same images; all else stays as it is."""
     record = read_record(path)
-    record["inputs"] |= inputs
-    write_json(path, record | {_DIGEST_KEY: _content_digest(record)})
+    if not has_inputs(record, inputs):
+        record["inputs"] |= inputs
+        write_json(path, record | {_DIGEST_KEY: _content_digest(record)})
 
 
 def read_record(path: Path, needed: Mapping[str, type] | None = None) -> dict[str, Any]:

@@ -64,7 +64,7 @@ LIMITS: Mapping[str, Limit] = {
         "Less is hardly more than the mean image with some noise removed.",
     ),
     "typically": Limit(
-        0.9, "at least", "We say *typically* if it is so in nine cases of ten.",
+        0.9, "at least", "We say “typically” if it is so in at least nine of ten cases.",
         "A common reading.",
     ),
     "wrong_bits": Limit(

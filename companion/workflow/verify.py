@@ -16,7 +16,7 @@ from typer import Option
 
 from companion.experiments.artifacts import LATENTS, MODEL, needed_artifacts
 from companion.experiments.profiles import Experiment, load_experiment
-from companion.experiments.records import RECORD_FILE, read_record
+from companion.experiments.records import RECORD_FILE, has_inputs, read_record
 from companion.options import Data, Dataset, Device, Profile, data_root
 from companion.project import RUNS, project_root, results_in_force
 from companion.workflow.comparison import Check, compare_figures, compare_results
@@ -86,7 +86,7 @@ def check_hashes(experiment: Experiment, data: Path) -> Iterator[Check]:
                 f"{name}, model", "the recorded one" if same else "not the recorded one", same
             )
         if images.keys() <= record["inputs"].keys():
-            same = images.items() <= record["inputs"].items()
+            same = has_inputs(record, images)
             yield Check(
                 f"{name}, images", "the recorded ones" if same else "not the recorded ones", same
             )
