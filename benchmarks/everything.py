@@ -42,6 +42,8 @@ def main() -> None:
                       "--epochs", "2"),
         "scaling": (),
     }  # fmt: skip
+    if unknown := sorted({*(options.only or ())} - {*jobs}):
+        parser.error(f"no benchmark {', '.join(unknown)}: choose from {', '.join(jobs)}")
     chosen = {name: jobs[name] for name in options.only or jobs}
     failed = []
     start = time.monotonic()

@@ -40,7 +40,7 @@ def check_latents(bits: Tensor, name: str = "latents", empty: bool = False) -> N
     if bits.ndim != 2:
         raise ValueError(f"{name} are of shape {tuple(bits.shape)}, but must be (K, N)")
     if not len(bits) and not empty:
-        raise ValueError(f"there are no {name}: at least one is needed")
+        raise ValueError(f"there are no {name}: give at least one")
 
 
 def pack_bits(bits: Tensor) -> Tensor:

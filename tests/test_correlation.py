@@ -175,7 +175,7 @@ def test_bad_matrices_are_refused(gram, correlation):
         repair(correlation * 0.5)
     skewed = correlation.clone()
     skewed[0, 1] += 0.1
-    with pytest.raises(ValueError, match="not symmetric"):
+    with pytest.raises(ValueError, match="must be symmetric"):
         repair(skewed)
     with pytest.raises(ValueError, match="rank is 0"):
         factor(correlation, rank=0)

@@ -54,7 +54,7 @@ def quantise(latents: Tensor, step: float) -> Tensor:
         raise ValueError(f"the step is {step}, but must be above 0")
     cells = (latents.double() / step).round()
     if not bool(cells.isfinite().all()):
-        raise ValueError("latents hold values that are not finite")
+        raise ValueError("latents hold values that are not finite: check the model and its images")
     if bool((cells.abs() > LARGEST).any()):
         raise ValueError(
             f"a step of {step} puts latents beyond {LARGEST} cells: choose a larger one"

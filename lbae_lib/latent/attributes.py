@@ -24,7 +24,10 @@ def expected_bits(latents: Tensor, has: Tensor) -> Tensor:
         )
     has = has.bool()
     if not bool(has.any()):
-        raise ValueError("no latent has the attribute: its expected bits are not defined")
+        raise ValueError(
+            "no latent has the attribute: its expected bits are not defined; choose another "
+            "attribute, or give more latents"
+        )
     return latents[has].double().mean(0)
 
 
@@ -39,7 +42,8 @@ def contrast(latents: Tensor, has: Tensor) -> Tensor:
     """
     if bool(has.bool().all()) and len(has):
         raise ValueError(
-            "all latents have the attribute: what distinguishes them from others is not defined"
+            "all latents have the attribute: what distinguishes them from others is not defined; "
+            "choose another attribute, or give more latents"
         )
     return expected_bits(latents, has) - expected_bits(latents, ~has.bool())
 

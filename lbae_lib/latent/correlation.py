@@ -260,6 +260,12 @@ def _check_gram(gram: Tensor) -> None:
         raise ValueError("H holds values that are not finite: check the latents it comes from")
     asymmetry = float((gram - gram.T).abs().max())
     if asymmetry > 1e-12:
-        raise ValueError(f"H is not symmetric: H and its transpose differ by up to {asymmetry:g}")
+        raise ValueError(
+            f"H differs from its transpose by up to {asymmetry:g}, but must be symmetric: use "
+            "(H + H.T) / 2"
+        )
     if not torch.allclose(gram.diagonal(), torch.ones_like(gram.diagonal()), atol=1e-12):
-        raise ValueError("H has entries other than 1 on its diagonal: vectors must have length 1")
+        raise ValueError(
+            "H has entries other than 1 on its diagonal, but vectors must have length 1: use the "
+            "correlations, H_ij / sqrt(H_ii H_jj)"
+        )

@@ -59,19 +59,22 @@ class Autoregressive:
         biases = (*self.biases, self.output_bias)
         for tensor in (*matrices, *biases):
             if tensor.dtype != torch.float64 or not bool((tensor == tensor.round()).all()):
-                raise ValueError("weights must be integers, kept as float64")
+                raise ValueError("weights must be integers, kept as float64: see rounded")
         for matrix, mask in zip(matrices, adjacency(size, self.hidden), strict=True):
             if matrix.shape != mask.shape:
                 raise ValueError(
                     f"a weight matrix is {tuple(matrix.shape)}, but must be {tuple(mask.shape)}"
                 )
             if bool(matrix[~mask].any()):
-                raise ValueError("a unit has a weight for a bit that comes after it")
+                raise ValueError("a unit sees a bit that comes after it: its weight must be 0")
         # Sums beyond what float64 holds exactly would differ between machines.
         weight = sum(float(matrix.abs().sum(1).max()) for matrix in matrices if matrix.numel())
         bias = sum(float(bias.abs().max()) for bias in biases)
         if weight * _LARGEST_ACTIVITY + bias * _STEPS >= _EXACT:
-            raise ValueError("the weights are too large for exact arithmetic")
+            raise ValueError(
+                "the weights are too large for exact arithmetic: scale them down until no sum can "
+                "reach 2^53"
+            )
 
     @classmethod
     def rounded(cls, network: MaskedNetwork) -> Autoregressive:

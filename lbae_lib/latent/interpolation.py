@@ -65,7 +65,9 @@ def _weights(a: Tensor, b: Tensor, steps: int) -> tuple[Tensor, Tensor]:
     angle = 2 * torch.atan2((a - b).norm(dim=-1), (a + b).norm(dim=-1))  # (K,)
     sine = torch.sin(angle)
     if bool(((sine < _SMALL_SINE) & (angle > 1)).any()):
-        raise ValueError("source and target are antipodes: there is no single shortest path")
+        raise ValueError(
+            "source and target are antipodes: there is no single shortest path; move one of them"
+        )
     t = torch.linspace(0, 1, steps, dtype=a.dtype, device=a.device)
     parallel = (sine < _SMALL_SINE)[:, None]
     safe = torch.where(parallel, 1.0, sine[:, None])

@@ -59,7 +59,9 @@ def fit_vectors(
     """
     goal = target.matrix
     if len(start) != len(goal):
-        raise ValueError(f"V has {len(start)} rows, but M is {len(goal)}×{len(goal)}")
+        raise ValueError(
+            f"V has {len(start)} rows, but M is {len(goal)}×{len(goal)}: give the V of this M"
+        )
     if not (boundary_weight > 0 and math.isfinite(boundary_weight)):
         raise ValueError(f"boundary_weight is {boundary_weight}, but must be above 0 and finite")
     weights = torch.ones_like(goal).fill_diagonal_(0.0)

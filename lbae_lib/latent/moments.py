@@ -85,7 +85,7 @@ def _counted(batches: Iterable[Tensor], latent_size: int, device: torch.device) 
             sums[:-1, -1] += chunk.sum(0)
             count += len(chunk)
     if count == 0:
-        raise ValueError("no latents were counted: moments need at least one")
+        raise ValueError("no latents were counted: give at least one")
     matrix = sums.triu() / count
     matrix += matrix.triu(1).T
     matrix.fill_diagonal_(1.0)  # exact for bits, where PyTorch's product of (1, K) by (K, 1) is not

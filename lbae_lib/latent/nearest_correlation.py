@@ -46,7 +46,9 @@ def nearest_psd(
         nearest correlation matrix*, SIAM Journal on Matrix Analysis and Applications 28, 360-385.
     """
     if not bool((diagonal > 0).all()):
-        raise ValueError(f"the diagonal holds {float(diagonal.min()):g}, but must be positive")
+        raise ValueError(
+            f"the diagonal holds {float(diagonal.min()):g}, but all its entries must be positive"
+        )
     bound = tolerance * (1 + float(diagonal.norm()))
     y = diagonal - matrix.diagonal()
     values, basis = eigen or torch.linalg.eigh(matrix + y.diag())

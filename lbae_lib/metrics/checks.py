@@ -13,10 +13,15 @@ def checked(features: Tensor, name: str, at_least: int = 2) -> Tensor:
     if features.ndim != 2:
         raise ValueError(f"{name} features have shape {tuple(features.shape)}, but must be (K, D)")
     if len(features) < at_least:
-        raise ValueError(f"{len(features)} {name} images, but at least {at_least} are needed")
+        raise ValueError(
+            f"{len(features)} {name} images, but at least {at_least} are needed: give more"
+        )
     if not bool(features.isfinite().all()):
         rows = int((~features.isfinite().all(1)).sum())
-        raise ValueError(f"{rows} of {len(features)} {name} features are not finite")
+        raise ValueError(
+            f"{rows} of {len(features)} {name} features are not finite: check the images and the "
+            "network that they come from"
+        )
     return features.to(torch.float64)
 
 

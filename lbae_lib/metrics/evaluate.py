@@ -110,7 +110,7 @@ def evaluate(
     if min(kept, kept_reference) < _FEWEST:
         raise ValueError(
             f"{kept} generated and {kept_reference} reference images are too few to compare: "
-            f"at least {_FEWEST} of each are needed"
+            f"at least {_FEWEST} of each are needed; give more"
         )
     size = min(len(generated), len(reference.features))
     equal = reference.features[:size], generated[:size]

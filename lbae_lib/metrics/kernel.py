@@ -40,7 +40,9 @@ def kernel_distance(
         Bińkowski et al. (2018), *Demystifying MMD GANs*.
     """
     if subset_size < 2 or subsets < 2:
-        raise ValueError(f"{subsets} subsets of {subset_size}: at least 2 of 2 are needed")
+        raise ValueError(
+            f"{subsets} subsets of {subset_size} images: choose at least 2 subsets of at least 2"
+        )
     a, b = checked_pair(a, b, ("first", "second"), subset_size)
     random = np.random.RandomState(seed)
     # (subsets, K) and (subsets, L), ones at the rows of a subset
