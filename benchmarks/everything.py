@@ -19,6 +19,7 @@ from machine import OUTPUT
 
 from companion.experiments.artifacts import LATENTS, MODEL, PRIOR
 from companion.experiments.profiles import load_experiment
+from lbae_lib.errors import unknown
 
 
 def main() -> None:
@@ -42,8 +43,9 @@ def main() -> None:
                       "--epochs", "2"),
         "scaling": (),
     }  # fmt: skip
-    if unknown := sorted({*(options.only or ())} - {*jobs}):
-        parser.error(f"no benchmark {', '.join(unknown)}: choose from {', '.join(jobs)}")
+    for name in options.only or ():
+        if name not in jobs:
+            parser.error(unknown("benchmark", name, jobs))
     chosen = {name: jobs[name] for name in options.only or jobs}
     failed = []
     start = time.monotonic()
