@@ -105,6 +105,6 @@ def test_losses_are_drawn_with_and_without_a_fit():
         for e in range(1, 9)
     ]
     fits = {"lbae": fit_losses([line["validation_loss"] for line in lines]), "vae": None}
-    histories = {"lbae": ("LBAE", lines), "vae": ("VAE(ours)", lines[:2])}
+    histories = {"lbae": ("LBAE", lines), "vae": ("VAE (ours)", lines[:2])}
     figure = losses_by_time(histories, fits, "nats")
     assert [len(axis.lines) for axis in figure.axes] == [5, 4]

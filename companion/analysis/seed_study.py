@@ -38,7 +38,7 @@ from lbae_lib.models.hardware import Hardware
 from lbae_lib.models.model_files import MODEL_FILE, PROGRESS_FILE, load_autoencoder
 from lbae_lib.models.training_state import CHECKPOINT_FILE
 
-LABELS: Mapping[str, str] = {"lbae": "LBAE", "vae": "VAE(ours)"}
+LABELS: Mapping[str, str] = {"lbae": "LBAE", "vae": "VAE (ours)"}
 BLUR = "blur_1.5"  # the control that reconstructions must beat
 VAE_ROWS = ("reco", "standard", "mixture", "interp")
 _CURVES = ("train_loss", "validation_loss", "seconds")

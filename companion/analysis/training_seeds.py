@@ -87,7 +87,7 @@ class TrainingSeeds:
 
     def table(self, evaluator: str, titles: Mapping[str, str]) -> tuple[list[str], list[list[str]]]:
         """Header and rows: both models and the paired difference, with 95% intervals."""
-        header = ["images", "measure", "LBAE", "VAE(ours)", "LBAE - VAE"]
+        header = ["images", "measure", "LBAE", "VAE (ours)", "LBAE - VAE"]
         rows = [
             [label, titles[metric], *_cells(self.scores(*pair, evaluator, metric), extent)]
             for label, pair in PAIRS.items()

@@ -89,7 +89,7 @@ class LBAE(Autoencoder):
 
 
 class VAE(Autoencoder):
-    """The paper's VAE(ours): the LBAE's trunk and decoder around a Gaussian latent (Section 4).
+    """The paper's VAE (ours): the LBAE's trunk and decoder around a Gaussian latent (Section 4).
 
     Reference:
         D. P. Kingma and M. Welling (2014), *Auto-encoding variational Bayes*.

@@ -23,7 +23,7 @@ class NetworkConfig:
         width: w, channels of the first layer; 64 in the paper.
         entry_channels: C, the number of 4×4 maps behind the decoder's linear layer. ``None``
             mirrors the encoder: 2w at 32 pixels, 4w at 64. The published MNIST model has 1.
-        kind: "lbae", or "vae" for the paper's VAE(ours), which has the same trunk.
+        kind: "lbae", or "vae" for the paper's VAE (ours), which has the same trunk.
 
     Raises:
         ConfigError: if a value is out of bounds.
