@@ -24,7 +24,7 @@ def train(
     time_limit: Annotated[str | None, Option(help="Stop cleanly after [H:]MM:SS.")] = None,
     devices: Annotated[int, Option(help="Devices per machine; they share each batch.")] = 1,
     num_nodes: Annotated[int, Option(help="Machines; the cluster starts the command on each.")] = 1,
-    strategy: Annotated[str, Option(help="Of several devices: auto or ddp.")] = "auto",
+    strategy: Annotated[str, Option(help="Strategy for several devices: auto or ddp.")] = "auto",
     sync_batch_norm: Annotated[
         bool, Option("--sync-batch-norm", help="Normalise over the batches of all GPUs.")
     ] = False,
@@ -65,7 +65,7 @@ def import_authors(
     model: Model = "lbae",
     data: Data = None,
     experiment: Annotated[
-        str | None, Option(help="Folder of the archive, if it holds several.")
+        str | None, Option(help="Folder in the archive, if it holds several.")
     ] = None,
 ) -> None:
     """Import the authors' published weights instead of training.
@@ -240,7 +240,8 @@ def decompress(
 ) -> None:
     """Decode a file that `lbae compress` wrote.
 
-    It needs the same model and prior. PNG files of an earlier call are replaced, others by --force.
+    It needs the same model and prior. PNG files of an earlier call are replaced, others
+    only with --force.
 
     Example: lbae decompress pictures.lbae -o decoded/ -d folder:pictures
     """

@@ -19,7 +19,7 @@ Dataset = Annotated[
         "-d",
         callback=name_in_project,
         help="digits, photos, faces, mnist, cifar10, celeba or, for your own images, folder:PATH "
-        "(relative to the working folder or to the project's).",
+        "(relative to the current folder or to the project).",
     ),
 ]
 Datasets = Annotated[str, Option("--datasets", "-d", help="Data sets, separated by spaces.")]

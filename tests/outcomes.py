@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from lbae_lib.errors import LbaeError
 
-USER = "tried as users meet it"
+USER = "reported by users"
 # What users of such software report, by kind.
 KINDS = {
     "A": "names, paths and options on the command line",

@@ -171,7 +171,7 @@ def test_short_schedules_and_stand_ins_cannot_refute():
     )
     assert short_schedule(60_000_000, "mnist", False) == ""
     assert short_schedule(None, "celeba", False) == ""  # the authors' own weights
-    assert "stand for CIFAR-10" in short_schedule(10**10, "cifar10", True)
+    assert "stand in for CIFAR-10" in short_schedule(10**10, "cifar10", True)
     assert "own data sets" in short_schedule(10**10, None, False)
 
 

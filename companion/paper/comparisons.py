@@ -127,13 +127,13 @@ def short_schedule(seen: int | None, counterpart: str | None, stand_in: bool) ->
 
     A claim may fail because a model was trained too briefly, or on other images than the paper's.
     ``seen`` is the number of training images times epochs, None for the authors' own weights;
-    ``counterpart`` is the paper's data set, and ``stand_in`` whether the images only stand for it.
+    ``counterpart`` is the paper's data set, and ``stand_in`` whether they are stand-ins for it.
     """
     if counterpart is None:
         return "the paper says nothing of these images: train on its own data sets"
     title = PAPER_DATASETS[counterpart]
     if stand_in:
-        return f"these images stand for {title} and cannot refute: train on {title}"
+        return f"these images stand in for {title} and cannot refute: train on {title}"
     if seen is None or seen >= SCHEDULE_SHARE * paper_images(counterpart):
         return ""
     return (
