@@ -9,7 +9,7 @@ from typer import Exit, Option, echo
 
 from companion.experiments.datasets import name_in_project
 from companion.project import project_root
-from lbae_lib.data.registry import FOLDER_PREFIX
+from lbae_lib.data.registry import FOLDER_PREFIX, folder_path
 from lbae_lib.errors import ConfigError
 
 Dataset = Annotated[
@@ -58,8 +58,10 @@ def data_root(data: Path | None) -> Path:
 
 def dataset_names(datasets: str) -> list[str]:
     """The data sets that an option names; a folder is one, whatever its name."""
-    if datasets.startswith(FOLDER_PREFIX) and Path(datasets[len(FOLDER_PREFIX) :]).is_dir():
-        return [name_in_project(datasets)]
+    if datasets.startswith(FOLDER_PREFIX):
+        places = folder_path(datasets), folder_path(datasets, project_root())
+        if any(place.is_dir() for place in places):
+            return [name_in_project(datasets)]
     try:
         names = shlex.split(datasets)
     except ValueError:

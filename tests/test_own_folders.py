@@ -8,6 +8,7 @@ from companion.experiments import datasets
 from companion.experiments.datasets import results_name
 from companion.experiments.profiles import load_experiment
 from companion.experiments.records import write_record
+from companion.options import dataset_names
 from lbae_lib.data.registry import dataset_slug
 
 
@@ -35,6 +36,17 @@ def test_two_folders_of_one_name_never_share_results(project, tmp_path):
     assert results_name(other) == "folder-pics-2"
     assert results_name(f"{one}/../pics") == "folder-pics"
     assert load_experiment("quick", other).folder == project / "runs/quick/folder-pics-2"
+
+
+def test_a_folder_with_spaces_is_one_data_set(project, tmp_path, monkeypatch):
+    """Also below the home folder, and as seen from the project."""
+    pictures(tmp_path / "My pictures")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("folder:~/My pictures", "folder:../My pictures", "folder:My pictures"):
+        assert dataset_names(name) == ["folder:My pictures"]
 
 
 def test_a_renamed_folder_keeps_its_results_while_the_images_are_the_same(project, tmp_path):

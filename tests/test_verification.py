@@ -78,15 +78,15 @@ def page(tmp_path, as_project):
     return executed(tmp_path / "runs/smoke/digits", "04_interpolation", rows=5)
 
 
-def executed(folder, name, **given):
+def executed(folder, name, dataset="digits", **given):
     """The record of a notebook that ran just now; returns the path of the notebook itself."""
     notebook = PROJECT / f"notebooks/{name}.ipynb"
-    configured = load_experiment("smoke", "digits").entry.notebooks.get(name, {})
+    configured = load_experiment("smoke", dataset).entry.notebooks.get(name, {})
     parameters = notebook_parameters(notebook) | dict(configured) | given
     write_record(
         folder / name / "record.json",
         name,
-        {"profile": "smoke", "dataset": "digits", "parameters": parameters},
+        {"profile": "smoke", "dataset": dataset, "parameters": parameters},
         {"notebook": notebook_hash(notebook), "code": code_hash(notebook)},
         {"verdicts": []},
         1.0,
@@ -106,6 +106,20 @@ def test_parameters_given_by_the_user_leave_a_page_up_to_date(page):
     for overrides in ({}, {"pairs": 5}, {"rows": 6}):
         overridden(page, **overrides)
         assert page_reasons(page) == ["its parameters have changed"]
+
+
+def test_a_page_without_its_record_is_out_of_date(page):
+    overridden(page, rows=5)
+    (page.with_suffix("") / "record.json").unlink()
+    assert page_reasons(page) == ["its record is missing"]
+
+
+def test_a_page_whose_study_has_left_the_profile_is_out_of_date(page):
+    study = executed(page.parent, "12_bottlenecks")
+    overridden(study)
+    assert page_reasons(study) == []
+    executed(page.parent, "12_bottlenecks", dataset="photos")  # without studies
+    assert page_reasons(study) == ["its profile no longer has bottlenecks"]
 
 
 def test_tables_of_outdated_scores_are_out_of_date(page):

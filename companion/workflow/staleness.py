@@ -18,6 +18,7 @@ from companion.experiments.artifacts import (
     ROLES,
     Artifact,
     needed_artifacts,
+    offers,
 )
 from companion.experiments.datasets import IMAGES, images_identity
 from companion.experiments.profiles import STUDIES, Experiment, completed, load_experiment
@@ -97,10 +98,13 @@ def page_reasons(executed: Path) -> list[str]:
     Latents, which are not kept, cannot have changed while they are missing.
     """
     name = executed.stem
+    path = executed.with_suffix("") / RECORD_FILE
+    if not path.exists():
+        return ["its record is missing"]
     needed = {"options.profile": str, "options.parameters": dict}
     if name != TABLES:
         needed["options.dataset"] = str
-    record = read_record(executed.with_suffix("") / RECORD_FILE, needed)
+    record = read_record(path, needed)
     inputs = record["inputs"]
     notebook = project_root() / "notebooks" / f"{name}.ipynb"
     if not notebook.exists():
@@ -149,7 +153,11 @@ def _input_reasons(executed: Path, notebook: Path, record: Mapping[str, Any]) ->
         product = artifact.path(experiment, model)
         if role in inputs and product.exists() and inputs[role] != _digest(product):
             reasons.append(f"the {role} {'have' if role.endswith('s') else 'has'} changed")
-    for artifact, model in needed_artifacts(experiment, notebook_needs(notebook)):
+    needs = notebook_needs(notebook)
+    gone = [n for n in needs if not n.endswith("?") and not offers(experiment, n)]
+    if gone:
+        return [*reasons, f"its profile no longer has {', '.join(gone)}"]
+    for artifact, model in needed_artifacts(experiment, needs):
         for made in (*artifact.made_of, artifact):
             kept = made.path(experiment, model).exists()
             why = artifact_reasons(made, experiment, model) if kept else []
