@@ -1,5 +1,7 @@
 import hashlib
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from http.client import IncompleteRead
 
 import numpy as np
@@ -448,6 +450,24 @@ def test_each_cause_has_its_message(tmp_path, monkeypatch, failure, download, me
     with pytest.raises(DataError, match=message) as error:
         load_dataset(DATASETS["mnist"], tmp_path)
     assert "delete" not in str(error.value)
+
+
+def test_two_steps_never_download_at_the_same_time(tmp_path, monkeypatch):
+    running, together = [], []
+
+    def open_set(root, download=False, **options):
+        if download:
+            running.append(root)
+            together.append(len(running))
+            time.sleep(0.1)
+            running.pop()
+        raise RuntimeError("Dataset not found.")
+
+    monkeypatch.setattr("torchvision.datasets.MNIST", open_set)
+    with ThreadPoolExecutor(2) as pool:
+        steps = [pool.submit(load_dataset, DATASETS["mnist"], tmp_path) for _ in range(2)]
+    assert all(isinstance(step.exception(), DataError) for step in steps)
+    assert together == [1, 1]
 
 
 def test_a_file_in_the_place_of_the_data_folder(tmp_path):

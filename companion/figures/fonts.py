@@ -52,10 +52,12 @@ def _lacking(text: str) -> frozenset[str]:
 def _families(lacks: frozenset[str]) -> tuple[tuple[str, ...], frozenset[str]]:
     """Installed families that have letters, the most useful first, and letters that none has."""
     chosen: list[str] = []
+    names = sorted({font.name for font in fontManager.ttflist}) if lacks else []
+    # The upright face of a family: others may lack letters that it has, and it those of others.
     fonts = {
-        font.name: font.fname
-        for font in sorted(fontManager.ttflist, key=lambda f: (f.name, f.fname))
-        if lacks and not font.name.startswith(_LAST_RESORT)
+        name: findfont(FontProperties(family=name))
+        for name in names
+        if not name.startswith(_LAST_RESORT)
     }
     while lacks:
         best = max(fonts, key=lambda name: len(lacks & _letters(fonts[name])))

@@ -22,6 +22,7 @@ from torch.nn import functional
 from lbae_lib.data.images import Dataset, ImageSet
 from lbae_lib.errors import DataError, extra
 from lbae_lib.files import read_tensors, write_tensors
+from lbae_lib.locks import locked
 from lbae_lib.progress import progress_bar
 
 _CELEBA = {"train": 162_770, "valid": 19_867, "test": 19_962}  # torchvision's names
@@ -158,8 +159,8 @@ def _open(name: str, root: Path, title: str, **options: Any) -> Any:
         what = f"lacks {', '.join(missing)}" if missing else "has a list with a different checksum"
         with extra("data", "gdown", f"the download of {title} ({folder} {what})"):
             raise ModuleNotFoundError("gdown")
-    with _explained(root, title, download=True), _timeout():
-        root.mkdir(parents=True, exist_ok=True)
+    # Steps of one report may need the same files at the same time.
+    with locked(root, wait=True), _explained(root, title, download=True), _timeout():
         return kind(root=str(root), download=True, **options)
 
 
