@@ -5,6 +5,7 @@ PROFILE  ?= quick
 DATA     ?=
 MINUTES  ?= 25
 PYTHON   ?= python3
+ANY_PYTHON := '>=3.11,<3.14'
 UV       ?= $(shell command -v uv 2>/dev/null)
 
 # make would silently ignore a misspelt option.
@@ -48,7 +49,7 @@ help:
 $(READY): pyproject.toml constraints.txt
 	@if [ -n "$(UV)" ]; then \
 	  echo "setting up with uv …"; \
-	  "$(UV)" venv --quiet --allow-existing --python '>=3.11,<3.14' $(VENV) && \
+	  "$(UV)" venv --quiet --allow-existing --python $(if $(filter file,$(origin PYTHON)),$(ANY_PYTHON),$(call shell_word,PYTHON)) $(VENV) && \
 	  "$(UV)" pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev,evaluators]'; \
 	else \
 	  echo "setting up with pip (the first time takes minutes) …"; \

@@ -15,8 +15,8 @@ BOOK_INDEX = Path("build/_build/html/index.html")
 _STATE = Path("build/book.sha256")
 _PAGES = (
     "_config.yml", "book/**/*.md", "book/*.bib", "book/images/*.png", "book/_static/*",
-    "companion/site/explorer/*", "*/*/*/explorer.json", "*/performance/*.json",
-    "*/reliability/*.json", "lbae_lib/*/*.py",  # the reference
+    "companion/site/explorer/*", "companion/paper/*.yaml", "*/*/*/explorer.json",
+    "*/performance/*.json", "*/reliability/*.json", "lbae_lib/*/*.py",  # the reference
 )  # fmt: skip
 
 

@@ -27,7 +27,8 @@ class ReportProgress:
     """
 
     def __init__(self, steps: dict[str, Step], profile: str, log: TextIO) -> None:
-        self._steps, self._log = steps, log
+        self._steps = steps
+        self._log: TextIO | None = log
         self._stamps = {key: project_root() / stamp(profile, key) for key in steps}
         self._expected = _expected_seconds(steps, profile)
         self._done: list[str] = []
@@ -40,7 +41,7 @@ class ReportProgress:
     def read(self, lines: Iterable[str]) -> None:
         """Take every line that is written: progress of steps, errors, and Snakemake's own."""
         for line in lines:
-            print(line, end="", file=self._log, flush=True)
+            self._keep(line)
             key, _, rest = line.partition(", ")
             if key in self._steps:
                 self._begun.setdefault(key, time.monotonic())
@@ -49,6 +50,16 @@ class ReportProgress:
                     self._share[key] = (epoch - 1 + percent / 100) / epochs
             elif line.startswith(_ERROR):
                 self._write(line.rstrip())
+
+    def _keep(self, line: str) -> None:
+        """Write a line to the log; one that cannot be written must not hold up the steps."""
+        if self._log is None:
+            return
+        try:
+            print(line, end="", file=self._log, flush=True)
+        except OSError as error:
+            self._log = None
+            self._write(f"the log ends here, as it cannot be written: {error.strerror}")
 
     def look(self) -> None:
         """See which steps have ended, and write what is new."""
