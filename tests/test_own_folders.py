@@ -9,6 +9,8 @@ from companion.experiments.datasets import results_name
 from companion.experiments.profiles import load_experiment
 from companion.experiments.records import write_record
 from companion.options import dataset_names
+from companion.widgets.explorer import trained_models
+from companion.workflow.listing import list_results
 from lbae_lib.data.registry import dataset_slug
 
 
@@ -47,6 +49,22 @@ def test_a_folder_with_spaces_is_one_data_set(project, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("folder:~/My pictures", "folder:../My pictures", "folder:My pictures"):
         assert dataset_names(name) == ["folder:My pictures"]
+
+
+def test_two_folders_of_one_name_are_two_models_in_lists(project, tmp_path, capsys):
+    names = [pictures(tmp_path / "a/pics"), pictures(tmp_path / "b/pics", 100)]
+    for name in names:
+        folder = load_experiment("quick", name).model_folder
+        options = {"profile": "quick", "dataset": {"name": name}}
+        write_record(folder / "record.json", "train", options, {}, {}, 1.0)
+        (folder / "model.safetensors").write_bytes(b"")
+    shown = trained_models()
+    assert {experiment.dataset.name for experiment in shown.values()} == set(names)
+    assert len(shown) == 2
+    list_results("quick")
+    lines = capsys.readouterr().out.splitlines()
+    for place, name in zip(("folder-pics", "folder-pics-2"), names, strict=True):
+        assert sum(line.split()[0] == place and name in line for line in lines) == 1
 
 
 def test_a_renamed_folder_keeps_its_results_while_the_images_are_the_same(project, tmp_path):

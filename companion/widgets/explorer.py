@@ -63,9 +63,10 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def choose(self, experiment: Experiment) -> None:
         """Choose an experiment's model; say what to do if there is none."""
-        name = model_name(experiment)
-        if name in self._models:
-            self.model.value = name
+        folder = experiment.model_folder
+        same = [name for name, found in self._models.items() if found.model_folder == folder]
+        if same:
+            self.model.value = same[0]
         else:
             self._show(experiment)
 
@@ -122,7 +123,10 @@ def trained_models() -> dict[str, Experiment]:
             experiment = load_experiment(options["profile"], name, path.parent.name)
         except LbaeError:
             continue
-        found[model_name(experiment)] = experiment
+        shown = model_name(experiment)
+        if shown in found:  # of another folder of that name
+            shown += f", {experiment.place.name}"
+        found[shown] = experiment
     return found
 
 

@@ -1,6 +1,7 @@
 """The command ``lbae list``: data sets, what is trained of them, and what is out of date."""
 
 from collections import Counter
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,7 +9,8 @@ from typer import Option
 
 from companion.experiments.artifacts import MODEL
 from companion.experiments.profiles import Experiment, load_experiment, load_profile, profile_names
-from companion.project import is_published
+from companion.experiments.records import RECORD_FILE, read_record
+from companion.project import is_published, results_in_force
 from companion.workflow.notebooks import executed_notebooks
 from companion.workflow.staleness import artifact_reasons, page_reasons
 from lbae_lib.data.registry import DATASETS, FOLDER_PREFIX
@@ -29,6 +31,19 @@ def list_results(
             dataset = key if key in DATASETS else f"{FOLDER_PREFIX}{key.removeprefix('folder-')}"
             if key != "folder":
                 typer.echo(f"  {key:18} {_state(load_experiment(name, dataset))}")
+        for path in results_in_force(f"{name}/folder-*/lbae/{RECORD_FILE}"):
+            place = path.parent.parent.name
+            if place not in content.datasets:
+                typer.echo(f"  {place:18} {_own_folder(name, path)}")
+
+
+def _own_folder(profile: str, path: Path) -> str:
+    """The state of a user's own images, and where they are."""
+    try:
+        dataset = read_record(path, {"options.dataset.name": str})["options"]["dataset"]["name"]
+        return f"{_state(load_experiment(profile, dataset))} ({dataset})"
+    except LbaeError as error:
+        return str(error)
 
 
 def _state(experiment: Experiment) -> str:
