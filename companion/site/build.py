@@ -16,6 +16,7 @@ from companion.site.sphinx_extension import BOOK_PROFILE
 from companion.workflow.book_state import BOOK_INDEX, book_digest, keep_digest
 from lbae_lib.errors import LbaeError
 from lbae_lib.files import read_json, write_text
+from lbae_lib.locks import locked
 
 # jupyter-book 1 cannot be run with "python -m". jsonschema spends two seconds on the grammar of
 # IRIs in rfc3987_syntax, and notebooks have none.
@@ -31,6 +32,11 @@ def build_book(profile: str, single: bool = False) -> Path:
     Results of the profile ``smoke`` mean nothing. They are left out unless the book is built for
     that profile. ``single`` builds one page, to print or to search, beside the book of many pages.
     """
+    with locked(project_root() / "build", wait=True):  # its files are shared
+        return _built(profile, single)
+
+
+def _built(profile: str, single: bool) -> Path:
     root = project_root()
     sets = find_results(profile)
     if not sets:
