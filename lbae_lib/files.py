@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import json
+import logging
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,8 @@ from lbae_lib.errors import CheckpointError, WriteError
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+_log = logging.getLogger(__name__)
 
 _METADATA_KEY = "lbae"
 _DIGEST_KEY = "content_sha256"
@@ -90,6 +93,14 @@ def write_tensors(
     header = {_METADATA_KEY: json.dumps(described, allow_nan=False)}
     with replacing(Path(path)) as scratch:
         save_file(stored, scratch, metadata=header)
+
+
+def cache_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
+    """Write tensors that are made again if they are missing: a folder may be read-only."""
+    try:
+        write_tensors(path, tensors, metadata)
+    except WriteError as error:
+        _log.warning("not kept for the next time: %s", error)
 
 
 def read_tensors(

@@ -426,6 +426,20 @@ def test_missing_data_that_cannot_be_downloaded(name, tmp_path, offline):
     assert "\n" not in message
 
 
+def test_images_are_read_where_nothing_can_be_kept(tmp_path, monkeypatch, caplog):
+    """As in a read-only folder of data sets, which the superuser could write to."""
+    monkeypatch.setattr(embedded, "_FACES", {"train": 3, "test": 2})
+    monkeypatch.setattr(folder, "_WORTH_KEEPING", 3)
+    for index in range(12):
+        save_image(tmp_path / f"pics/{index}.png", 64, 64, seed=index)
+    (tmp_path / "file").write_text("")
+    nowhere = tmp_path / "file/data"
+    assert len(embedded.load_faces(nowhere, "Faces").train.images) == 3
+    data = load_dataset(dataset_info(f"folder:{tmp_path / 'pics'}"), nowhere)
+    assert len(data.train.images) + len(data.test.images) == 12
+    assert caplog.text.count("not kept for the next time") >= 2
+
+
 @pytest.mark.parametrize(
     ("failure", "download", "message"),
     [

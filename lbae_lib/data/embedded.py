@@ -16,13 +16,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 from torch.nn import functional
 
 from lbae_lib.data import faces
 from lbae_lib.data.images import Dataset, ImageSet
 from lbae_lib.errors import DataError, extra
-from lbae_lib.files import read_tensors, write_tensors
+from lbae_lib.files import cache_tensors, read_tensors
 
 _TEST_DIGITS = 360  # a fifth
 _DIGIT_SPLIT_SEED = 1797
@@ -70,14 +69,15 @@ def load_faces(root: Path, title: str) -> Dataset:
     a file named after :data:`lbae_lib.data.faces.VERSION`.
     """
     kept = root / f"faces-v{faces.VERSION}.safetensors"
-    if not kept.exists():
-        drawn: dict[str, Tensor] = {}
+    if kept.exists():
+        tensors, _ = read_tensors(kept, "drawn faces", "delete this file; they are drawn again")
+    else:
+        tensors = {}
         for part, count in _FACES.items():
             found = faces.draw_faces(count, _FACE_SEEDS[part], show_progress=True)
             assert found.attributes is not None
-            drawn |= {f"{part}.images": found.images, f"{part}.attributes": found.attributes}
-        write_tensors(kept, drawn, {"dataset": "faces"})
-    tensors, _ = read_tensors(kept, "drawn faces", "delete this file; they are drawn again")
+            tensors |= {f"{part}.images": found.images, f"{part}.attributes": found.attributes}
+        cache_tensors(kept, tensors, {"dataset": "faces"})
     train, test = (
         ImageSet(tensors[f"{part}.images"], attributes=tensors[f"{part}.attributes"])
         for part in _FACES

@@ -18,7 +18,7 @@ from lbae_lib.data.image_files import read_image
 from lbae_lib.data.images import Dataset, ImageSet
 from lbae_lib.data.table_lines import files_of
 from lbae_lib.errors import DataError
-from lbae_lib.files import read_tensors, write_tensors
+from lbae_lib.files import cache_tensors, read_tensors
 from lbae_lib.progress import progress_bar
 
 _TEST_SHARE = 10  # one image in ten, where the folder has no test part
@@ -177,7 +177,7 @@ def _read(
             images[index] = read_image(file, size, channels, applied)
             bar.update()
     if kept is not None:
-        write_tensors(kept, {"images": images}, {"folder": name, "applied": dict(applied)})
+        cache_tensors(kept, {"images": images}, {"folder": name, "applied": dict(applied)})
     reading.applied.update(applied)
     return images
 

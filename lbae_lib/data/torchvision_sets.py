@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from lbae_lib.data.images import Dataset, ImageSet
 from lbae_lib.errors import DataError, extra
-from lbae_lib.files import read_tensors, write_tensors
+from lbae_lib.files import cache_tensors, read_tensors
 from lbae_lib.locks import locked
 from lbae_lib.progress import progress_bar
 
@@ -83,7 +83,7 @@ def load_celeba(root: Path, title: str) -> Dataset:
         if about:
             _log.info("%s is of an earlier version: it is regenerated from the JPEG files", cache)
         tensors, about = _decode_celeba(root, title)
-        write_tensors(cache, tensors, about)
+        cache_tensors(cache, tensors, about)
     train, validation, test = (
         ImageSet(tensors[f"{name}.images"], attributes=tensors[f"{name}.attributes"])
         for name in _CELEBA
