@@ -16,6 +16,7 @@ from companion.analysis.bottleneck_study import LABELS
 from companion.analysis.paired import Interval
 from companion.analysis.quantiser_study import _MAKE, _code_use
 from companion.experiments.bottlenecks import BinaryBottleneck
+from companion.experiments.images import Images
 from companion.experiments.profiles import ScoredStudy, Study
 from companion.experiments.quantisers import COMMITMENT, VECTOR, bits_of_indices, indices_of_bits
 from companion.experiments.study_training import Task, train_study
@@ -24,6 +25,7 @@ from companion.paper.comparisons import study_beats_blur
 from companion.paper.decisions import Outcome, by_intervals, only_if
 from companion.png import png_of_rows
 from lbae_lib.bits import check_bits
+from lbae_lib.data.images import ImageSet
 from lbae_lib.errors import ConfigError
 from lbae_lib.metrics.classifier import ClassifierFeatures, FeatureClassifier
 from lbae_lib.metrics.efficientnet_lite import PACKAGE
@@ -223,3 +225,12 @@ def test_a_narrow_entrance_and_the_moments_of_its_latents(task, images):
         assert sum(spectrum[: one["large"] - 1]) < size_study.TRACE
         assert sum(spectrum) == pytest.approx(1)  # the record has them all
         assert 0 <= one["nearest"] <= one["clip"] < 1
+
+
+def test_the_images_of_a_study_are_a_sample_of_a_folder_that_is_in_the_order_of_its_classes():
+    labels = torch.arange(10).repeat_interleave(20)
+    part = ImageSet(torch.zeros(200, 1, 2, 2, dtype=torch.uint8), labels, None)
+    drawn = studies._drawn(Images(None, {"train": part, "test": part}), 100)
+    for found in drawn.values():
+        assert len(found) == 100
+        assert len(found.labels[:20].unique()) > 5

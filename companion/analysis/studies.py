@@ -21,8 +21,10 @@ from companion.experiments.images import Images, load_images
 from companion.experiments.profiles import STUDIES, Experiment, Study
 from companion.experiments.records import recorded_run
 from companion.experiments.study_training import Task
+from lbae_lib.data.images import ImageSet
 from lbae_lib.errors import CheckpointError, ConfigError, unknown
 from lbae_lib.files import read_json, sha256_file, write_text
+from lbae_lib.latent.draws import draw_permutation
 from lbae_lib.models.config import NetworkConfig
 from lbae_lib.models.hardware import choose_device
 from lbae_lib.progress import progress_bar
@@ -65,11 +67,7 @@ def run_study(name: str, experiment: Experiment, data_root: Path, device: str = 
     made_of = {a.command: sha256_file(a.required(experiment)) for a in kind.artifact.made_of}
     with recorded_run(f"study {name}", path.parent, device) as write:
         whole = load_images(experiment, data_root)
-        first = {
-            name: part.select(torch.arange(min(study.images, len(part))))
-            for name, part in whole.splits.items()
-        }
-        images = Images(whole.dataset, first)
+        images = Images(whole.dataset, _drawn(whole, study.images))
         inputs = whole.hashes | made_of | images_identity(experiment.dataset, attributes=False)
         own = {"study": study.model_dump(), "version": kind.artifact.version}
         shared = own | {"loss": experiment.training.loss, "inputs": inputs}
@@ -99,6 +97,18 @@ def run_study(name: str, experiment: Experiment, data_root: Path, device: str = 
             seconds=seconds,
         )
     return path
+
+
+def _drawn(whole: Images, count: int) -> dict[str, ImageSet]:
+    """At most ``count`` images of each split, in random order: a folder's are in that of classes.
+
+    The first images of a part are therefore a sample of it.
+    """
+    generator = torch.Generator().manual_seed(0)
+    return {
+        name: part.select(draw_permutation(len(part), generator, "cpu")[:count])
+        for name, part in whole.splits.items()
+    }
 
 
 def _task(experiment: Experiment, study: Study, images: Images, device: str) -> Task:

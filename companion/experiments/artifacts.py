@@ -84,17 +84,19 @@ EXPLORER = Artifact(
     made_of=(LATENTS,),
 )  # fmt: skip
 BOTTLENECKS = Artifact(
-    "study bottlenecks", "training with each bottleneck", ("bottlenecks/record.json",)
+    "study bottlenecks", "training with each bottleneck", ("bottlenecks/record.json",), version=2
 )
 QUANTISERS = Artifact(
     "study quantisers", "training with each quantiser", ("quantisers/record.json",),
-    made_of=(EXTRACTOR,), version=3,
+    made_of=(EXTRACTOR,), version=4,
 )  # fmt: skip
 SEEDS = Artifact(
     "study seeds", "training the LBAE and the VAE with several seeds", ("seeds/record.json",),
-    made_of=(EXTRACTOR,),
+    made_of=(EXTRACTOR,), version=2,
 )  # fmt: skip
-SIZES = Artifact("study sizes", "training LBAEs of several sizes", ("sizes/record.json",))
+SIZES = Artifact(
+    "study sizes", "training LBAEs of several sizes", ("sizes/record.json",), version=2
+)
 # Inputs in the record of a page -> the artefact, and of which model.
 ROLES = {
     "model": (MODEL, "lbae"),
