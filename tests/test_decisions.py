@@ -405,3 +405,14 @@ def test_abrupt_content_refutes_smooth_paths_whatever_the_pixels_do():
     assert no_abrupt_changes(0.0, 0.0, 500).outcome is Outcome.HOLDS
     assert no_abrupt_changes(0.01, 0.3, 500).outcome is Outcome.FAILS
     assert no_abrupt_changes(0.01, 0.1, 500).outcome is Outcome.UNDECIDED
+
+
+def test_a_bias_that_both_distances_have_does_not_make_a_difference_small():
+    near, far = Spread(101.0, 0.1), Spread(104.0, 0.1)
+    assert better_sampler(near, far, "distance").outcome is FAILS  # 3% of all
+    assert better_sampler(near, far, "distance", floor=100.0).outcome is HOLDS
+
+
+def test_the_steps_of_two_halves_are_counted_separately():
+    assert few_steps(torch.tensor([[1, 6]] * 100))[1].outcome is FAILS
+    assert few_steps(torch.tensor([[1, 3]] * 100))[1].outcome is HOLDS

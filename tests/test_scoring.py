@@ -106,6 +106,7 @@ def test_every_source_draws_as_many_images_as_asked_and_by_its_seed(trained, bas
     controls = control_sources(parts)
     assert set(controls) == {
         "train", "validation", "blur_0.7", "blur_1.5", "noise", "repeated", "class_dropped",
+        "blurred_test",
     }  # fmt: skip
     for key, source in [*lbae.items(), *vae.items(), *controls.items()]:
         images = source.draw(24, generator_of(1))
@@ -288,7 +289,7 @@ def test_records_of_scores_stand_beside_the_papers(trained, parts, tmp_path):
     assert record.curve_facts.endswith("of digits-cnn-v1")
     kernel = record.content["rows"]["lbae_clip"]["kernel"][evaluator.key]
     assert kernel["subset_size"] == 12  # half of 24 images, fewer than the protocol's
-    assert len(kernel["standard_errors"]) == 2
+    assert len(kernel["subset_errors"]) == 2
     for metric in METRICS:
         assert len(record.content["rows"]["lbae_clip"]["values"][evaluator.key][metric]) == 2
 
@@ -478,7 +479,12 @@ def test_a_share_of_a_gap_beyond_its_ends_is_explained(monkeypatch, part, said):
 
 
 def test_reconstructions_must_beat_a_strong_blur(monkeypatch):
-    far = {"control_train": 1.0, "lbae_reco": 2.0, "control_blur_1.5": 9.0, "lbae_uniform": 20.0}
+    far = {
+        "control_train": 1.0,
+        "lbae_reco": 2.0,
+        "control_blurred_test": 9.0,
+        "lbae_uniform": 20.0,
+    }
     found = {key: Spread(value, 0.1) for key, value in far.items()}
     board = SimpleNamespace(
         evaluators=[SimpleNamespace(extractor=SimpleNamespace(name="one"), is_inception=False)],
@@ -499,3 +505,14 @@ def test_reconstructions_must_beat_a_strong_blur(monkeypatch):
     assert "train longer" in Panel([judge]).closed_gates()["blur"]
     board.controls_in_order = lambda *_: False
     assert "control checks" in judge.better("lbae_reco", "lbae_uniform").why
+
+
+def test_interpolations_need_many_paths(monkeypatch):
+    monkeypatch.setattr(Judge, "better", lambda *_: Decision(Outcome.HOLDS))
+    few, many = (
+        Judge(SimpleNamespace(reference=range(n), evaluators=[SimpleNamespace(
+            extractor=SimpleNamespace(name="one"), is_inception=True)]))
+        for n in (500, 1000)
+    )  # fmt: skip
+    assert "41 paths" in Panel([few]).in_order(["lbae_reco", "lbae_interp_authors"]).why
+    assert Panel([many]).in_order(["lbae_reco", "lbae_interp_authors"]).outcome is Outcome.HOLDS

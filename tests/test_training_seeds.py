@@ -24,22 +24,18 @@ STUDY = SeedStudy(
     latent_size=8, vae_latent_size=3, kl_weight=2.0, epochs=4, width=2, entry_channels=1
 )
 MNIST = DATASETS["mnist"]
-ROWS = [key for pair in PAIRS.values() for key in pair] + ["control_blur_1.5"]
+ROWS = [key for pair in PAIRS.values() for key in pair]
+BLURS = {"net": (100, 50.0)}
 
 
-def study(lbae, vae, blur=50.0, images=10**8):
+def study(lbae, vae, images=10**8):
     """A study in which all distances of a model are its values, by seed."""
     values = {"lbae": lbae, "vae": vae}
     runs = {
         model: [
             {
                 "scored": {"net": 100},
-                "scores": {
-                    "net": {
-                        key: dict.fromkeys(METRICS, blur if "blur" in key else value)
-                        for key in ROWS
-                    }
-                },
+                "scores": {"net": {key: dict.fromkeys(METRICS, value) for key in ROWS}},
                 **dict.fromkeys(NUMBERS, value),
             }
             for value in values[model]
@@ -49,8 +45,8 @@ def study(lbae, vae, blur=50.0, images=10**8):
     return TrainingSeeds(STUDY.model_dump(), {"train": images}, runs)
 
 
-def decided(seeds, values=(1.0, 2.0), evaluators=("net",)):
-    trainings = Trainings.of(seeds, evaluators, MNIST)
+def decided(seeds, values=(1.0, 2.0), blurs=BLURS):
+    trainings = Trainings.of(seeds, blurs, MNIST)
     return trainings.scores(("lbae_reco", "vae_reco"), values, "net", "frechet")
 
 
@@ -123,14 +119,15 @@ def test_the_pages_own_models_must_not_point_the_other_way():
 
 def test_the_models_of_the_study_pass_the_gates_themselves():
     clear = ([1.0, 1.2, 1.1], [2.0, 2.2, 2.1])
-    assert "blur" in decided(study(*clear, blur=1.1)).why
+    assert "with a blur" in decided(study(*clear), blurs={"net": (100, 1.1)}).why
+    assert "score as many" in decided(study(*clear), blurs={"net": (90, 50.0)}).why
     assert decided(study(*clear, images=10)).outcome is HOLDS
     short = study(*reversed(clear), images=10)
     assert "short schedule" in decided(short, (2.0, 1.0)).why  # it cannot refute
 
 
 def test_an_evaluator_that_the_study_lacks_decides_nothing():
-    trainings = Trainings.of(study([1.0] * 3, [2.0] * 3), ["net", "inception"], MNIST)
+    trainings = Trainings.of(study([1.0] * 3, [2.0] * 3), BLURS | {"inception": (9, 9.0)}, MNIST)
     found = trainings.scores(("lbae_reco", "vae_reco"), (1.0, 2.0), "inception", "frechet")
     assert "no scores by inception" in found.why
     assert trainings.describe("lbae_reco", "vae_reco", "inception", "frechet") == ""
@@ -138,7 +135,7 @@ def test_an_evaluator_that_the_study_lacks_decides_nothing():
 
 
 def test_evidence_on_sharpness_and_speed_has_the_study_where_there_is_one():
-    trainings = Trainings.of(study([0.9, 0.92, 0.91], [0.8, 0.8, 0.8]), ["net"], MNIST)
+    trainings = Trainings.of(study([0.9, 0.92, 0.91], [0.8, 0.8, 0.8]), BLURS, MNIST)
     own, other = torch.full((4,), 0.97), torch.full((4,), 0.96)
     evidence, _ = sharper(own, other, trainings)
     assert evidence.endswith("over 3 training seeds LBAE - VAE 11 (8.52 to 13.5) points")
@@ -151,7 +148,7 @@ def test_evidence_on_sharpness_and_speed_has_the_study_where_there_is_one():
 
 
 def test_numbers_have_no_gates_and_schedules_are_equal():
-    trainings = Trainings.of(study([1.0] * 3, [2.0] * 3, blur=0.1), ["net"], MNIST)
+    trainings = Trainings.of(study([1.0] * 3, [2.0] * 3), {"net": (100, 0.1)}, MNIST)
     assert trainings.numbers("images_per_second", (1.0, 2.0), "rate").outcome is HOLDS
     assert trainings.epochs([3, 9]) == [4, 4]
     assert Trainings().epochs([3, 9]) == [3, 9]

@@ -12,6 +12,10 @@ from lbae_lib.data.images import ImageSet
 from lbae_lib.metrics.corruptions import blurred, noisy
 
 REPEATS = 20  # of each image, in a set that has few
+STRONG_BLUR = 1.5  # pixels
+# Made of the test images themselves, as reconstructions are, which must be nearer than these
+BLURRED = "blurred_test"
+_UNCHECKED = ("validation", BLURRED)  # no corrupted images of the training set
 CHECKED = 2000  # test images, at most, that a page without a table of controls checks
 _DRAWS = 3  # of each control
 
@@ -19,8 +23,8 @@ _DRAWS = 3  # of each control
 def control_sources(images: Mapping[str, ImageSet]) -> dict[str, ImageSource]:
     """Real images, and images corrupted in known ways: what a metric must tell apart.
 
-    All but "validation" are made of training images, on which the in-domain extractor was
-    trained.
+    All but "validation" and the last are made of training images, on which the in-domain extractor
+    was trained.
     """
     train, validation = images["train"], images["validation"]
 
@@ -37,9 +41,14 @@ def control_sources(images: Mapping[str, ImageSet]) -> dict[str, ImageSource]:
             f"validation images ({len(validation):,})", lambda _c, _g: validation.images, False
         ),
         "blur_0.7": ImageSource("blur, σ = 0.7 px", lambda c, g: blurred(drawn(c, g), 0.7)),
-        "blur_1.5": ImageSource("blur, σ = 1.5 px", lambda c, g: blurred(drawn(c, g), 1.5)),
+        "blur_1.5": ImageSource("blur, σ = 1.5 px", lambda c, g: blurred(drawn(c, g), STRONG_BLUR)),
         "noise": ImageSource("noise, σ = 0.15", lambda c, g: noisy(drawn(c, g), 0.15, g)),
         "repeated": ImageSource(f"training images, each about {REPEATS} times", repeated),
+        BLURRED: ImageSource(
+            "test images, blur σ = 1.5 px",
+            lambda c, _: blurred(images["test"].images[:c], STRONG_BLUR),
+            False,
+        ),
     }
     labels, left_out, title = train.labels, 0, "one class dropped"
     if labels is not None:
@@ -70,7 +79,7 @@ def in_order(found: Mapping[str, Spread]) -> bool:
     floor, weak, strong = (found[key] for key in ("train", "blur_0.7", "blur_1.5"))
     if floor.deviation is None:
         return floor.mean < weak.mean < strong.mean
-    corrupted = (own for key, own in found.items() if key not in ("train", "validation"))
+    corrupted = (own for key, own in found.items() if key not in ("train", *_UNCHECKED))
     nearer = any(lower(own, floor) for own in corrupted)
     return not nearer and not lower(strong, weak) and lower(floor, strong) is True
 
@@ -85,7 +94,7 @@ def passes_controls(
     """
     distance, found = evaluator.distance_to(reference), {}
     for number, (key, source) in enumerate(control_sources(images).items()):
-        if key == "validation":  # it is no corruption
+        if key in _UNCHECKED:
             continue
         generators = (
             torch.Generator().manual_seed(1000 * (seed + draw) + number) for draw in range(_DRAWS)

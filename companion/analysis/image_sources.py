@@ -61,11 +61,11 @@ def interpolations(
     path, as in their code. Without ``ends``, neither these nor the path's own ends are drawn.
     """
     method, latents = INVERSIONS[inversion], trained.bits("test").double()
+    per_path = STEPS + 2 * method.scored_ends if ends else STEPS - 2
     if method.full_rank:
         sampler = full_rank(sampler)
 
     def draw(count: int, generator: torch.Generator) -> Tensor:
-        per_path = STEPS + 2 * method.scored_ends if ends else STEPS - 2
         chosen = _pairs(len(latents), count, per_path, generator)
         first, last = (method.invert(latents[i], sampler, generator).normals for i in chosen)
         path = paths_between(sampler, first, last, STEPS, method.boundary)
@@ -77,7 +77,7 @@ def interpolations(
         return decode(trained.model, path.flatten(0, 1)[:count])
 
     label = f"interpolation, {method.label}" if ends else f"between the ends, {method.label}"
-    return ImageSource(label, draw)
+    return ImageSource(label, draw, note=f"{per_path} images from each path")
 
 
 def baseline_interpolations(trained: Trained, key: str) -> ImageSource:
@@ -89,7 +89,8 @@ def baseline_interpolations(trained: Trained, key: str) -> ImageSource:
         path = BASELINES[key].draw(PathEnds(trained, source, target), STEPS, generator)
         return path[:, 1:-1].flatten(0, 1)[:count]
 
-    return ImageSource(f"between the ends, {BASELINES[key].label}", draw)
+    label = f"between the ends, {BASELINES[key].label}"
+    return ImageSource(label, draw, note=f"{STEPS - 2} images from each path")
 
 
 def vae_sources(baseline: Baseline, components: int = 10) -> dict[str, ImageSource]:
@@ -125,7 +126,7 @@ def vae_sources(baseline: Baseline, components: int = 10) -> dict[str, ImageSour
         "mixture": ImageSource(
             "mixture of Gaussians", decoded(model, mixture), note=_described(mixture)
         ),
-        "interp": ImageSource("interpolation", interpolated),
+        "interp": ImageSource("interpolation", interpolated, note=f"{STEPS} images from each path"),
     }
 
 

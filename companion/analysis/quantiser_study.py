@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from companion.analysis.controls import STRONG_BLUR
 from companion.analysis.evaluators import Evaluator, second_stand_in
 from companion.experiments.bottlenecks import BinaryBottleneck
 from companion.experiments.extractor import load_extractor
@@ -36,7 +37,6 @@ STEPS = 10  # of an interpolation, as in the paper's Figure 10
 HIDDEN = (256, 256)  # units of the prior
 SAMPLED = ("prior", "hyperplane")
 SHOWN = 10  # images in each row of the pictures
-STRONG_BLUR = 1.5  # pixels; the control that reconstructions must beat
 # Appendix B: 8×8×10 indices of 9 bits. Its prior is left out: it would have 5,760 factors.
 SUPPLEMENT_BITS, SUPPLEMENT_TOKEN = 5760, 9
 LABELS: Mapping[str, str] = {

@@ -48,8 +48,8 @@ class Row:
         return Spread.of(self.values(evaluator, metric))
 
     def kernel_errors(self, evaluator: Evaluator) -> list[float]:
-        """Standard errors of the kernel distance × 10³, for each seed."""
-        return [1000 * score.kernel.standard_error for score in self.scores[evaluator.key]]
+        """Errors of the kernel distance × 10³ by the choice of its subsets, for each seed."""
+        return [1000 * score.kernel.subset_error for score in self.scores[evaluator.key]]
 
     def subset_size(self, evaluator: Evaluator) -> int:
         """Images in a subset of the kernel distance."""
@@ -110,7 +110,7 @@ class Scoreboard:
                     "kernel": {
                         e.key: {
                             "subset_size": row.subset_size(e),
-                            "standard_errors": row.kernel_errors(e),
+                            "subset_errors": row.kernel_errors(e),
                         }
                         for e in self.evaluators
                     },
@@ -135,7 +135,7 @@ class Scoreboard:
         titles = evaluator.titles()
         header = ["images", "number", *titles.values()]
         after = header.index(titles["kernel"]) + 1
-        header.insert(after, f"standard error of {titles['kernel']}")
+        header.insert(after, f"{titles['kernel']}: error of the choice of subsets")
         rows: list[list[object]] = []
         for row in (self.rows[key] for key in keys):
             rows.append([row.label, row.images, *(row.spread(evaluator, m) for m in METRICS)])

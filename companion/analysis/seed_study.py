@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 
-from companion.analysis.controls import control_sources
 from companion.analysis.evaluators import Evaluator, evaluators, second_stand_in
 from companion.analysis.image_source import ImageSource
 from companion.analysis.image_sources import interpolations, reconstructions, sampled, vae_sources
@@ -39,7 +38,6 @@ from lbae_lib.models.model_files import MODEL_FILE, PROGRESS_FILE, load_autoenco
 from lbae_lib.models.training_state import CHECKPOINT_FILE
 
 LABELS: Mapping[str, str] = {"lbae": "LBAE", "vae": "VAE (ours)"}
-BLUR = "blur_1.5"  # the control that reconstructions must beat
 VAE_ROWS = ("reco", "standard", "mixture", "interp")
 _CURVES = ("train_loss", "validation_loss", "seconds")
 _OPTIONS_FILE = "options.json"  # beside a checkpoint: of which training it is
@@ -162,7 +160,6 @@ def _board(
     board = Scoreboard([evaluator], reference, (seed,), project_root() / "build/features")
     if isinstance(model, Trained):
         assert samplers is not None
-        board.score({BLUR: control_sources(model.images)[BLUR]}, "control")
         board.score(_lbae_rows(model, samplers), "lbae")
     else:
         sources = vae_sources(model)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from companion.experiments.artifacts import LATENTS, MODEL
@@ -64,21 +65,34 @@ class Baseline:
 def load_trained(experiment: Experiment, data_root: Path, device: str = "cpu") -> Trained:
     """The experiment's LBAE on a device, with its images and latents.
 
+    A folder's images are in the order of their classes. Here the test images are in a random one,
+    the same for both models, so that the first of them are a sample.
+
     Latents that are missing, or of another model or of other images, are encoded first.
     """
     packed, images = _load_latents(experiment, data_root, device)
     model, _ = load_model(MODEL.path(experiment), device)
-    return Trained(model, images.splits, packed, images.dataset)
+    found = Trained(model, images.splits, packed, images.dataset)
+    return found.with_test(_random_order(images))
 
 
 def load_baseline(experiment: Experiment, data_root: Path, device: str = "cpu") -> Baseline:
-    """The VAE of an experiment (of ``load_experiment(profile, dataset, "vae")``) on a device."""
+    """The VAE of an experiment (of ``load_experiment(profile, dataset, "vae")``) on a device.
+
+    Test images are in the order of :func:`load_trained`.
+    """
     latents, images = _load_latents(experiment, data_root, device)
     model, _ = load_vae(MODEL.path(experiment), device)
     means, log_variances = (
         {name: latents[f"{name}.{kind}"] for name in SPLITS} for kind in ("mean", "log_variance")
     )
-    return Baseline(model, images.splits, means, log_variances)
+    found = Baseline(model, images.splits, means, log_variances)
+    return found.with_test(_random_order(images))
+
+
+def _random_order(images: Images) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randperm(len(images.splits["test"]), generator=generator)
 
 
 def _load_latents(

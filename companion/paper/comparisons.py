@@ -22,8 +22,13 @@ SCHEDULE_SHARE = 0.5
 _TRAINING_IMAGES = {"mnist": 60_000, "cifar10": 50_000, "celeba": 162_770}
 
 
-def better_model(own: Sequence[float], other: Sequence[float], key: str) -> Decision:
-    """Whether one model is better than another, by pairs of trainings with the same seed."""
+def better_model(
+    own: Sequence[float], other: Sequence[float], key: str, floor: float = 0.0
+) -> Decision:
+    """Whether one model is better than another, by pairs of trainings with the same seed.
+
+    ``floor`` is that of :func:`lead`.
+    """
     if len(own) != len(other):
         raise ValueError(
             f"{len(own)} and {len(other)} trainings do not form pairs: give as many of each"
@@ -37,7 +42,7 @@ def better_model(own: Sequence[float], other: Sequence[float], key: str) -> Deci
             rule,
         )
     gain = Interval.of([lead(*pair, key)[0] for pair in zip(own, other, strict=True)])
-    margin = lead(fmean(own), fmean(other), key)[1]
+    margin = lead(fmean(own), fmean(other), key, floor)[1]
     # `above` takes two standard errors; few pairs need more of them for the same certainty.
     return above(gain.mean, gain.half / CLEAR, margin, rule)
 
@@ -64,25 +69,29 @@ def study_beats_blur(
     )
 
 
-def lead(own: float, other: float, key: str) -> tuple[float, float]:
+def lead(own: float, other: float, key: str, floor: float = 0.0) -> tuple[float, float]:
     """By how much a measure is better than another, and the smallest lead that counts.
 
-    Distances and rates are better if they are lower, and are compared relatively. The other keys
-    are those of shares, which are better if they are higher.
+    Distances and rates are better if they are lower, and are compared relatively, by what they
+    exceed ``floor``: the distance that the right distribution has, too, from so few images. The
+    other keys are those of shares, which are better if they are higher.
     """
     least = LIMITS[key].value
     if key in ("distance", "rate"):
-        return other - own, least * max(abs(own), abs(other))
+        return other - own, least * max(abs(own - floor), abs(other - floor))
     return own - other, least
 
 
-def better_sampler(own: Spread, other: Spread, key: str, noise: float | None = None) -> Decision:
+def better_sampler(
+    own: Spread, other: Spread, key: str, noise: float | None = None, floor: float = 0.0
+) -> Decision:
     """Whether one set of images is better than another of the same model, by the noise of draws.
 
-    ``noise`` is the deviation of a set that no seed changes, such as reconstructions.
+    ``noise`` is the deviation of a set that no seed changes, such as reconstructions; ``floor`` is
+    that of :func:`lead`.
     """
     error = joint_deviation(own, other, noise=noise)
-    gain, margin = lead(own.mean, other.mean, key)
+    gain, margin = lead(own.mean, other.mean, key, floor)
     return above(gain, error, margin, LIMITS[key].rule)
 
 

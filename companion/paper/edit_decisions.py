@@ -1,5 +1,7 @@
 """Decisions on edits of attributes: Section 4.3."""
 
+import math
+
 from companion.analysis.editing import EditScore
 from companion.paper.decisions import Decision, Outcome, all_hold, undecided
 from companion.paper.limits import LIMITS, above, judge, share_error
@@ -17,7 +19,9 @@ def given(
             LIMITS["given"].rule,
         )
     share = (edited.found - before.found) / gap
-    return judge("given", share, share_error(edited.found, images) / gap)
+    parts = ((edited.found, 1.0), (before.found, 1 - share), (ceiling, share))
+    error = math.hypot(*(weight * share_error(found, images) for found, weight in parts))
+    return judge("given", share, error / gap)
 
 
 def kept(edited: EditScore, again: EditScore, other: EditScore, images: int) -> Decision:

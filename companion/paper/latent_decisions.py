@@ -141,9 +141,9 @@ def generates_back(wrong_bits: Tensor, width: int) -> tuple[str, Decision]:
 
 
 def few_steps(steps: Tensor) -> tuple[str, Decision]:
-    """Whether an inversion typically stops early, by the steps of each latent, (K,)."""
+    """Whether an inversion typically stops early, by the steps of each latent or half of one."""
     share = float((steps < 4).double().mean())
-    evidence = f"fewer than 4 steps for {share:.1%} of {len(steps):,} latents"
+    evidence = f"fewer than 4 steps in {share:.1%} of {steps.numel():,} cases"
     return evidence, judge("typically", share, share_error(share, len(steps)))
 
 

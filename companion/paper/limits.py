@@ -28,7 +28,9 @@ class Limit:
 LIMITS: Mapping[str, Limit] = {
     # Smallest differences that count: below them two things are called equivalent.
     "distance": Limit(
-        0.05, "at least", "Distances that differ by less than 5% count as equal.",
+        0.05, "at least",
+        "Distances that differ by less than 5% count as equal. That of training images, a bias of "
+        "small sets, is first taken off both, but not off reconstructions.",
         "The smallest step in the order of the paper's Table 1 is 14%; two implementations of FID "
         "differ by some percent.",
     ),
@@ -82,7 +84,7 @@ LIMITS: Mapping[str, Limit] = {
         0.1, "at most",
         "A path changes abruptly if one of its steps is more than three mean steps. The claim "
         "holds if at most one path in ten does, in pixels and in features.",
-        "A path of ten steps that jumps at once has a step of ten mean steps.",
+        "A path of ten images that jumps at once has a step of nine mean steps.",
     ),
     "far": Limit(
         2.0, "at least",

@@ -9,6 +9,8 @@ from itertools import pairwise
 
 from torch import Tensor
 
+from companion.analysis.controls import BLURRED
+from companion.analysis.image_sources import STEPS
 from companion.analysis.scoring import Scoreboard
 from companion.analysis.spread import Spread, joint_deviation
 from companion.paper.comparisons import MARGINS, agree, better_sampler, untrusted
@@ -19,7 +21,9 @@ from companion.paper.tables import published
 from lbae_lib.data.registry import PAPER_DATASETS
 from lbae_lib.latent.gaussians import GaussianMixture
 
-STRONG_BLUR = "control_blur_1.5"  # reconstructions must be nearer to the test images than these
+STRONG_BLUR = f"control_{BLURRED}"  # reconstructions must be nearer to the test images than these
+_PAIRED = frozenset({"lbae_reco", "vae_reco", STRONG_BLUR})  # made of the test images themselves
+_PATHS = 50  # at least, for the distance of images that come from paths
 _PRD = ("precision_f8", "recall_f8")
 _FRECHET = ("frechet",)  # where no metrics are named
 
@@ -47,11 +51,23 @@ class Judge:
             return Decision(Outcome.HOLDS)
         return untrusted(self.name)
 
+    def floor(self, own: str, other: str, metric: str) -> float:
+        """What training images score; 0 beside reconstructions, and for measures without bias."""
+        biased = metric == "frechet" and not _PAIRED & {own, other}
+        return self.found("control_train").mean if biased else 0.0
+
+    def enough_paths(self) -> Decision:
+        """Whether interpolations have enough paths: images of one path resemble each other."""
+        paths = len(self.board.reference) // (STEPS + 2)
+        if paths >= _PATHS:
+            return Decision(Outcome.HOLDS)
+        return undecided(f"the images come from {paths} paths: score more, of {_PATHS} paths")
+
     def better(self, own: str, other: str, metric: str = "frechet") -> Decision:
         """Whether one row of a model is better than another, by the noise of draws."""
         decision = better_sampler(
             self.found(own, metric), self.found(other, metric), MARGINS[metric],
-            self.found("control_train", metric).deviation,
+            self.found("control_train", metric).deviation, self.floor(own, other, metric),
         )  # fmt: skip
         return only_if(decision, self.trusted(metric))
 
@@ -59,7 +75,8 @@ class Judge:
         """Whether a row of the LBAE is better than one of the VAE, by training seeds."""
         values = self.found(own, metric).mean, self.found(other, metric).mean
         evaluator = self.board.evaluators[0].key
-        decision = self.trainings.scores((own, other), values, evaluator, metric)
+        floor = self.floor(own, other, metric)
+        decision = self.trainings.scores((own, other), values, evaluator, metric, floor)
         return only_if(decision, self.trusted(metric))
 
     def closed_share(self, part: str, start: str, end: str) -> tuple[float, Decision]:
@@ -109,8 +126,15 @@ class Panel:
         return self._all_hold(lambda j: [j.better_model(own, other, m) for m in metrics])
 
     def in_order(self, keys: Sequence[str]) -> Decision:
-        """Whether each row is better than the next."""
-        return self._all_hold(lambda j: [j.better(a, b) for a, b in pairwise(keys)])
+        """Whether each row is better than the next; some are of interpolations."""
+        return self._agree(
+            {
+                j.name: only_if(
+                    all_hold(*(j.better(a, b) for a, b in pairwise(keys))), j.enough_paths()
+                )
+                for j in self.judges
+            }
+        )
 
     def major(self, part: str, start: str, end: str) -> tuple[str, Decision]:
         """Evidence and decision: whether most of the gap from start to end is that from a part."""
@@ -158,7 +182,7 @@ class Panel:
         failed = [name for name, d in beats.items() if d.outcome is not Outcome.HOLDS]
         if not failed:
             return {}
-        blurred = f"images with a blur of σ = 1.5 pixels by {' and '.join(failed)}"
+        blurred = f"test images with a blur of σ = 1.5 pixels by {' and '.join(failed)}"
         return {"blur": f"reconstructions are not clearly nearer than {blurred}: train longer"}
 
     def _all_hold(self, parts: Callable[[Judge], Sequence[Decision]]) -> Decision:
@@ -170,10 +194,21 @@ class Panel:
 
 
 def slower(own: float, other: float, trainings: Trainings) -> tuple[str, Decision]:
-    """Whether the LBAE trains slower, by images per second: evidence and decision."""
+    """Whether the LBAE takes longer for an image in training: evidence and decision."""
     evidence = f"{own:.0f} images per second in training, the VAE {other:.0f}"
     evidence = "; ".join(filter(None, (evidence, trainings.describe_number("images_per_second"))))
     return evidence, trainings.numbers("images_per_second", (own, other), "rate")
+
+
+def blurs(*boards: Scoreboard | None) -> dict[str, tuple[int, float]]:
+    """Number and distance of blurred test images, by the key of each board's first evaluator."""
+    found = {}
+    for board in boards:
+        if board is not None:
+            own = board.evaluators[0]
+            distance = board.rows[STRONG_BLUR].spread(own, "frechet").mean
+            found[own.key] = len(board.reference), distance
+    return found
 
 
 def covers_classes(seen: Tensor, there: Tensor, draws: int) -> tuple[str, Decision]:

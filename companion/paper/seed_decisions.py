@@ -10,7 +10,6 @@ from companion.paper.comparisons import MARGINS, better_model, lead, schedule_ga
 from companion.paper.decisions import GATES, Decision, Outcome, gated, undecided
 from lbae_lib.data.registry import DatasetInfo
 
-_BLUR = ("lbae_reco", "control_blur_1.5")
 MISSING = "run `lbae study seeds`, which trains both models with several seeds"
 
 
@@ -27,40 +26,60 @@ class Trainings:
 
     @classmethod
     def of(
-        cls, seeds: TrainingSeeds | None, evaluators: Sequence[str], info: DatasetInfo
+        cls,
+        seeds: TrainingSeeds | None,
+        blurs: Mapping[str, tuple[int, float]],
+        info: DatasetInfo,
     ) -> Trainings:
-        """The study with its gates; ``evaluators`` are keys of those that decide on the page."""
+        """The study with its gates.
+
+        ``blurs`` are number and distance of strongly blurred test images, by the evaluators that
+        decide on the page: the study's reconstructions must be nearer than as many of them.
+        """
         if seeds is None:
             return cls()
         closed = {
             gate: f"in the study of training seeds, {why}"
             for gate, why in schedule_gate(seeds.seen, info).items()
         }
-        known = [name for name in evaluators if seeds.scored(name) is not None]
-        blurred = [name for name in known if not _beats_blur(seeds, name)]
-        if blurred:
+        known = {name: found for name in blurs if (found := seeds.scored(name)) is not None}
+        other = [name for name, count in known.items() if count != blurs[name][0]]
+        blurred = [name for name in known if not _beats_blur(seeds, name, blurs[name][1])]
+        if other:
             closed["blur"] = (
-                "reconstructions of the study of training seeds are not clearly nearer than images "
-                f"with a blur of σ = 1.5 pixels by {' and '.join(blurred)}: train the study longer"
+                "the study of training seeds and this page scored different numbers of images by "
+                f"{' and '.join(other)}: score as many"
+            )
+        elif blurred:
+            closed["blur"] = (
+                "reconstructions of the study of training seeds are not clearly nearer than test "
+                f"images with a blur of σ = 1.5 pixels by {' and '.join(blurred)}: train the study "
+                "longer"
             )
         return cls(seeds, closed)
 
     def scores(
-        self, rows: tuple[str, str], values: tuple[float, float], evaluator: str, metric: str
+        self,
+        rows: tuple[str, str],
+        values: tuple[float, float],
+        evaluator: str,
+        metric: str,
+        floor: float = 0.0,
     ) -> Decision:
         """Whether a row of the LBAE is better than one of the VAE, by their keys.
 
-        ``values`` are the means of the page's own models; the evaluator is given by its key.
+        ``values`` are the means of the page's own models; the evaluator is given by its key;
+        ``floor`` is that of :func:`companion.paper.comparisons.lead`.
         """
         if self.seeds is None:
-            return self._decide(None, values, MARGINS[metric])
+            return self._decide(None, values, MARGINS[metric], floor)
         if self.seeds.scored(evaluator) is None:
             return undecided(
                 f"the study of training seeds has no scores by {evaluator}: install it, remove the "
                 "study's folder in runs/ and run the study again"
             )
         pair = self.seeds.scores(*rows, evaluator, metric)
-        return self.gated(self._decide(pair, values, MARGINS[metric]))
+        return self.gated(self._decide(pair, values, MARGINS[metric], floor))
 
     def numbers(self, name: str, values: tuple[float, float], margin: str) -> Decision:
         """Whether a number of ``NUMBERS`` is better for the LBAE than for the VAE; no gates."""
@@ -94,12 +113,13 @@ class Trainings:
         pair: tuple[Sequence[float], Sequence[float]] | None,
         values: tuple[float, float],
         margin: str,
+        floor: float = 0.0,
     ) -> Decision:
         own, other = ([value] for value in values) if pair is None else pair
-        decision = better_model(own, other, margin)
+        decision = better_model(own, other, margin, floor)
         if pair is None:
             return undecided(f"{decision.why.partition(':')[0]}: {MISSING}", decision.rule)
-        gain, least = lead(*values, margin)
+        gain, least = lead(*values, margin, floor)
         opposite = {Outcome.HOLDS: gain < 0, Outcome.FAILS: gain >= least}
         if opposite.get(decision.outcome, False):
             return undecided(
@@ -110,6 +130,6 @@ class Trainings:
         return decision
 
 
-def _beats_blur(seeds: TrainingSeeds, evaluator: str) -> bool:
-    pair = seeds.scores(*_BLUR, evaluator, "frechet")
-    return better_model(*pair, "distance").outcome is Outcome.HOLDS
+def _beats_blur(seeds: TrainingSeeds, evaluator: str, blurred: float) -> bool:
+    own, _ = seeds.scores("lbae_reco", "vae_reco", evaluator, "frechet")
+    return better_model(own, [blurred] * len(own), "distance").outcome is Outcome.HOLDS

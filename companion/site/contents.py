@@ -20,7 +20,8 @@ _BACK = ("book/performance", "book/scaling", "book/reliability", "book/cite")
 
 def across_page(profile: str) -> str | None:
     """The document of the page on all data sets: the profile's own, or else another's."""
-    places = [Path(name, f"{TABLES}.ipynb") for name in (profile, "laptop", "quick")]
+    profiles = (profile, "accelerator", "laptop", "quick")
+    places = [Path(name, f"{TABLES}.ipynb") for name in profiles]
     found = [page for page in map(in_force, places) if page.exists()]
     return found[0].relative_to(project_root()).with_suffix("").as_posix() if found else None
 

@@ -97,7 +97,8 @@ def authors_procedure(latents: Tensor, sampler: HyperplaneSampler) -> Inversion:
     of the list. Entries that lie behind the normal are appended to the list once more, until their
     number no longer falls, or ten times; the best normal is kept. The result is the difference of
     the two unit normals (Eq. 14), normalised. The boundary vector is in neither half, and bits are
-    the raw signs of V r, not those of Eq. 12. The steps of both halves are added.
+    the raw signs of V r, not those of Eq. 12. Steps are those of the positive and of the negative
+    half, (K, 2).
     """
     latents = sampler.checked(latents)
     rows, gram = sampler.vectors[:-1], sampler.gram[:-1, :-1]
@@ -106,7 +107,7 @@ def authors_procedure(latents: Tensor, sampler: HyperplaneSampler) -> Inversion:
     halves = [normalize(counts.to(rows) @ rows, dim=1) for counts in (positive, negative)]
     normals = normalize(halves[0] - halves[1], dim=1)
     wrong = hamming_distance(signs(normals @ rows.T), latents)
-    return Inversion(normals, wrong, steps + more)
+    return Inversion(normals, wrong, torch.stack([steps, more], dim=1))
 
 
 def _tilted_half(members: Tensor, gram: Tensor) -> tuple[Tensor, Tensor]:

@@ -31,7 +31,8 @@ class Inversion:
         normals: r, float64 (K, R).
         wrong_bits: d, the Hamming distance between each latent and the bits of its hyperplane
             (Eq. 16), int64 (K,).
-        steps: correction steps of Algorithm 1, int64 (K,); 0 for the functions without steps.
+        steps: correction steps of Algorithm 1, int64 (K,), or (K, 2) where two halves are tilted; 0
+            for the functions without steps.
     """
 
     normals: Tensor
@@ -69,7 +70,9 @@ def both_halves(latents: Tensor, sampler: HyperplaneSampler) -> Inversion:
         _tilted(_centroid(half, sampler), latents, sampler) for half in (latents, -latents)
     )
     normals = _difference(positive.normals, negative.normals)
-    return evaluated(normals, latents, sampler, positive.steps + negative.steps)
+    return evaluated(
+        normals, latents, sampler, torch.stack([positive.steps, negative.steps], dim=1)
+    )
 
 
 def exact(

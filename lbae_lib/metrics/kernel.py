@@ -17,7 +17,7 @@ class KernelDistance:
     """Mean of the unbiased estimate over random subsets; it may be slightly negative."""
 
     mean: float
-    standard_error: float  # of that mean, from the spread over the subsets
+    subset_error: float  # of that mean, by the choice of subsets; these overlap
     subset_size: int  # images of each set
 
 
