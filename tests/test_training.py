@@ -335,3 +335,14 @@ def test_a_compiled_network_trains_to_the_same_weights(network, schedule, tmp_pa
     ]  # fmt: skip
     plain, compiled = (result.best_validation_loss for result in results)
     assert compiled == pytest.approx(plain, rel=1e-3)
+
+
+def test_a_compiler_that_fails_is_named_with_the_remedy(run, tmp_path, monkeypatch):
+    def fail(*_):
+        raise AssertionError("expected size 128==128, stride 16==1 at dim=1\nand more")
+
+    monkeypatch.setattr(TrainingRun, "losses", fail)
+    with pytest.raises(ConfigError, match=r"stride 16==1 at dim=1\): leave out --compile"):
+        run(tmp_path / "compiled", hardware=Hardware("cpu", "32-true", compile=True))
+    with pytest.raises(AssertionError):  # not the compiler's
+        run(tmp_path / "plain")

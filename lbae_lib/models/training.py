@@ -104,7 +104,7 @@ def train(
         CheckpointError: if the folder's checkpoint is damaged or from a different run, or training
             diverges.
         ConfigError: if there are too few images, or the devices cannot share the batch or have too
-            little memory for it.
+            little memory for it, or PyTorch's compiler fails.
         WriteError: if the folder cannot be written to, or another run is using it.
         LbaeError: if another process of the run has ended, or Lightning Fabric is not installed.
     """
@@ -119,7 +119,8 @@ def train(
     fabric = start_fabric(hardware)
     first = fabric.is_global_zero
     alone = locked(folder) if first else nullcontext()
-    with alone, _stop_signals() as stop, explained_failures(fabric, training.batch_size, folder):
+    explained = explained_failures(fabric, training.batch_size, folder)
+    with alone, _stop_signals() as stop, _explained_compiler(hardware.compile), explained:
         run = TrainingRun(fabric, identity, train_images, validation_images, folder, hardware)
         state, batch, steps = run.state, run.batch, run.steps
         stopped = False
@@ -166,6 +167,25 @@ def train(
 def _is_due(run: TrainingRun) -> bool:
     """Whether the last checkpoint is too long ago."""
     return time.monotonic() - run.saved > CHECKPOINT_SECONDS
+
+
+@contextmanager
+def _explained_compiler(used: bool) -> Iterator[None]:
+    """Turns a failure of PyTorch's compiler into an error with a remedy.
+
+    Compiled code checks the results of the device's own functions by assertions: it may fail where
+    the plain network does not.
+    """
+    try:
+        yield
+    except (AssertionError, RuntimeError) as error:
+        compiler = isinstance(error, AssertionError) or type(error).__module__.startswith("torch._")
+        if not (used and compiler):
+            raise
+        reason = str(error).strip().partition("\n")[0]
+        raise ConfigError(
+            f"PyTorch's compiler fails on this network here ({reason}): leave out --compile"
+        ) from error
 
 
 @contextmanager
