@@ -353,9 +353,9 @@ def score(found, kept=None):
 
 def test_an_edit_that_cannot_be_seen_cannot_fail():
     before, after = score(0.1), score(0.8)
-    assert given(after, before, 0.9, True, 300).outcome is HOLDS
-    assert given(before, before, 0.9, True, 300).outcome is FAILS
-    hidden = given(after, before, 0.9, False, 300)
+    assert given(after, before, 0.9, True, 300, 300).outcome is HOLDS
+    assert given(before, before, 0.9, True, 300, 300).outcome is FAILS
+    hidden = given(after, before, 0.9, False, 300, 300)
     assert hidden.outcome is OPEN
     again, other = score(0.1, 0.95), score(0.1, 0.7)
     lost, good = kept(score(0.8, 0.7), again, other, 300), kept(score(0.8, 0.92), again, other, 300)
@@ -416,3 +416,9 @@ def test_a_bias_that_both_distances_have_does_not_make_a_difference_small():
 def test_the_steps_of_two_halves_are_counted_separately():
     assert few_steps(torch.tensor([[1, 6]] * 100))[1].outcome is FAILS
     assert few_steps(torch.tensor([[1, 3]] * 100))[1].outcome is HOLDS
+
+
+def test_few_images_with_the_attribute_leave_its_ceiling_open():
+    before, after = score(0.1), score(0.6)
+    assert given(after, before, 0.9, True, 1000, 1000).outcome is HOLDS
+    assert given(after, before, 0.9, True, 1000, 9).outcome is OPEN

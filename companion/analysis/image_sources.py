@@ -61,7 +61,7 @@ def interpolations(
     path, as in their code. Without ``ends``, neither these nor the path's own ends are drawn.
     """
     method, latents = INVERSIONS[inversion], trained.bits("test").double()
-    per_path = STEPS + 2 * method.scored_ends if ends else STEPS - 2
+    per_path = images_per_path(inversion) if ends else STEPS - 2
     if method.full_rank:
         sampler = full_rank(sampler)
 
@@ -78,6 +78,11 @@ def interpolations(
 
     label = f"interpolation, {method.label}" if ends else f"between the ends, {method.label}"
     return ImageSource(label, draw, note=f"{per_path} images from each path")
+
+
+def images_per_path(inversion: str) -> int:
+    """Images that :func:`interpolations` takes from a path with its ends."""
+    return STEPS + 2 * INVERSIONS[inversion].scored_ends
 
 
 def baseline_interpolations(trained: Trained, key: str) -> ImageSource:

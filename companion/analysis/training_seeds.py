@@ -111,7 +111,7 @@ class TrainingSeeds:
 
 
 def _model(row: str) -> str:
-    """The model that was scored; the blurred test images are beside the LBAE's rows."""
+    """The model whose row it is."""
     return "vae" if row.startswith("vae_") else "lbae"
 
 

@@ -81,7 +81,7 @@ PRIOR = Artifact(
 )  # fmt: skip
 EXPLORER = Artifact(
     "explorer", "summarising the latents for the explorer in the book", ("explorer.json",),
-    made_of=(LATENTS,),
+    made_of=(LATENTS,), version=2,
 )  # fmt: skip
 BOTTLENECKS = Artifact(
     "study bottlenecks", "training with each bottleneck", ("bottlenecks/record.json",), version=2

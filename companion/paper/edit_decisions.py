@@ -8,9 +8,18 @@ from companion.paper.limits import LIMITS, above, judge, share_error
 
 
 def given(
-    edited: EditScore, before: EditScore, ceiling: float, measurable: bool, images: int
+    edited: EditScore,
+    before: EditScore,
+    ceiling: float,
+    measurable: bool,
+    images: int,
+    with_it: int,
 ) -> Decision:
-    """Whether an edit gives the attribute; it is found in ``ceiling`` of images that have it."""
+    """Whether an edit gives the attribute to ``images``.
+
+    It is found in the share ``ceiling`` of reconstructions of test images that have it, of which
+    there are ``with_it``.
+    """
     gap = ceiling - before.found
     if not measurable or gap <= 0:
         return undecided(
@@ -19,8 +28,9 @@ def given(
             LIMITS["given"].rule,
         )
     share = (edited.found - before.found) / gap
-    parts = ((edited.found, 1.0), (before.found, 1 - share), (ceiling, share))
-    error = math.hypot(*(weight * share_error(found, images) for found, weight in parts))
+    edits = ((edited.found, 1.0), (before.found, 1 - share))
+    errors = [weight * share_error(found, images) for found, weight in edits]
+    error = math.hypot(*errors, share * share_error(ceiling, with_it))
     return judge("given", share, error / gap)
 
 

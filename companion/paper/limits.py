@@ -29,8 +29,8 @@ LIMITS: Mapping[str, Limit] = {
     # Smallest differences that count: below them two things are called equivalent.
     "distance": Limit(
         0.05, "at least",
-        "Distances that differ by less than 5% count as equal. That of training images, a bias of "
-        "small sets, is first taken off both, but not off reconstructions.",
+        "Distances that differ by less than 5% count as equal. Between samples, it is 5% of what a "
+        "Fréchet distance exceeds that of training images by, which is the bias of few images.",
         "The smallest step in the order of the paper's Table 1 is 14%; two implementations of FID "
         "differ by some percent.",
     ),
@@ -74,7 +74,7 @@ LIMITS: Mapping[str, Limit] = {
     ),
     "almost_linear": Limit(
         0.05, "at most", "We call a path almost linear if it deviates by at most 0.05.",
-        "Half of one step of ten.",
+        "About half of one of nine steps.",
     ),
     "at_once": Limit(
         0.99, "at least", "The claim holds if 99% of the paths flip at once.",

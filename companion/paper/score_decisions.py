@@ -10,7 +10,7 @@ from itertools import pairwise
 from torch import Tensor
 
 from companion.analysis.controls import BLURRED
-from companion.analysis.image_sources import STEPS
+from companion.analysis.image_sources import images_per_path
 from companion.analysis.scoring import Scoreboard
 from companion.analysis.spread import Spread, joint_deviation
 from companion.paper.comparisons import MARGINS, agree, better_sampler, untrusted
@@ -23,6 +23,7 @@ from lbae_lib.latent.gaussians import GaussianMixture
 
 STRONG_BLUR = f"control_{BLURRED}"  # reconstructions must be nearer to the test images than these
 _PAIRED = frozenset({"lbae_reco", "vae_reco", STRONG_BLUR})  # made of the test images themselves
+_PATH_ROW = "lbae_interp_"  # with the inversion's name
 _PATHS = 50  # at least, for the distance of images that come from paths
 _PRD = ("precision_f8", "recall_f8")
 _FRECHET = ("frechet",)  # where no metrics are named
@@ -56,12 +57,16 @@ class Judge:
         biased = metric == "frechet" and not _PAIRED & {own, other}
         return self.found("control_train").mean if biased else 0.0
 
-    def enough_paths(self) -> Decision:
-        """Whether interpolations have enough paths: images of one path resemble each other."""
-        paths = len(self.board.reference) // (STEPS + 2)
-        if paths >= _PATHS:
+    def enough_paths(self, *keys: str) -> Decision:
+        """Whether rows of interpolations have enough paths: the images of a path are alike."""
+        named = [key.removeprefix(_PATH_ROW) for key in keys if key.startswith(_PATH_ROW)]
+        needed = max((_PATHS * images_per_path(name) for name in named), default=0)
+        if not needed or (scored := len(self.board.reference)) >= needed:
             return Decision(Outcome.HOLDS)
-        return undecided(f"the images come from {paths} paths: score more, of {_PATHS} paths")
+        return undecided(
+            f"{scored} images of interpolations come from fewer than {_PATHS} paths: score at "
+            f"least {needed}"
+        )
 
     def better(self, own: str, other: str, metric: str = "frechet") -> Decision:
         """Whether one row of a model is better than another, by the noise of draws."""
@@ -69,7 +74,7 @@ class Judge:
             self.found(own, metric), self.found(other, metric), MARGINS[metric],
             self.found("control_train", metric).deviation, self.floor(own, other, metric),
         )  # fmt: skip
-        return only_if(decision, self.trusted(metric))
+        return only_if(only_if(decision, self.trusted(metric)), self.enough_paths(own, other))
 
     def better_model(self, own: str, other: str, metric: str = "frechet") -> Decision:
         """Whether a row of the LBAE is better than one of the VAE, by training seeds."""
@@ -101,6 +106,8 @@ class Judge:
             for key in keys
         )
         title = self.board.evaluators[0].titles()[metric]
+        if metric == "frechet" and not _PAIRED & {*keys}:
+            rows += f"; training images {self.found('control_train')}"
         return f"{title}, {len(self.board.reference):,} images: {rows}"
 
 
@@ -126,15 +133,8 @@ class Panel:
         return self._all_hold(lambda j: [j.better_model(own, other, m) for m in metrics])
 
     def in_order(self, keys: Sequence[str]) -> Decision:
-        """Whether each row is better than the next; some are of interpolations."""
-        return self._agree(
-            {
-                j.name: only_if(
-                    all_hold(*(j.better(a, b) for a, b in pairwise(keys))), j.enough_paths()
-                )
-                for j in self.judges
-            }
-        )
+        """Whether each row is better than the next."""
+        return self._all_hold(lambda j: [j.better(a, b) for a, b in pairwise(keys)])
 
     def major(self, part: str, start: str, end: str) -> tuple[str, Decision]:
         """Evidence and decision: whether most of the gap from start to end is that from a part."""

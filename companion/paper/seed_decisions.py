@@ -23,6 +23,7 @@ class Trainings:
 
     seeds: TrainingSeeds | None = None  # None if there is none: then nothing is decided
     closed: Mapping[str, str] = field(default_factory=dict)  # why, by gate
+    page_images: Mapping[str, int] = field(default_factory=dict)  # scored on the page, by evaluator
 
     @classmethod
     def of(
@@ -43,20 +44,15 @@ class Trainings:
             for gate, why in schedule_gate(seeds.seen, info).items()
         }
         known = {name: found for name in blurs if (found := seeds.scored(name)) is not None}
-        other = [name for name, count in known.items() if count != blurs[name][0]]
-        blurred = [name for name in known if not _beats_blur(seeds, name, blurs[name][1])]
-        if other:
-            closed["blur"] = (
-                "the study of training seeds and this page scored different numbers of images by "
-                f"{' and '.join(other)}: score as many"
-            )
-        elif blurred:
+        same = [name for name, count in known.items() if count == blurs[name][0]]
+        blurred = [name for name in same if not _beats_blur(seeds, name, blurs[name][1])]
+        if blurred:
             closed["blur"] = (
                 "reconstructions of the study of training seeds are not clearly nearer than test "
                 f"images with a blur of σ = 1.5 pixels by {' and '.join(blurred)}: train the study "
                 "longer"
             )
-        return cls(seeds, closed)
+        return cls(seeds, closed, {name: count for name, (count, _) in blurs.items()})
 
     def scores(
         self,
@@ -73,10 +69,16 @@ class Trainings:
         """
         if self.seeds is None:
             return self._decide(None, values, MARGINS[metric], floor)
-        if self.seeds.scored(evaluator) is None:
+        scored, here = self.seeds.scored(evaluator), self.page_images.get(evaluator)
+        if scored is None:
             return undecided(
                 f"the study of training seeds has no scores by {evaluator}: install it, remove the "
                 "study's folder in runs/ and run the study again"
+            )
+        if scored != here:
+            return undecided(
+                f"the study of training seeds scored {scored} images by {evaluator}, and this page "
+                f"{here}: score as many"
             )
         pair = self.seeds.scores(*rows, evaluator, metric)
         return self.gated(self._decide(pair, values, MARGINS[metric], floor))

@@ -63,7 +63,7 @@ def both_halves(latents: Tensor, sampler: HyperplaneSampler) -> Inversion:
 
     This is the fullest reading of Section 3.3, which tilts r_p towards the vectors behind it,
     creates r_n "similarly", and takes their difference. A normal and its opposite generate the
-    same bits (Eq. 12), so r_n is compared with s as well. The steps of both are added.
+    same bits (Eq. 12), so r_n is compared with s as well. Steps are those of both, (K, 2).
     """
     latents = sampler.checked(latents)
     positive, negative = (

@@ -120,7 +120,7 @@ def train(
     first = fabric.is_global_zero
     alone = locked(folder) if first else nullcontext()
     explained = explained_failures(fabric, training.batch_size, folder)
-    with alone, _stop_signals() as stop, _explained_compiler(hardware.compile), explained:
+    with alone, _stop_signals() as stop, explained, _explained_compiler(hardware.compile):
         run = TrainingRun(fabric, identity, train_images, validation_images, folder, hardware)
         state, batch, steps = run.state, run.batch, run.steps
         stopped = False
