@@ -17,7 +17,7 @@ class ImageSource:
     label: str  # for tables and figures
     draw: Callable[[int, torch.Generator], Tensor]  # to uint8 (count, C, S, S), shuffled
     random: bool = True  # whether another seed gives other images
-    note: str = ""  # how it is drawn, for a table of its own; empty if the label says enough
+    note: str = ""  # how it was fitted, for a table of its own; empty if the label says enough
 
 
 def random_indices(available: int, count: int, generator: torch.Generator) -> Tensor:

@@ -77,7 +77,7 @@ def interpolations(
         return decode(trained.model, path.flatten(0, 1)[:count])
 
     label = f"interpolation, {method.label}" if ends else f"between the ends, {method.label}"
-    return ImageSource(label, draw, note=f"{per_path} images from each path")
+    return ImageSource(label, draw)
 
 
 def images_per_path(inversion: str) -> int:
@@ -94,8 +94,7 @@ def baseline_interpolations(trained: Trained, key: str) -> ImageSource:
         path = BASELINES[key].draw(PathEnds(trained, source, target), STEPS, generator)
         return path[:, 1:-1].flatten(0, 1)[:count]
 
-    label = f"between the ends, {BASELINES[key].label}"
-    return ImageSource(label, draw, note=f"{STEPS - 2} images from each path")
+    return ImageSource(f"between the ends, {BASELINES[key].label}", draw)
 
 
 def vae_sources(baseline: Baseline, components: int = 10) -> dict[str, ImageSource]:
@@ -131,7 +130,7 @@ def vae_sources(baseline: Baseline, components: int = 10) -> dict[str, ImageSour
         "mixture": ImageSource(
             "mixture of Gaussians", decoded(model, mixture), note=_described(mixture)
         ),
-        "interp": ImageSource("interpolation", interpolated, note=f"{STEPS} images from each path"),
+        "interp": ImageSource("interpolation", interpolated),
     }
 
 

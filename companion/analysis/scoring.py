@@ -135,7 +135,7 @@ class Scoreboard:
         titles = evaluator.titles()
         header = ["images", "number", *titles.values()]
         after = header.index(titles["kernel"]) + 1
-        header.insert(after, f"{titles['kernel']}: error of the choice of subsets")
+        header.insert(after, f"{titles['kernel']}: error by subsets")
         rows: list[list[object]] = []
         for row in (self.rows[key] for key in keys):
             rows.append([row.label, row.images, *(row.spread(evaluator, m) for m in METRICS)])
