@@ -1,5 +1,6 @@
 """The explorer in the page: what it is made of, and what it does in a real browser."""
 
+import dataclasses
 import json
 import os
 import re
@@ -29,6 +30,7 @@ from companion.site.page_explorer import SCRIPTS, explorer_page, page_model, scr
 from companion.site.results import ResultSet
 from lbae_lib.bits import signs, unpack_bits
 from lbae_lib.data.images import ImageSet
+from lbae_lib.errors import CheckpointError
 from lbae_lib.files import sha256_file, write_json
 from lbae_lib.latent.algorithm_1 import restored_algorithm_1
 from lbae_lib.latent.attributes import contrast, expected_bits, set_attribute
@@ -424,3 +426,10 @@ def test_a_reader_without_scripts_sees_a_picture(site, browser):
     assert image.get_attribute("alt").startswith("Digits: from one test image to another")
     assert image.bounding_box()["width"] > 300
     context.close()
+
+
+def test_a_model_whose_latents_are_all_equal_has_no_explorer(trained):
+    ones = {name: torch.full_like(packed, 255) for name, packed in trained.packed.items()}
+    summary = summarise(dataclasses.replace(trained, packed=ones), "smoke", "0" * 64)
+    with pytest.raises(CheckpointError, match=r"latents are equal.* train the model"):
+        page_model(trained.model, summary)

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 TINY = """
 description: tries
 datasets:
-  digits: {width: 4, latent_size: 12, validation_images: 137, batch_size: 64, epochs: 1,
+  digits: {width: 4, latent_size: 12, validation_images: 137, batch_size: 32, epochs: 2,
            learning_rate: 0.003, extractor_epochs: 1}
   folder: {width: 4, latent_size: 8, validation_images: 4, batch_size: 8, epochs: 1,
            image_size: 32}

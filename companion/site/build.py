@@ -60,9 +60,12 @@ def _built(profile: str, single: bool) -> Path:
 
 
 def _run_sphinx(profile: str, target: Path, builder: str) -> None:
-    """Run jupyter-book; a book that fails is removed."""
-    root = project_root()
-    shutil.rmtree(target / "_build" / builder, ignore_errors=True)
+    """Run jupyter-book; if it fails, the earlier book stays."""
+    root, book = project_root(), target / "_build" / builder
+    earlier = book.with_name(f".{builder}.earlier")
+    if book.exists():
+        shutil.rmtree(earlier, ignore_errors=True)
+        book.rename(earlier)
     command = [
         sys.executable, "-c", _JUPYTER_BOOK, "build", str(root), "--toc",
         str(root / "build/_toc.yml"), "--path-output", str(target), "--builder", builder, "-W",
@@ -73,8 +76,17 @@ def _run_sphinx(profile: str, target: Path, builder: str) -> None:
         command, check=False, cwd=root, env=environment, capture_output=True, text=True
     )
     if done.returncode:
-        shutil.rmtree(target / "_build" / builder, ignore_errors=True)
-        raise LbaeError(f"the book could not be built:\n{done.stdout}\n{done.stderr}")
+        shutil.rmtree(book, ignore_errors=True)
+        if earlier.exists():
+            earlier.rename(book)
+        said = "\n".join(map(_without_traceback, (done.stdout, done.stderr)))
+        raise LbaeError(f"the book could not be built:\n{said}")
+    shutil.rmtree(earlier, ignore_errors=True)
+
+
+def _without_traceback(said: str) -> str:
+    """What jupyter-book said before a traceback: it has named the error by then."""
+    return said.partition("Traceback (most recent call last)")[0].rstrip()
 
 
 def check_executed(notebook: Path) -> None:

@@ -31,7 +31,7 @@ from companion.site.explorer_bundle import (
 )
 from companion.site.results import ResultSet
 from lbae_lib.bits import unpack_bits
-from lbae_lib.errors import LbaeError
+from lbae_lib.errors import CheckpointError, LbaeError
 from lbae_lib.files import sha256_file, write_json, write_text
 from lbae_lib.latent.algorithm_1 import restored_algorithm_1
 from lbae_lib.latent.hyperplane import HyperplaneSampler
@@ -106,8 +106,17 @@ def page_model(model: LBAE, summary: dict[str, Any]) -> dict[str, Any]:
 
 
 def frozen_picture(model: LBAE, summary: dict[str, Any]) -> bytes:
-    """A path between two test images above two rows of samples, as a PNG file."""
+    """A path between two test images above two rows of samples, as a PNG file.
+
+    Raises:
+        CheckpointError: if all training latents are equal, so that there is one image to show.
+    """
     sampler = HyperplaneSampler(stored_tensor(summary, "vectors").double())
+    if sampler.vectors.shape[1] < 2:
+        raise CheckpointError(
+            f"{summary['title']}: all training latents are equal, so that there is nothing to "
+            "explore: train the model longer"
+        )
     latents = unpack_bits(stored_tensor(summary, "test"), sampler.latent_size)
     normals = restored_algorithm_1(latents[[0, -1]], sampler).normals
     path = interpolate_bits(sampler, normals[:1], normals[1:], _FRAMES)[0]
