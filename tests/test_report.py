@@ -81,7 +81,7 @@ def test_the_metrics_page_scores_every_row(report):
     (evaluator,) = scores["evaluators"]
     assert evaluator == "digits-cnn-v1"
     assert not scores["evaluators"][evaluator]["inception"]
-    assert len(scores["rows"]) == 7 + 14 + 7 + 6  # controls, LBAE, between its images, VAE
+    assert len(scores["rows"]) == 8 + 14 + 7 + 6  # controls, LBAE, between its images, VAE
     for key, row in scores["rows"].items():
         for values in row["values"][evaluator].values():
             assert len(values) == 1, key
