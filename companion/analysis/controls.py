@@ -23,8 +23,8 @@ _DRAWS = 3  # of each control
 def control_sources(images: Mapping[str, ImageSet]) -> dict[str, ImageSource]:
     """Real images, and images corrupted in known ways: what a metric must tell apart.
 
-    All but "validation" and the last are made of training images, on which the in-domain extractor
-    was trained.
+    All but "validation" and "blurred_test" are made of training images, on which the in-domain
+    extractor was trained.
     """
     train, validation = images["train"], images["validation"]
 

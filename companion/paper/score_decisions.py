@@ -202,13 +202,11 @@ def slower(own: float, other: float, trainings: Trainings) -> tuple[str, Decisio
 
 def blurs(*boards: Scoreboard | None) -> dict[str, tuple[int, float]]:
     """Number and distance of blurred test images, by the key of each board's first evaluator."""
-    found = {}
-    for board in boards:
-        if board is not None:
-            own = board.evaluators[0]
-            distance = board.rows[STRONG_BLUR].spread(own, "frechet").mean
-            found[own.key] = len(board.reference), distance
-    return found
+    judges = [Judge(board) for board in boards if board is not None]
+    return {
+        j.board.evaluators[0].key: (len(j.board.reference), j.found(STRONG_BLUR).mean)
+        for j in judges
+    }
 
 
 def covers_classes(seen: Tensor, there: Tensor, draws: int) -> tuple[str, Decision]:

@@ -60,7 +60,7 @@ def _built(profile: str, single: bool) -> Path:
 
 
 def _run_sphinx(profile: str, target: Path, builder: str) -> None:
-    """Run jupyter-book; if it fails, the earlier book stays."""
+    """Run jupyter-book; if it fails or is interrupted, the earlier book stays."""
     root, book = project_root(), target / "_build" / builder
     earlier = book.with_name(f".{builder}.earlier")
     if book.exists():
@@ -72,16 +72,19 @@ def _run_sphinx(profile: str, target: Path, builder: str) -> None:
         "-n", "--keep-going", "-q",
     ]  # fmt: skip
     environment = os.environ | {BOOK_PROFILE: profile}
-    done = subprocess.run(
-        command, check=False, cwd=root, env=environment, capture_output=True, text=True
-    )
-    if done.returncode:
-        shutil.rmtree(book, ignore_errors=True)
-        if earlier.exists():
+    built = False
+    try:
+        done = subprocess.run(
+            command, check=False, cwd=root, env=environment, capture_output=True, text=True
+        )
+        built = not done.returncode
+    finally:
+        shutil.rmtree(earlier if built else book, ignore_errors=True)
+        if not built and earlier.exists():
             earlier.rename(book)
+    if not built:
         said = "\n".join(map(_without_traceback, (done.stdout, done.stderr)))
         raise LbaeError(f"the book could not be built:\n{said}")
-    shutil.rmtree(earlier, ignore_errors=True)
 
 
 def _without_traceback(said: str) -> str:
