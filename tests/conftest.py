@@ -6,6 +6,7 @@ import math
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,19 @@ def browser() -> Iterator[Any]:
         chromium = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         yield chromium
         chromium.close()
+
+
+def every_look(browser: Any) -> Iterator[tuple[int, str, Any]]:
+    """Width, theme and an empty page: a desk's and a telephone's, light and dark.
+
+    Motion is off: a page that has just loaded shows colours on their way to those of its theme.
+    """
+    for width, theme in product((1280, 390), ("light", "dark")):
+        page = browser.new_page(
+            viewport={"width": width, "height": 900}, color_scheme=theme, reduced_motion="reduce"
+        )
+        yield width, theme, page
+        page.close()
 
 
 @pytest.fixture(scope="session")

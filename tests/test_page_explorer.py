@@ -5,12 +5,11 @@ import json
 import os
 import re
 import statistics
-from itertools import product
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import PROJECT
+from conftest import PROJECT, every_look
 from torch import nn
 from torch.nn.functional import conv_transpose2d
 
@@ -404,16 +403,14 @@ def test_the_page_answers_from_disk_without_a_network(site, browser):
 def test_the_page_is_accessible_and_as_wide_as_the_screen(site, browser):
     from axe_playwright_python.sync_playwright import Axe
 
-    for width, scheme in product((1280, 390), ("light", "dark")):
-        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    for width, theme, page in every_look(browser):
         page.goto(site.as_uri())
         for tab in page.get_by_role("tab").all():
             tab.click()
             found = Axe().run(page).response["violations"]
             wrong = [(rule["id"], rule["nodes"][0]["html"]) for rule in found]
-            assert wrong == [], (width, scheme, tab.inner_text())
+            assert wrong == [], (width, theme, tab.inner_text())
             assert page.evaluate("document.documentElement.scrollWidth") <= width
-        page.close()
 
 
 @pytest.mark.slow

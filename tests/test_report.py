@@ -6,12 +6,11 @@ import re
 import subprocess
 import sys
 from html.parser import HTMLParser
-from itertools import product
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import PROJECT
+from conftest import PROJECT, every_look
 from matplotlib.figure import Figure
 from reports import results
 
@@ -357,12 +356,11 @@ def test_pages_are_accessible(report, browser):
         "book/intro", "book/verdicts", "book/reproducibility", "book/cite",
         f"{digits}/04_interpolation", f"{digits}/05_metrics", f"{digits}/07_attributes",
     )  # fmt: skip
-    for width, scheme in product((1280, 390), ("light", "dark")):
-        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    for width, theme, page in every_look(browser):
         for name in names:
             page.goto((html / f"{name}.html").as_uri())
             wrong = [
-                (name, width, scheme, rule["id"], rule["nodes"][0]["html"])
+                (name, width, theme, rule["id"], rule["nodes"][0]["html"])
                 for rule in Axe().run(page).response["violations"]
                 if rule["impact"] in ("serious", "critical")
             ]
