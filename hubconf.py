@@ -3,7 +3,7 @@
 dependencies = ["torch", "numpy", "safetensors", "tqdm"]
 
 
-def lbae(dataset="mnist", profile="laptop", model="lbae"):
+def lbae(dataset="mnist", profile="accelerator", model="lbae"):
     """A trained autoencoder of ``results/``, in eval mode on the processor.
 
     Args:

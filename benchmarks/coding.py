@@ -1,6 +1,6 @@
 """Files of a trained model's test latents: round trip, length and entropy, speed on one core.
 
-    python benchmarks/coding.py [--dataset mnist] [--profile laptop]
+    python benchmarks/coding.py [--dataset mnist] [--profile accelerator]
 
 Every coder encodes the whole test set in one stream, and decoding must return every bit. The
 shorter time of two runs counts. A second process with a different number of threads decodes the
@@ -43,7 +43,7 @@ print(hashlib.sha256(packed.numpy().tobytes()).hexdigest())
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset", default="mnist")
-    parser.add_argument("--profile", default="laptop")
+    parser.add_argument("--profile", default="accelerator")
     parser.add_argument("--output", type=Path, default=OUTPUT)
     options = parser.parse_args()
     torch.set_num_threads(1)

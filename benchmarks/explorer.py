@@ -1,6 +1,7 @@
 """Time of one step of each control in the explorer, from the change to the new picture.
 
-    python benchmarks/explorer.py [--dataset mnist] [--profile laptop] [--data data] [--steps 20]
+    python benchmarks/explorer.py [--dataset mnist] [--profile accelerator] [--data data]
+        [--steps 20]
 
 Moves the sliders of every panel as the browser does, and picks images; the callback decodes and
 draws. Prints the median and the longest time of each, and writes a record to runs/performance/.
@@ -27,7 +28,7 @@ from companion.widgets.space import Space
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset", default="mnist")
-    parser.add_argument("--profile", default="laptop")
+    parser.add_argument("--profile", default="accelerator")
     parser.add_argument("--data", type=Path, default=Path("data"))
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--output", type=Path, default=OUTPUT)

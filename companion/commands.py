@@ -95,7 +95,7 @@ def export(
 
     In `lbae_lib.models.sharing`, load_shared reads it and HubModel uploads it to Hugging Face.
 
-    Example: lbae export -d mnist -p laptop -o lbae-mnist --programs
+    Example: lbae export -d mnist -p accelerator -o lbae-mnist --programs
     """
     experiment = load_experiment(profile, dataset, model)
     from lbae_lib.models.sharing import export_model

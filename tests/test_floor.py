@@ -35,7 +35,7 @@ def wanted(requirement):
 
 def test_load_encode_sample_interpolate_decode_score(tmp_path):
     """The same script runs in an environment that has nothing else; here the rest is hidden."""
-    model = PROJECT / "results/laptop/mnist/lbae/model.safetensors"
+    model = PROJECT / "results/accelerator/mnist/lbae/model.safetensors"
     done = subprocess.run(
         [sys.executable, PROJECT / "tests/floor.py", model, tmp_path, "--block"],
         capture_output=True, text=True, cwd=PROJECT,

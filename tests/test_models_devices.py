@@ -88,7 +88,9 @@ def saved(place, network=LBAE):
 
 
 def share(place, programs=False):
-    sharing.export_model(saved(place / "results/laptop/mnist/lbae").parent, place / "out", programs)
+    sharing.export_model(
+        saved(place / "results/accelerator/mnist/lbae").parent, place / "out", programs
+    )
     return sharing.load_shared(place / "out")
 
 

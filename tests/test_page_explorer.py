@@ -43,7 +43,7 @@ from lbae_lib.models.encoding import decode, encode
 from lbae_lib.models.model_files import load_model, save_model
 
 PUBLISHED = {
-    "mnist": PROJECT / "results/laptop/mnist/lbae/model.safetensors",
+    "mnist": PROJECT / "results/accelerator/mnist/lbae/model.safetensors",
     "digits": PROJECT / "results/quick/digits/lbae/model.safetensors",
 }
 

@@ -236,7 +236,8 @@ def test_files_that_are_no_images(tmp_path, outcomes, content, message):
         (lambda here: load_model(here / "a.pt"), CheckpointError, "not a safetensors file"),
         (lambda here: load_folder(here / "a.pt", 32, 3), DataError, "a.pt, which is a file"),
         (lambda here: load_folder(here / ("x" * 300), 32, 3), (DataError, OSError), "x"),
-        (lambda here: pretrained("digit"), CheckpointError, "no trained model 'laptop/digit/lbae'"),
+        (lambda here: pretrained("digit"), CheckpointError,
+         "no trained model 'accelerator/digit/lbae'"),
     ],
 )  # fmt: skip
 def test_what_is_not_there(tmp_path, outcomes, use, error, message):

@@ -99,7 +99,7 @@ def load_shared(folder: Path | str, device: torch.device | str = "cpu") -> LBAE 
 
 
 def pretrained(
-    dataset: str, profile: str = "laptop", model: str = "lbae", root: Path | None = None
+    dataset: str, profile: str = "accelerator", model: str = "lbae", root: Path | None = None
 ) -> LBAE | VAE:
     """A trained model that a clone of the project keeps, by name.
 
