@@ -2,7 +2,9 @@
 
 import html
 import json
+import re
 import shutil
+from itertools import product
 
 import pytest
 from conftest import PROJECT
@@ -15,7 +17,7 @@ from companion.paper.decisions import Outcome, Verdict
 from companion.site.atlas import atlas_table
 from companion.site.contents import contents
 from companion.site.findings import FINDINGS, findings_table
-from companion.site.generated import overview_figure, scope, trainings_table
+from companion.site.generated import front_figures, scope, trainings_table
 from companion.site.performance import BENCHMARKS, SCALING, performance_tables, reliability_table
 from companion.site.result_pages import arranged, badges, links, stale_note
 from companion.site.results import find_results
@@ -93,11 +95,27 @@ def test_readings_are_rows_under_their_claim_and_count_once(root):
     assert counts_table(sets).splitlines()[2].startswith("| MNIST (profile quick) | [2]")
 
 
-def test_the_picture_is_of_the_first_data_set_that_has_it(root):
-    sets = find_results("quick")
-    assert overview_figure(sets) == ""
-    (root / "results/quick/mnist/03_sampling/overview.png").write_bytes(b"")
-    assert "/results/quick/mnist/03_sampling/overview.png" in overview_figure(sets)
+def test_the_first_page_shows_the_method_and_reconstructions(root):
+    """The method of the first data set; reconstructions of the last that is the paper's."""
+
+    def shown():
+        return re.findall(r"{figure} /results/(\S+)", front_figures(find_results("quick")))
+
+    assert shown() == []
+    method, images = "03_sampling/overview.png", "01_training/fig7_reconstructions.png"
+    for place, file in product(("quick/digits", "quick/mnist"), (method, images)):
+        figure = root / "results" / place / file
+        figure.parent.mkdir(exist_ok=True)
+        figure.write_bytes(b"")
+        figure.parent.with_suffix(".ipynb").write_text("{}")
+    assert shown() == [f"quick/mnist/{method}", f"quick/mnist/{images}"]
+    options = {"dataset": {"title": "CIFAR-10", "stands_for": "CIFAR-10"}}
+    folder = root / "results/laptop/folder-cifar"
+    write_record(folder / "lbae/record.json", "train", options, {}, {}, 1.0)
+    (folder / "01_training.ipynb").write_text("{}")
+    (folder / images).parent.mkdir()
+    (folder / images).write_bytes(b"")
+    assert shown() == [f"quick/mnist/{method}", f"laptop/folder-cifar/{images}"]
 
 
 def test_benchmarks_by_machine(project):
@@ -317,6 +335,6 @@ def test_a_title_is_text_whatever_it_holds(root):
     read = MarkdownIt("commonmark", {"html": True}).enable("table").use(dollarmath_plugin)
     for text in (
         atlas_table([trap], None), verdict_tables([trap]), counts_table([trap]),
-        overview_figure([trap]).replace("```", ""),
+        front_figures([trap]).replace("```", ""),
     ):  # fmt: skip
         assert shown in read.render(text), text

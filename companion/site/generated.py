@@ -28,8 +28,8 @@ def write_generated(
         "counts": counts_table(sets),
         "explorer": explorer_page(sets),
         "findings": findings_table(sets),
+        "front_figures": front_figures(sets),
         "limits": limits_table(),
-        "overview": overview_figure(sets),
         "performance": performance_tables(),
         "reliability": reliability_table(),
         "scaling": performance_tables(SCALING),
@@ -52,19 +52,41 @@ def reference(package: str) -> str:
     )
 
 
-def overview_figure(sets: list[ResultSet]) -> str:
-    """The method in one figure, from the first data set that has it, as Markdown; else ""."""
-    name, file = "03_sampling", "overview.png"
+def front_figures(sets: list[ResultSet]) -> str:
+    """The first page's figures, as Markdown: the method, and images with their reconstructions.
+
+    The method is that of the first data set, and the images are from the last one of the paper's;
+    a figure that no page has is left out.
+    """
+    method = _front_figure(
+        sets,
+        "03_sampling",
+        "overview.png",
+        "Above: an image, its bits, its reconstruction. Below: a sphere cut by a plane, new bits, "
+        "a new image.",
+        "Above, an image is encoded as bits and decoded. Below, a random hyperplane samples new "
+        "bits, which are decoded.",
+    )
+    images = _front_figure(
+        [result for result in sets if paper_dataset(result.place)][::-1] or sets[::-1],
+        "01_training",
+        "fig7_reconstructions.png",
+        "Pairs of images: a test image, and beside it what the decoder makes of its bits.",
+        "Test images, and beside each what the decoder makes of its bits.",
+    )
+    return method + images
+
+
+def _front_figure(
+    sets: list[ResultSet], page: str, file: str, alternative: str, caption: str
+) -> str:
+    """A page's figure of the first data set that has it; else ""."""
     for result in sets:
-        page = result.page(name)
-        if (result.file(name).with_suffix("") / file).exists():
+        if (result.file(page).with_suffix("") / file).exists():
+            link = result.page(page)
             return (
-                f"```{{figure}} /{page}/{file}\n"
-                ":alt: Above: an image, its bits, its reconstruction. Below: a sphere cut by a "
-                "plane, new bits, a new image.\n:width: 100%\n\n"
-                "Above, an image is encoded as bits and decoded. Below, a random hyperplane "
-                f"samples new bits, which are decoded. {result.label}, from "
-                f"[this page](/{page}).\n```\n"
+                f"```{{figure}} /{link}/{file}\n:alt: {alternative}\n:width: 100%\n\n"
+                f"{caption} {result.label}, from [this page](/{link}).\n```\n\n"
             )
     return ""
 
