@@ -231,10 +231,10 @@ def test_findings_have_numbers_of_records_and_are_left_out_without(project):
     put_record(digits, "07_attributes", {})  # of another version: the number is missing
     put_record(digits, "lbae", {}, {"network": {"latent_size": 64}})
     lines = findings_table(find_results("quick")).splitlines()
-    assert lines[1] == "| The paper claims | Found here |"
+    assert lines[1] == "| The paper claims | Found here | Verdict |"
     assert lines[3].endswith(
         "| Wrong bits of 64, on average: 12.3 as printed, 0.0 with its sign restored. "
-        "([Digits](/results/quick/digits/04_interpolation)) |"
+        "([Digits](/results/quick/digits/04_interpolation)) |  |"
     )
     assert lines[4:] == [":::"]
     verdict = Verdict("generates-back", "", Outcome.FAILS).entry()
@@ -243,6 +243,12 @@ def test_findings_have_numbers_of_records_and_are_left_out_without(project):
     (line,) = findings_table(find_results("quick")).splitlines()[3:-1]
     assert "Wrong bits, on average: 5.0 as printed. ([MNIST]" in line
     assert line.endswith("[[does not hold](/results/quick/mnist/04_interpolation)]{.lbae-fails} |")
+    values = {"lbae_clip": [2.0, 4.0], "vae_standard": [5.0, 5.0]}
+    rows = {row: {"values": {"cnn": {"frechet": found}}} for row, found in values.items()}
+    scores = {"rows": rows, "evaluators": {"cnn": {"titles": {"frechet": "FD[cnn]"}}}}
+    put_record(mnist, "05_metrics", {"scores": scores})
+    line, _ = findings_table(find_results("quick")).splitlines()[3:-1]  # the other lacks its rows
+    assert "FD[cnn] (lower is nearer), is 3 for hyperplane samples, 5 for the VAE's." in line
 
 
 def test_findings_are_about_declared_claims_of_their_pages():
