@@ -1,1 +1,1 @@
-"""The companion to the paper: what makes the book out of :mod:`lbae_lib`."""
+"""The companion to the paper: what makes the book from :mod:`lbae_lib`."""

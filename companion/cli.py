@@ -120,7 +120,7 @@ def book(
     """Build the book from the executed notebooks.
 
     It shows the results of all data sets and profiles, your own or else the published ones; those
-    of smoke only with -p smoke. The page across data sets is that of --profile.
+    of smoke only with -p smoke. The page of tables across data sets is that of the profile.
 
     Example: lbae book
     """

@@ -192,8 +192,8 @@ def study(
     """Train small networks with several seeds and compare them.
 
     They differ in bottleneck, quantiser or size. The study "seeds" trains LBAE and VAE with the
-    same seeds and scores their images. The page of scores reads from it how much comparisons of the
-    two vary with the seed.
+    same seeds and scores their images. The page of scores takes from it how much comparisons of the
+    two vary between trainings.
 
     Each training leaves a file in runs/PROFILE/DATASET/NAME/runs/, and is not repeated; the last
     one writes record.json to runs/PROFILE/DATASET/NAME/.

@@ -24,16 +24,17 @@ def test_snippets_run(page):
 
 
 def test_commands_of_the_tutorial_exist():
-    """Every `lbae` line of the page is understood; its entry of a profile is one."""
+    """Every `lbae` line of the page is understood; a profile has an entry for its folder."""
     text = (PROJECT / "book/own_images.md").read_text()
     lines = re.findall(r"^\.venv/bin/lbae (.*)$", text, re.MULTILINE)
-    assert len(lines) == 4
+    assert len(lines) == 6
     command = get_command(app)
     for line in lines:
         name, *words = shlex.split(line)
         step = command.commands[name]
         context = step.make_context(name, words)
-        assert "folder:pictures" in (context.params.get("dataset"), context.params.get("datasets"))
+        given = context.params.get("dataset") or context.params["datasets"]
+        assert load_experiment(context.params["profile"], given).dataset.name == given
 
 
 def test_the_tutorials_profile_entry_is_one(tmp_path, monkeypatch):

@@ -16,7 +16,7 @@ from companion.experiments.profiles import Experiment
 from companion.experiments.study_training import Task, train_study
 from lbae_lib.latent.moments import marginal_entropy, moments
 
-TRACE = 0.97  # of H, which 16 eigenvalues of the published MNIST model hold
+TRACE = 0.97  # of H: so much counts as nearly all
 SHOWN = 64  # eigenvalues in the record
 
 

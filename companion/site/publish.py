@@ -45,7 +45,7 @@ def publish(
     6 MB are left out, and so is a baseline or a prior whose LBAE is left out. Records of benchmarks
     and of `make reliability` are copied too.
 
-    Example: lbae publish -d "mnist folder:data/cifar10" -p laptop
+    Example: lbae publish -d "mnist folder:data/cifar10" -p accelerator
     """
     names = dataset_names(datasets)
     steps = [step for key, step in make_plan(profile, names).items() if key != BOOK]

@@ -32,7 +32,9 @@ def report(
     profile: Profile = "quick",
     data: Data = None,
     device: Device = "auto",
-    cores: Annotated[str | None, Option(help="A number, or all; else as in profiles/.")] = None,
+    cores: Annotated[
+        str | None, Option(help="Number of cores, or all; without it, that of profiles/.")
+    ] = None,
     on: Annotated[
         str, Option(help="default (this machine), slurm, or another folder of profiles/.")
     ] = "default",
@@ -45,7 +47,7 @@ def report(
 
     Only steps that are missing or out of date are run; published models count as trained. Results
     are written to runs/, and the book shows them in place of the published ones. On a machine with
-    GPUs, each step has one to itself.
+    several GPUs, each step uses one.
 
     Example: lbae report -d "digits mnist" -p quick
     """
