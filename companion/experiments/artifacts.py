@@ -88,14 +88,14 @@ BOTTLENECKS = Artifact(
 )
 QUANTISERS = Artifact(
     "study quantisers", "training with each quantiser", ("quantisers/record.json",),
-    made_of=(EXTRACTOR,), version=4,
+    made_of=(EXTRACTOR,), version=5,
 )  # fmt: skip
 SEEDS = Artifact(
     "study seeds", "training the LBAE and the VAE with several seeds", ("seeds/record.json",),
     made_of=(EXTRACTOR,), version=2,
 )  # fmt: skip
 SIZES = Artifact(
-    "study sizes", "training LBAEs of several sizes", ("sizes/record.json",), version=2
+    "study sizes", "training LBAEs of several sizes", ("sizes/record.json",), version=3
 )
 # Inputs in the record of a page -> the artefact, and of which model.
 ROLES = {
