@@ -44,6 +44,7 @@ from companion.paper.latent_decisions import (
     few_steps,
     generates_back,
     inconsistent,
+    jackknifed,
     looks_identical,
     no_abrupt_changes,
     novel,
@@ -54,7 +55,7 @@ from companion.paper.sharpness_decisions import blur_gate, sharp, sharper
 from companion.paper.tables import published
 from lbae_lib.data.registry import PAPER_DATASETS
 from lbae_lib.errors import ConfigError
-from lbae_lib.latent.moments import MomentErrors
+from lbae_lib.latent.moments import MomentErrors, moment_errors, moments
 
 HOLDS, FAILS, OPEN = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED
 OWN, VAE = "LBAE (ours)", "VAE (ours)"
@@ -273,8 +274,24 @@ def test_first_and_pair_moments_both_count():
     """On CelebA the authors' sampler is worse than direct rounding in first moments."""
     floor = MomentErrors(pairs=0.002, first=0.002)
     own, direct = MomentErrors(pairs=0.01, first=0.04), MomentErrors(pairs=0.05, first=0.03)
-    assert closer(own, direct, floor)[1].outcome is FAILS
-    assert closer(MomentErrors(pairs=0.01, first=0.01), direct, floor)[1].outcome is HOLDS
+    noise = [MomentErrors(pairs=0.001, first=0.001)] * 2
+    assert closer(own, direct, floor, noise)[1].outcome is FAILS
+    near = MomentErrors(pairs=0.01, first=0.01)
+    assert closer(near, direct, floor, noise)[1].outcome is HOLDS
+    assert closer(near, direct, floor, [MomentErrors(pairs=0.1, first=0.1)] * 2)[1].outcome is OPEN
+
+
+def test_the_noise_of_moment_errors_is_that_of_repeated_draws(generator):
+    base = torch.randn(500, 3, generator=generator) @ torch.randn(3, 20, generator=generator)
+    pool = torch.where(base > 0, 1.0, -1.0)
+    truth = moments(torch.where(torch.rand(4000, 20, generator=generator) > 0.5, 1.0, -1.0))
+    draws = [pool[torch.randint(500, (1000,), generator=generator)] for _ in range(60)]
+    found = [moment_errors(moments(bits), truth) for bits in draws]
+    told = [jackknifed(bits, truth) for bits in draws[:20]]
+    for name in ("first", "pairs"):
+        spread = torch.tensor([getattr(errors, name) for errors in found]).std()
+        mean = torch.tensor([getattr(errors, name) for errors in told]).mean()
+        assert 0.7 < float(mean / spread) < 1.4
 
 
 def test_latents_are_judged_with_their_noise():

@@ -139,9 +139,12 @@ def test_evidence_on_sharpness_and_speed_has_the_study_where_there_is_one():
     own, other = torch.full((4,), 0.97), torch.full((4,), 0.96)
     evidence, _ = sharper(own, other, trainings)
     assert evidence.endswith("over 3 training seeds LBAE - VAE 11 (8.52 to 13.5) points")
-    evidence, _ = slower(300.0, 310.0, trainings)
+    rates = [20.0, 300.0, 301.0, 299.0], [30.0, 310.0]  # starting up takes the first epoch
+    evidence, _ = slower(*rates, trainings)
     assert evidence.startswith("300 images per second in training, the VAE 310; over 3 training")
-    for evidence, decision in (sharper(own, other), slower(300.0, 310.0, Trainings())):
+    _, decision = slower([20.0, 300.0, 150.0], rates[1], trainings)
+    assert "varied by a factor of 2.0" in decision.why
+    for evidence, decision in (sharper(own, other), slower(*rates, Trainings())):
         assert "seeds" not in evidence
         assert decision.why.startswith("one training of each model cannot show how much")
         assert "lbae study seeds" in decision.why

@@ -73,7 +73,8 @@ class ScoreRecord:
     def title(self) -> str:
         """Data set and profile, for tables."""
         info = self.experiment.dataset
-        stand_in = f", standing for {info.stands_for}" if info.stands_for else ""
+        other = info.stands_for not in (None, info.title)
+        stand_in = f", standing for {info.stands_for}" if other else ""
         return f"{info.title} ({self.profile}{stand_in})"
 
     @property

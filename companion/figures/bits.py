@@ -88,7 +88,7 @@ def dictionary(found: DecoderRows) -> Figure:
     random: Any = {"color": INK, "ls": ":", "lw": 1, "label": "before training"}
     norms.axhline(DecoderRows.untrained_norm(bits, features), **random)
     norms.set(title="norms", xlabel="rows, by norm", ylabel="norm", ylim=(0, None))
-    most = min(1.0, max(0.01, 1.1 * float(found.cosines.abs().max())))
+    most = min(1.0, max(0.01, 5 * float(found.cosines.square().mean().sqrt())))
     edges = np.linspace(-most, most, _BINS + 1)
     shown: Any = {"color": COLOURS["lbae"], "alpha": 0.35, "fill": True}
     cosines.stairs(np.histogram(found.cosines, edges, density=True)[0], edges, **shown)
@@ -124,8 +124,8 @@ def robustness(
 ) -> Figure:
     """Squared errors by share of flipped bits; and what is ``kept``, of bits beside a VAE's noise.
 
-    The second panel is drawn where there is a classifier. Bars are two standard errors, and dotted
-    lines are the error without flips, and what is kept by ``chance``.
+    The second panel is drawn where there is a classifier. Bars are two standard errors, and the
+    dotted line is what is kept by ``chance``.
     """
     panels = 1 + (flips[0].kept is not None)
     figure, axes = new_figure(panels, width=3.4 * panels, height=2.7)
@@ -142,13 +142,12 @@ def robustness(
     for axis in axes[1:]:
         for key, (found, label) in groups.items():
             if found:
-                where = [one.to_original for one in found]
+                where = [one.to_reconstruction for one in found]
                 share, error = np.array([(one.kept, one.error) for one in found], float).T
                 look: Any = {"marker": "o", "ms": 3, "capsize": 2, "color": COLOURS[key]}
                 axis.errorbar(where, share, 2 * error, label=label, **look)
-        axis.axvline(flips[0].to_original, color=GREY, lw=0.7, ls=":")
         if chance is not None:
             axis.axhline(chance, color=GREY, lw=0.7, ls=":")
-        axis.set(xlabel="squared error to the original", ylabel=kept, ylim=(0, 1.03))
+        axis.set(xlabel="squared error to the reconstruction", ylabel=kept, ylim=(0, 1.03))
         axis.legend()
     return figure

@@ -15,13 +15,15 @@ _KINDS = {"mean": ("Eq. 17", "algorithm_1"), "contrast": ("contrast", "nearest")
 
 @styled
 def edit_strength(
-    sweeps: Mapping[str, Mapping[str, Sequence[EditScore]]], controls: Mapping[str, float]
+    sweeps: Mapping[str, Mapping[str, Sequence[EditScore]]],
+    controls: Mapping[str, float],
+    marked: int | None = None,
 ) -> Figure:
     """Attribute found and others kept over the share of bits changed, one column per attribute.
 
     Classes exclude each other, so none is kept: the lower row then shows how far pixels change.
     ``sweeps`` has scores over thresholds by attribute and "mean" or "contrast"; ``controls`` the
-    share found in untouched reconstructions.
+    share found in untouched reconstructions; a ring marks the score at the index ``marked``.
     """
     figure, axes = new_figure(len(sweeps), 2, height=4.2, sharex="col", sharey="row")
     upper, lower = axes[: len(sweeps)], axes[len(sweeps) :]
@@ -34,12 +36,16 @@ def edit_strength(
             above.plot(changed, [score.found for score in scores], **look)
             cost: Any = [score.distance if exclusive else score.kept for score in scores]
             below.plot(changed, cost, **look)
+            if marked is not None:
+                ring: Any = {"mfc": "none", "mec": COLOURS[colour], "ms": 8, "marker": "o"}
+                above.plot(changed[marked], scores[marked].found, **ring)
+                below.plot(changed[marked], cost[marked], **ring)
         above.axhline(controls[name], color=GREY, lw=0.8, ls=":", label="untouched")
         title = literal(f"class {name}" if exclusive else name, max(12, 80 // len(sweeps)))
         above.set(title=title, ylim=(-0.02, 1.02))
         below.set_xlabel("share of bits changed")
     upper[0].set_ylabel("attribute found")
-    cost_label = "RMS change of a pixel (grey levels)" if exclusive else "other attributes kept"
+    cost_label = "RMS change (grey levels)" if exclusive else "other attributes kept"
     lower[0].set_ylabel(cost_label)
     legend_below(figure, upper[0], 3)
     return figure

@@ -50,5 +50,5 @@ def distance_bars(rows: Sequence[tuple[str, str, Spread]], unit: str) -> Figure:
     axis.set_yticks(range(len(rows)), [label for label, _, _ in reversed(rows)])
     axis.grid(axis="x", color=GREY, lw=0.3, alpha=0.5)
     axis.tick_params(axis="y", length=0)
-    axis.set_xlabel(f"{unit} (lower is closer to the test images)")
+    axis.set_xlabel(f"{unit}, lower is closer")
     return figure

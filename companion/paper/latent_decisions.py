@@ -1,7 +1,7 @@
 """Decisions on latents: their distribution (Section 3.2), and the way back (Section 3.3)."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -11,7 +11,7 @@ from companion.analysis.inversions import HammingPaths
 from companion.paper.decisions import Decision, Outcome, all_hold, undecided
 from companion.paper.limits import LIMITS, above, judge, share_error
 from lbae_lib.latent.higher_order import total_variation, weight_distribution
-from lbae_lib.latent.moments import MomentErrors, Moments, moments
+from lbae_lib.latent.moments import MomentErrors, Moments, moment_errors, moments
 
 _BINS = 40  # of the pair moments, from -1 to 1; each is 0.05 wide
 _MAYBE_NOISE = "what exceeds the limit may be the noise of the samples: draw more samples"
@@ -102,8 +102,31 @@ def clear_error(truth: Tensor, drawn: Mapping[str, Tensor], key: str) -> tuple[s
     return evidence, Decision(Outcome.HOLDS if seen else Outcome.FAILS, rule)
 
 
-def closer(own: MomentErrors, other: MomentErrors, floor: MomentErrors) -> tuple[str, Decision]:
-    """Whether a sampler's first and pair moments are both closer, beyond the floor's noise."""
+def jackknifed(bits: Tensor, truth: Moments, blocks: int = 10) -> MomentErrors:
+    """Standard errors of the moment errors of samples (K, N), by leaving out one block at a time.
+
+    An RMS over many moments is known better than a single moment is.
+    """
+    whole, found = moments(bits), []
+    for part in map(moments, bits.chunk(blocks)):
+        rest = whole.count - part.count
+        matrix = (whole.count * whole.matrix - part.count * part.matrix) / rest
+        found.append(moment_errors(Moments(matrix, rest), truth))
+    scale = (len(found) - 1) / math.sqrt(len(found))
+    first, pairs = (
+        scale * float(torch.tensor([getattr(errors, name) for errors in found]).double().std())
+        for name in ("first", "pairs")
+    )
+    return MomentErrors(first, pairs)
+
+
+def closer(
+    own: MomentErrors, other: MomentErrors, floor: MomentErrors, noise: Sequence[MomentErrors]
+) -> tuple[str, Decision]:
+    """Whether a sampler's first and pair moments are both closer: evidence and decision.
+
+    ``floor`` has the errors of resampled latents, ``noise`` the standard errors of both samplers'.
+    """
     evidence = (
         f"RMS errors: pair moments {own.pairs:.4f} against {other.pairs:.4f}, first moments "
         f"{own.first:.4f} against {other.first:.4f}; resampled latents {floor.pairs:.4f} and "
@@ -111,8 +134,8 @@ def closer(own: MomentErrors, other: MomentErrors, floor: MomentErrors) -> tuple
     )
     rule = "First and pair moments must both be closer."
     parts = (
-        above(other.pairs - own.pairs, floor.pairs / 2, 0.0, rule),
-        above(other.first - own.first, floor.first / 2, 0.0, rule),
+        above(other.pairs - own.pairs, math.hypot(*(n.pairs for n in noise)), 0.0, rule),
+        above(other.first - own.first, math.hypot(*(n.first for n in noise)), 0.0, rule),
     )
     return evidence, all_hold(*parts)
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from statistics import median
 
 from torch import Tensor
 
@@ -26,6 +27,7 @@ _PAIRED = frozenset({"lbae_reco", "vae_reco", STRONG_BLUR})  # made of the test 
 _PATH_ROW = "lbae_interp_"  # with the inversion's name
 _PATHS = 50  # at least, for the distance of images that come from paths
 _PRD = ("precision_f8", "recall_f8")
+_STEADY = 1.5  # between the fastest and the slowest epoch of an undisturbed training, at most
 _FRECHET = ("frechet",)  # where no metrics are named
 
 
@@ -193,11 +195,25 @@ class Panel:
         return agree(decisions, alone)
 
 
-def slower(own: float, other: float, trainings: Trainings) -> tuple[str, Decision]:
-    """Whether the LBAE takes longer for an image in training: evidence and decision."""
-    evidence = f"{own:.0f} images per second in training, the VAE {other:.0f}"
+def slower(
+    own: Sequence[float], other: Sequence[float], trainings: Trainings
+) -> tuple[str, Decision]:
+    """Whether the LBAE takes longer for an image in training: evidence and decision.
+
+    Both are images per second by epoch; the first epoch, in which a training starts up, is left
+    out if there are others. Where the rest differ much, something else ran beside it.
+    """
+    steady = [rates[1:] or rates for rates in (own, other)]
+    middle, another = (median(rates) for rates in steady)
+    evidence = f"{middle:.0f} images per second in training, the VAE {another:.0f}"
     evidence = "; ".join(filter(None, (evidence, trainings.describe_number("images_per_second"))))
-    return evidence, trainings.numbers("images_per_second", (own, other), "rate")
+    uneven = max(max(rates) / min(rates) for rates in steady)
+    if uneven > _STEADY:
+        return evidence, undecided(
+            f"the rate of a training varied by a factor of {uneven:.1f}, as if something else ran "
+            "beside it: train both alone"
+        )
+    return evidence, trainings.numbers("images_per_second", (middle, another), "rate")
 
 
 def blurs(*boards: Scoreboard | None) -> dict[str, tuple[int, float]]:
