@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -33,7 +34,7 @@ from companion.paper.decisions import (
     outcome_of,
     undecided,
 )
-from companion.paper.edit_decisions import given, kept, satisfactory
+from companion.paper.edit_decisions import given, kept, satisfactory, still_the_image
 from companion.paper.latent_decisions import (
     Differences,
     almost_linear,
@@ -372,6 +373,9 @@ def test_an_edit_that_cannot_be_seen_cannot_fail():
     before, after = score(0.1), score(0.8)
     assert given(after, before, 0.9, True, 300, 300).outcome is HOLDS
     assert given(before, before, 0.9, True, 300, 300).outcome is FAILS
+    fine, other = given(after, before, 0.9, True, 300, 300), replace(score(0.1), distance=1.1)
+    assert still_the_image(fine, after, other).outcome is HOLDS
+    assert still_the_image(fine, after, after).outcome is OPEN  # another image, as far as it shows
     hidden = given(after, before, 0.9, False, 300, 300)
     assert hidden.outcome is OPEN
     again, other = score(0.1, 0.95), score(0.1, 0.7)

@@ -37,9 +37,9 @@ def edit_strength(
             cost: Any = [score.distance if exclusive else score.kept for score in scores]
             below.plot(changed, cost, **look)
             if marked is not None:
-                ring: Any = {"mfc": "none", "mec": COLOURS[colour], "ms": 8, "marker": "o"}
-                above.plot(changed[marked], scores[marked].found, **ring)
-                below.plot(changed[marked], cost[marked], **ring)
+                ring: Any = {"mfc": "none", "mec": COLOURS[colour], "ms": 8, "clip_on": False}
+                above.plot(changed[marked], scores[marked].found, "o", **ring)
+                below.plot(changed[marked], cost[marked], "o", **ring)
         above.axhline(controls[name], color=GREY, lw=0.8, ls=":", label="untouched")
         title = literal(f"class {name}" if exclusive else name, max(12, 80 // len(sweeps)))
         above.set(title=title, ylim=(-0.02, 1.02))

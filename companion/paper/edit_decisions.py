@@ -34,6 +34,16 @@ def given(
     return judge("given", share, error / gap)
 
 
+def still_the_image(is_given: Decision, edited: EditScore, other: EditScore) -> Decision:
+    """The decision on an edit, open where it changes pixels as much as an ``other`` image does."""
+    if is_given.outcome is not Outcome.HOLDS or edited.distance < other.distance:
+        return is_given
+    return undecided(
+        "the edit changes pixels as much as another image would, and may have replaced the image",
+        is_given.rule,
+    )
+
+
 def kept(edited: EditScore, again: EditScore, other: EditScore, images: int) -> Decision:
     """Whether an edit keeps the other attributes, as far as re-encoding keeps them (``again``).
 
