@@ -167,13 +167,12 @@ def _paths(
     """Paths between random pairs of test latents, (P, STEPS, N) by kind.
 
     A linear path joins what the decoder gets for both ends; each point is rounded to the nearest
-    code. As many images lie between the ends as there are test images. The pairs
-    are those of the seed, for all variants.
+    code. As many images lie between the ends as there are test images. All variants have the same
+    pairs, those of the seed.
     """
     count = len(bits["test"])
-    own = torch.Generator().manual_seed(generator.initial_seed())
-    pairs = draw_permutation(count, own, "cpu")
-    chosen = pairs[: 2 * path_count(count)]
+    again = torch.Generator().manual_seed(generator.initial_seed())
+    chosen = draw_permutation(count, again, "cpu")[: 2 * path_count(count)]
     first, last = bits["test"][chosen].chunk(2)
     device = model.head.weight.device
     start, end = (model.bottleneck.values(part.to(device)) for part in (first, last))

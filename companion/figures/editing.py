@@ -9,21 +9,20 @@ from companion.analysis.editing import EditScore
 from companion.figures.axes import legend_below
 from companion.figures.fonts import literal
 from companion.figures.style import COLOURS, GREY, new_figure, styled
+from lbae_lib.latent.attributes import PAPER_THRESHOLD
 
 _KINDS = {"mean": ("Eq. 17", "algorithm_1"), "contrast": ("contrast", "nearest")}
 
 
 @styled
 def edit_strength(
-    sweeps: Mapping[str, Mapping[str, Sequence[EditScore]]],
-    controls: Mapping[str, float],
-    marked: int | None = None,
+    sweeps: Mapping[str, Mapping[str, Sequence[EditScore]]], controls: Mapping[str, float]
 ) -> Figure:
     """Attribute found and others kept over the share of bits changed, one column per attribute.
 
     Classes exclude each other, so none is kept: the lower row then shows how far pixels change.
     ``sweeps`` has scores over thresholds by attribute and "mean" or "contrast"; ``controls`` the
-    share found in untouched reconstructions; a ring marks the score at the index ``marked``.
+    share found in untouched reconstructions. A ring marks the paper's threshold.
     """
     figure, axes = new_figure(len(sweeps), 2, height=4.2, sharex="col", sharey="row")
     upper, lower = axes[: len(sweeps)], axes[len(sweeps) :]
@@ -36,10 +35,10 @@ def edit_strength(
             above.plot(changed, [score.found for score in scores], **look)
             cost: Any = [score.distance if exclusive else score.kept for score in scores]
             below.plot(changed, cost, **look)
-            if marked is not None:
-                ring: Any = {"mfc": "none", "mec": COLOURS[colour], "ms": 8, "clip_on": False}
-                above.plot(changed[marked], scores[marked].found, "o", **ring)
-                below.plot(changed[marked], cost[marked], "o", **ring)
+            at = [i for i, score in enumerate(scores) if score.threshold == PAPER_THRESHOLD]
+            ring: Any = {"mfc": "none", "mec": COLOURS[colour], "ms": 8, "clip_on": False}
+            above.plot([changed[i] for i in at], [scores[i].found for i in at], "o", **ring)
+            below.plot([changed[i] for i in at], [cost[i] for i in at], "o", **ring)
         above.axhline(controls[name], color=GREY, lw=0.8, ls=":", label="untouched")
         title = literal(f"class {name}" if exclusive else name, max(12, 80 // len(sweeps)))
         above.set(title=title, ylim=(-0.02, 1.02))

@@ -10,6 +10,7 @@ from companion.site.results import ResultSet, as_text, dataset_title, markdown_t
 from companion.site.verdict_tables import mark
 
 Results = Mapping[str, Any]
+_EARLIER = {"resampled": "floor", "evaluators": "judges", "lbae_uniform": "lbae_n01"}
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,11 @@ def _row(finding: Finding, sets: list[ResultSet]) -> tuple[str, str, str] | None
     return None
 
 
+def _named(found: Results, name: str) -> Any:
+    """A value by its name, or by the one that records of earlier versions have."""
+    return found[name if name in found else _EARLIER.get(name, name)]
+
+
 def _training(found: Results) -> str:
     loss, mean, unit = found["loss"]["test"], found["mean_image_test_loss"], found["unit"]
     return (
@@ -70,7 +76,7 @@ def _training(found: Results) -> str:
 
 def _moments(found: Results) -> str:
     errors = found["rms_pairs"]
-    floor = errors["resampled" if "resampled" in errors else "floor"]
+    floor = _named(errors, "resampled")
     return (
         f"The Gram matrix *H* has {found['negative_eigenvalues']} negative eigenvalues and needs a "
         f"repair. Samples then miss the pair moments by {errors['clip']:.4f} RMS, resampled "
@@ -82,12 +88,9 @@ def _distances(**kinds: str) -> Callable[[Results], str]:
     """A sentence with the distances to test images of some rows of the table of scores."""
 
     def sentence(found: Results) -> str:
-        rows = found["scores"]["rows"]
-        # Records of earlier versions have other names.
-        evaluators = found["scores"]["evaluators" if "evaluators" in found["scores"] else "judges"]
-        name, evaluator = next(iter(evaluators.items()))
-        rows = {"lbae_uniform": rows.get("lbae_n01")} | rows
-        means = {row: fmean(rows[row]["values"][name]["frechet"]) for row in kinds}
+        name, evaluator = next(iter(_named(found["scores"], "evaluators").items()))
+        rows = {row: _named(found["scores"]["rows"], row) for row in kinds}
+        means = {row: fmean(given["values"][name]["frechet"]) for row, given in rows.items()}
         told = ", ".join(f"{means[row]:.3g} for {words}" for row, words in kinds.items())
         return (
             f"The Fréchet distance to test images, {evaluator['titles']['frechet']} (lower is "
