@@ -9,12 +9,9 @@ ANY_PYTHON := '>=3.11,<3.14'
 UV       ?= $(shell command -v uv 2>/dev/null)
 
 # make would silently ignore a misspelt option.
-ifeq ($(origin DATASET),command line)
-  $(error there is no option DATASET: write DATASETS="$(DATASET)")
-endif
-ifeq ($(origin PROFILES),command line)
-  $(error there is no option PROFILES: write PROFILE="$(PROFILES)")
-endif
+OPTIONS := DATASETS PROFILE DATA MINUTES PYTHON UV
+$(foreach name,$(.VARIABLES),$(if $(and $(filter command,$(firstword $(origin $(name)))),$(filter-out $(OPTIONS) MAKEFLAGS SHELL,$(name))),\
+  $(error there is no option $(name): there are $(OPTIONS))))
 
 # A variable's value as one word of a command, whatever it holds.
 shell_word = '$(subst ','\'',$(value $1))'

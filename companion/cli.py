@@ -57,9 +57,14 @@ class _NotebookCommand(TyperCommand):
     """A command whose help lists the parameters of the notebook that is named beside it."""
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        for name in [name for name in notebook_names() if name in sys.argv]:
+        named = [name for name in notebook_names() if name in sys.argv]
+        words = sys.argv[sys.argv.index(ctx.info_name) + 1 :]
+        if not named and words and not words[0].startswith("-"):
+            notebook_path(words[0])  # an error that suggests the nearest
+        for name in named:
             with formatter.section(f"Parameters of {name}"):
-                formatter.write_dl(parameter_help(notebook_path(name)))
+                rows = parameter_help(notebook_path(name))
+                formatter.write_dl(rows) if rows else formatter.write_text("It has none.")
 
 
 @app.command(cls=_NotebookCommand)

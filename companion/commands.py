@@ -8,7 +8,7 @@ from typer import Argument, Option
 
 from companion.experiments.artifacts import MODEL
 from companion.experiments.profiles import load_experiment
-from companion.options import Data, Dataset, Device, Force, Model, Profile, data_root
+from companion.options import Data, Dataset, Device, Force, Model, Profile, data_root, named
 from companion.workflow.plan import parse_duration
 
 STOPPED_EARLY = 3  # exit status of a training run that reached its time limit or was stopped
@@ -50,8 +50,12 @@ def train(
         return
     typer.echo(f"{experiment.dataset.title}, profile {profile}:")
     for name, value in result.for_record().items():
-        shown = f"{value:.4g}" if isinstance(value, float) else value
-        typer.echo(f"  {name.replace('_', ' ')}: {shown}")
+        if isinstance(value, bool):
+            shown = "yes" if value else "no"
+        else:
+            shown = f"{value:.4g}" if isinstance(value, float) else value
+        if value is not None:  # the best epoch of a training without a whole one
+            typer.echo(f"  {name.replace('_', ' ')}: {shown}")
     if not result.finished:
         done = f"stopped after {result.epochs} of {experiment.training.epochs} epochs"
         typer.echo(f"{done}; run the same command again to resume", err=True)
@@ -59,7 +63,7 @@ def train(
 
 
 def import_authors(
-    path: Annotated[Path, Argument(help="last.cp, its folder, or the published archive.")],
+    path: Annotated[Path, named(Argument, help="last.cp, its folder, or the published archive.")],
     dataset: Dataset,
     profile: Profile = "paper",
     model: Model = "lbae",
@@ -83,7 +87,7 @@ def import_authors(
 
 def export(
     dataset: Dataset,
-    output: Annotated[Path, Option("--output", "-o", help="The directory to write.")],
+    output: Annotated[Path, named(Option, "--output", "-o", help="The directory to write.")],
     profile: Profile = "quick",
     model: Model = "lbae",
     programs: Annotated[
@@ -128,9 +132,9 @@ def extractor(
 ) -> None:
     """Train the small classifier whose features score images.
 
-    They stand in for Inception's. It learns classes, or else attributes; without either, by which
-    quarter turn an image was rotated. Writes model.safetensors and record.json to
-    runs/PROFILE/DATASET/extractor/.
+    The features stand in for Inception's. The classifier learns the classes; without classes, the
+    attributes; without either, by how many quarter turns an image was rotated. Writes
+    model.safetensors and record.json to runs/PROFILE/DATASET/extractor/.
 
     Example: lbae extractor -d digits
     """
@@ -192,8 +196,8 @@ def study(
     """Train small networks with several seeds and compare them.
 
     They differ in bottleneck, quantiser or size. The study "seeds" trains LBAE and VAE with the
-    same seeds and scores their images. The page of scores takes from it how much comparisons of the
-    two vary between trainings.
+    same seeds and scores their images. Notebook 05_metrics takes from it how much a comparison of
+    the two varies between trainings.
 
     Each training leaves a file in runs/PROFILE/DATASET/NAME/runs/, and is not repeated; the last
     one writes record.json to runs/PROFILE/DATASET/NAME/.
@@ -207,8 +211,8 @@ def study(
 
 
 def compress(
-    images: Annotated[list[Path], Argument(help="Image files, or folders of them.")],
-    output: Annotated[Path, Option("--output", "-o", help="The .lbae file.")],
+    images: Annotated[list[Path], named(Argument, help="Image files, or folders of them.")],
+    output: Annotated[Path, named(Option, "--output", "-o", help="The .lbae file.")],
     dataset: Dataset,
     profile: Profile = "quick",
     coder: Annotated[
@@ -231,8 +235,8 @@ def compress(
 
 
 def decompress(
-    file: Annotated[Path, Argument(help="An .lbae file.")],
-    output: Annotated[Path, Option("--output", "-o", help="Folder for PNG files.")],
+    file: Annotated[Path, named(Argument, help="An .lbae file.")],
+    output: Annotated[Path, named(Option, "--output", "-o", help="Folder for PNG files.")],
     dataset: Dataset,
     profile: Profile = "quick",
     device: Device = "auto",

@@ -3,7 +3,7 @@
 import shlex
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from typer import Exit, Option, echo
 
@@ -30,11 +30,29 @@ Profile = Annotated[
 Data = Annotated[
     Path | None, Option("--data", help="Folder of torchvision's data sets [default: data/].")
 ]
-Model = Annotated[str, Option("--model", "-m", help="lbae, vae (baseline) or lbae-N (N bits).")]
+Model = Annotated[
+    str,
+    Option(
+        "--model",
+        "-m",
+        help="lbae, vae (the baseline) or lbae-N, for N bits of latent_sizes in the profile.",
+    ),
+]
 Device = Annotated[
     str, Option("--device", envvar="LBAE_DEVICE", help="auto (a GPU if there is one), cpu or cuda.")
 ]
 Force = Annotated[bool, Option("--force", help="Replace existing files that lbae did not write.")]
+
+
+def _path(text: str) -> Path:
+    if not text:  # which pathlib takes for the current folder
+        raise ConfigError("a path is empty: name a file or a folder")
+    return Path(text)
+
+
+def named(kind: Any, *names: str, **options: Any) -> Any:
+    """An ``Option`` or ``Argument`` that is a path; "" is an error."""
+    return kind(*names, parser=_path, metavar="PATH", **options)
 
 
 def _show_version(wanted: bool) -> None:

@@ -200,6 +200,14 @@ def test_nothing_in_the_file_is_executed(tmp_path):
     assert not (tmp_path / "sprung").exists()
 
 
+def test_an_archive_without_a_checkpoint_is_named(tmp_path):
+    file = tmp_path / "other.zip"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("readme", "nothing")
+    with pytest.raises(CheckpointError, match=r"other\.zip holds no last\.cp"):
+        read_authors_weights(file)
+
+
 def test_what_does_not_fit_is_named(tmp_path):
     file = tmp_path / "last.cp"
 

@@ -11,6 +11,7 @@ from PIL import Image
 from companion.cli import main
 from companion.experiments.datasets import dataset_info, load_dataset, name_in_project
 from companion.project import project_root
+from companion.workflow.notebooks import GIVEN, notebook_names, notebook_parameters, notebook_path
 
 
 @pytest.mark.parametrize(
@@ -76,7 +77,20 @@ def test_the_version_is_the_packages(capsys, monkeypatch):
     assert capsys.readouterr().out == f"lbae {metadata.version('lbae-companion')}\n"
 
 
-@pytest.mark.parametrize("option", ["DATASET=digits", "PROFILES=quick"])
+def test_the_help_of_every_notebook_lists_its_parameters_and_their_bounds(capsys, monkeypatch):
+    for name in notebook_names():
+        monkeypatch.setattr(sys, "argv", ["lbae", "notebook", name, "--help"])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 0
+        said = " ".join(capsys.readouterr().out.partition(f"Parameters of {name}:")[2].split())
+        own = [key for key in notebook_parameters(notebook_path(name)) if key not in GIVEN]
+        assert all(f"{key}: " in said for key in own)
+        assert ("It has none." in said) == (not own)
+        assert ("seed: int = 0 of all random draws (0 to 1000000)" in said) == ("seed" in own)
+
+
+@pytest.mark.parametrize("option", ["DATASET=digits", "PROFLE=quick", "DEVICE=cpu"])
 def test_a_misspelt_option_of_make_is_refused(option):
     name = option.partition("=")[0]
     done = subprocess.run(

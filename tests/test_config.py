@@ -189,8 +189,8 @@ def test_unknown_profiles_and_missing_projects(project, monkeypatch):
 
 
 def test_durations():
-    assert [parse_duration(t) for t in ("45", "9:00", "1:30:05")] == [45, 540, 5405]
-    for text in ("1h", "1:75", "", "1:2:3:4", "-5"):
+    assert [parse_duration(t) for t in ("0:45", "9:00", "1:30:05")] == [45, 540, 5405]
+    for text in ("1h", "90", "1:75", "", "1:2:3:4", "-5"):
         with pytest.raises(LbaeError, match="MM:SS"):
             parse_duration(text)
 

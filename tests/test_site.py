@@ -231,10 +231,10 @@ def test_findings_have_numbers_of_records_and_are_left_out_without(project):
     put_record(digits, "07_attributes", {})  # of another version: the number is missing
     put_record(digits, "lbae", {}, {"network": {"latent_size": 64}})
     lines = findings_table(find_results("quick")).splitlines()
-    assert lines[1] == "| The paper claims | Found here |"
+    assert lines[1] == "| The paper claims | Found here | Verdict |"
     assert lines[3].endswith(
         "| Wrong bits of 64, on average: 12.3 as printed, 0.0 with its sign restored. "
-        "([Digits](/results/quick/digits/04_interpolation)) |"
+        "([Digits](/results/quick/digits/04_interpolation)) |  |"
     )
     assert lines[4:] == [":::"]
     verdict = Verdict("generates-back", "", Outcome.FAILS).entry()

@@ -132,6 +132,14 @@ def trained(lbae, home):
         (("notebook", "03_sampling", *DIGITS, "-P", "samples=2020-01-01"), "must be a valid integ"),
         (("study", "x", *DIGITS), "no study 'x'"),
         (("tables", "-p", "nope"), "no profile 'nope'"),
+        (("train", *DIGITS, "--time-limit", "90"), "is not a duration"),
+        (("compress", "", "-o", "a.lbae", *DIGITS), "a path is empty"),
+        (("compress", "pics/0.png", "-o", "", *DIGITS), "a path is empty"),
+        (("decompress", "a.lbae", "-o", "", *DIGITS), "a path is empty"),
+        (("export", *DIGITS, "-o", ""), "a path is empty"),
+        (("verify", *DIGITS, "--rerun", "3_sampling"), "did you mean '03_sampling'"),
+        (("verify", *DIGITS, "--rerun", ""), "no notebook ''"),
+        (("notebook", "3_sampling", "--help"), "did you mean '03_sampling'"),
         (("list", "-p", "nope"), "no profile 'nope'"),
     ],
 )
@@ -201,7 +209,7 @@ def test_ones_own_outputs_are_replaced(trained, home, outcomes):
 
 @pytest.mark.parametrize(
     ("file", "message"),
-    [("pics/0.png", r"pics/0\.png: not an .lbae file"), ("pics", "pics, which is a folder"),
+    [("pics/0.png", r"pics/0\.png is not an .lbae file"), ("pics", "pics, which is a folder"),
      ("nowhere.lbae", "there is no file nowhere"), ("cut.lbae", r"cut\.lbae: the file is cut off")],
 )  # fmt: skip
 def test_files_that_are_no_archives(trained, home, outcomes, file, message):

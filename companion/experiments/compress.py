@@ -46,9 +46,9 @@ def compress_images(
     device = choose_device(device)
     if coder not in CODERS:
         raise ConfigError(unknown("coder", coder, CODERS))
-    codec = load_codec(experiment)
     network = experiment.network
     images = read_images(paths, network.image_size, network.channels)
+    codec = load_codec(experiment)
     model, _ = load_model(MODEL.path(experiment), device)
     bits = unpack_bits(encode(model, images, show_progress=True), network.latent_size)
     content = codec.compress(bits, coder)
@@ -73,6 +73,8 @@ def decompress_images(
         raise WriteError(f"{folder} is a file: name a folder for the images")
     with explained(file):
         content = file.read_bytes()
+    if not is_container(file):
+        raise FormatError(f"{file} is not an .lbae file: name a file that lbae compress wrote")
     codec = load_codec(experiment)
     try:
         packed = codec.decompress(content)
@@ -130,5 +132,5 @@ def check_output(
             return
     if not force:
         raise WriteError(
-            f"{path} exists and was not written by lbae: write to another file, or add --force"
+            f"{path} exists and was not written by lbae: write to another place, or add --force"
         )

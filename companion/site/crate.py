@@ -17,7 +17,7 @@ from typer import Option
 
 from companion.experiments.profiles import Experiment, load_experiment
 from companion.experiments.records import RECORD_FILE, commit, read_record
-from companion.options import Dataset, Profile
+from companion.options import Dataset, Profile, named
 from companion.project import project_root
 from companion.site.publish import result_files
 from lbae_lib.errors import LbaeError, WriteError, extra
@@ -39,7 +39,7 @@ _FORMATS = {
 
 def crate(
     dataset: Dataset,
-    output: Annotated[Path, Option("--output", "-o", help="A new or empty folder.")],
+    output: Annotated[Path, named(Option, "--output", "-o", help="A new or empty folder.")],
     profile: Profile = "quick",
 ) -> None:
     """Copy results of a data set, with code, to an RO-Crate 1.1.

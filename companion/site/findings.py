@@ -10,7 +10,6 @@ from companion.site.results import ResultSet, as_text, dataset_title, markdown_t
 from companion.site.verdict_tables import mark
 
 Results = Mapping[str, Any]
-_EARLIER = {"resampled": "floor", "evaluators": "judges", "lbae_uniform": "lbae_n01"}
 
 
 @dataclass(frozen=True)
@@ -36,10 +35,7 @@ def findings_table(sets: list[ResultSet]) -> str:
     rows = [row for finding in FINDINGS if (row := _row(finding, sets))]
     if not rows:
         return "There are no results yet.\n"
-    header = ("The paper claims", "Found here", "Verdict")
-    # Records of earlier versions do not name their claims.
-    shown = len(header) if any(row[-1] for row in rows) else len(header) - 1
-    table = markdown_table(header[:shown], (row[:shown] for row in rows))
+    table = markdown_table(("The paper claims", "Found here", "Verdict"), rows)
     return f":::{{container}} lbae-findings\n{table}:::\n"
 
 
@@ -61,11 +57,6 @@ def _row(finding: Finding, sets: list[ResultSet]) -> tuple[str, str, str] | None
     return None
 
 
-def _named(found: Results, name: str) -> Any:
-    """A value by its name, or by the one that records of earlier versions have."""
-    return found[name if name in found else _EARLIER.get(name, name)]
-
-
 def _training(found: Results) -> str:
     loss, mean, unit = found["loss"]["test"], found["mean_image_test_loss"], found["unit"]
     return (
@@ -76,11 +67,10 @@ def _training(found: Results) -> str:
 
 def _moments(found: Results) -> str:
     errors = found["rms_pairs"]
-    floor = _named(errors, "resampled")
     return (
         f"The Gram matrix *H* has {found['negative_eigenvalues']} negative eigenvalues and needs a "
         f"repair. Samples then miss the pair moments by {errors['clip']:.4f} RMS, resampled "
-        f"training latents by {floor:.4f}."
+        f"training latents by {errors['resampled']:.4f}."
     )
 
 
@@ -88,9 +78,9 @@ def _distances(**kinds: str) -> Callable[[Results], str]:
     """A sentence with the distances to test images of some rows of the table of scores."""
 
     def sentence(found: Results) -> str:
-        name, evaluator = next(iter(_named(found["scores"], "evaluators").items()))
-        rows = {row: _named(found["scores"]["rows"], row) for row in kinds}
-        means = {row: fmean(given["values"][name]["frechet"]) for row, given in rows.items()}
+        name, evaluator = next(iter(found["scores"]["evaluators"].items()))
+        rows = found["scores"]["rows"]
+        means = {row: fmean(rows[row]["values"][name]["frechet"]) for row in kinds}
         told = ", ".join(f"{means[row]:.3g} for {words}" for row, words in kinds.items())
         return (
             f"The Fréchet distance to test images, {evaluator['titles']['frechet']} (lower is "

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from companion.experiments.artifacts import NEEDS
+from companion.experiments.parameters import Parameters
 from companion.project import project_root, results_in_force
 from lbae_lib.errors import ConfigError, LbaeError, unknown
 from lbae_lib.files import read_json
@@ -60,9 +61,20 @@ def notebook_parameters(notebook: Path) -> dict[str, Any]:
 
 
 def parameter_help(notebook: Path) -> list[tuple[str, str]]:
-    """What `lbae notebook` lists of a notebook's own parameters: name with default, and meaning."""
+    """What `lbae notebook` lists of a notebook's own parameters.
+
+    Each has its name, type and default, and its meaning and bounds.
+    """
     lines = [line.partition("  # ") for line in _parameter_cell(notebook).splitlines()]
-    return [(name, text) for name, _, text in lines if name.partition(":")[0] not in GIVEN]
+    bounds = Parameters.model_json_schema()["properties"]
+    found = []
+    for declared, _, text in lines:
+        name = declared.partition(":")[0]
+        if name and name not in GIVEN:
+            own = bounds[name]
+            known = f" ({own['minimum']} to {own['maximum']})" if "minimum" in own else ""
+            found.append((declared, text + known))
+    return found
 
 
 def parse_parameter(text: str) -> tuple[str, object]:

@@ -161,8 +161,8 @@ def remove_stamps(profile: str, steps: Iterable[str]) -> None:
 
 
 def parse_duration(text: str) -> float:
-    """Seconds in "[H:]MM:SS" or in plain seconds."""
-    if not re.fullmatch(r"\d+(:[0-5]?\d){0,2}", text):
+    """Seconds in "[H:]MM:SS"; a number alone, which may mean minutes elsewhere, is an error."""
+    if not re.fullmatch(r"\d+(:[0-5]?\d){1,2}", text):
         raise LbaeError(f"{text!r} is not a duration: write [H:]MM:SS, e.g. 1:30:00 or 9:00")
     seconds = 0
     for part in text.split(":"):

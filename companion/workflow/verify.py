@@ -56,6 +56,8 @@ def verify(
     names = list(rerun or [])
     if "all" in names:
         names = list(_pages(experiment))
+    for name in names:
+        notebook_path(name)  # an error if there is none
     hashes = check_hashes(experiment, root)
     again = run_again(experiment, root, names, tolerance, device) if names else ()
     passed = True

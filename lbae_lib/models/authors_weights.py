@@ -77,10 +77,10 @@ def read_authors_weights(path: Path, experiment: str | None = None) -> AuthorsMo
             content = torch.load(handle, map_location="cpu", weights_only=True)
     except CheckpointError:
         raise
-    except Exception as error:  # readers of archives and tensors raise all kinds on damage
+    except Exception:  # readers of archives and tensors raise all kinds on damage
         raise CheckpointError(
-            f"{path} cannot be read as tensors and plain values, and other content is refused "
-            f"({(str(error) or type(error).__name__).splitlines()[0]})"
+            f"{path} cannot be read as tensors and plain values, and other content is refused: "
+            "download it again"
         ) from None
     parts = content if isinstance(content, dict) else {}
     if not all(isinstance(parts.get(part), Mapping) for part in ("enc", "gen")):
@@ -123,6 +123,10 @@ def _open(path: Path, experiment: str | None) -> tuple[io.BytesIO, str]:
             if name is not None:  # a checkpoint of torch is itself an archive
                 _check_size(archive.getinfo(name).file_size, f"{name} in {path.name}")
                 return io.BytesIO(archive.read(name)), f"{path.name}/{name}"
+            if not any(PurePosixPath(member).name == "data.pkl" for member in archive.namelist()):
+                raise CheckpointError(
+                    f"{path} holds no {CHECKPOINT}: download the archive of a data set again"
+                )
     _check_size(path.stat().st_size, path.name)
     return io.BytesIO(path.read_bytes()), path.name
 

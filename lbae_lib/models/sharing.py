@@ -125,8 +125,8 @@ def pretrained(
     name = f"{profile}/{dataset}/{model}"
     if name not in kept:
         raise CheckpointError(
-            f"{unknown('trained model', name, sorted(kept))} (profile/data set/model); `lbae train "
-            f"-d {dataset} -p {profile} -m {model}` trains it"
+            f"{unknown('trained model', name, sorted(kept))} (profile/data set/model); `lbae "
+            "train` trains others, which load_model reads"
         )
     return load_autoencoder(kept[name])[0]
 
