@@ -64,7 +64,10 @@ class _NotebookCommand(TyperCommand):
         for name in named:
             with formatter.section(f"Parameters of {name}"):
                 rows = parameter_help(notebook_path(name))
-                formatter.write_dl(rows) if rows else formatter.write_text("It has none.")
+                if rows:
+                    formatter.write_dl(rows)
+                else:
+                    formatter.write_text("It has none.")
 
 
 @app.command(cls=_NotebookCommand)

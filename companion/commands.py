@@ -50,12 +50,12 @@ def train(
         return
     typer.echo(f"{experiment.dataset.title}, profile {profile}:")
     for name, value in result.for_record().items():
-        if isinstance(value, bool):
-            shown = "yes" if value else "no"
-        else:
-            shown = f"{value:.4g}" if isinstance(value, float) else value
+        if isinstance(value, float):
+            value = f"{value:.4g}"
+        elif isinstance(value, bool):
+            value = "yes" if value else "no"
         if value is not None:  # the best epoch of a training without a whole one
-            typer.echo(f"  {name.replace('_', ' ')}: {shown}")
+            typer.echo(f"  {name.replace('_', ' ')}: {value}")
     if not result.finished:
         done = f"stopped after {result.epochs} of {experiment.training.epochs} epochs"
         typer.echo(f"{done}; run the same command again to resume", err=True)

@@ -5,15 +5,18 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import papermill
 import pytest
 from conftest import PROJECT
 from matplotlib.figure import Figure
+from PIL import Image
 
 from companion.experiments.parameters import Parameters, check_given, check_values
 from companion.experiments.sources import notebook_hash
 from companion.pages.page import Page, page_folder
 from companion.project import in_force, is_published, results_in_force
+from companion.site.publish import copy_smaller
 from companion.workflow.notebooks import notebook_names, notebook_parameters, notebook_path
 from companion.workflow.stored_once import refer_to_files, referred_files
 from lbae_lib.errors import ConfigError
@@ -131,6 +134,22 @@ def test_a_figure_is_stored_once(project, monkeypatch):
     notebook = put(project / "out/03_sampling.ipynb", json.dumps({"cells": [cell]}))
     names = [file.name for file in referred_files(notebook)]
     assert names == ["a_figure.png", "a_table.csv", "a_table.tex"]
+
+
+def test_published_figures_have_the_same_pixels_in_smaller_files(tmp_path):
+    noise = np.random.default_rng(0).integers(256, size=(64, 64, 4), dtype=np.uint8)
+    see_through, target = tmp_path / "see-through.png", tmp_path / "copy.png"
+    Image.fromarray(noise).save(see_through)
+    copy_smaller(see_through, target)
+    assert target.read_bytes() == see_through.read_bytes()
+    noise[..., 3] = 255
+    figure = tmp_path / "figure.png"
+    Image.fromarray(noise).save(figure, dpi=(200, 200))
+    copy_smaller(figure, target)
+    with Image.open(target) as copy:
+        assert np.array_equal(np.asarray(copy), noise[..., :3])
+        assert copy.info["dpi"] == pytest.approx((200, 200), abs=0.1)
+    assert target.stat().st_size < figure.stat().st_size
 
 
 def test_the_committed_contents_are_those_of_the_published_results():

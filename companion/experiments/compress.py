@@ -11,7 +11,7 @@ from companion.experiments.artifacts import MODEL
 from companion.experiments.prior import load_codec
 from companion.experiments.profiles import Experiment
 from lbae_lib.bits import unpack_bits
-from lbae_lib.coding.container import CODERS, is_container
+from lbae_lib.coding.container import CODERS, MAGIC, is_container
 from lbae_lib.data.folder import read_images
 from lbae_lib.data.folder_listing import is_image_name
 from lbae_lib.errors import ConfigError, FormatError, WriteError, unknown
@@ -73,7 +73,7 @@ def decompress_images(
         raise WriteError(f"{folder} is a file: name a folder for the images")
     with explained(file):
         content = file.read_bytes()
-    if not is_container(file):
+    if not content.startswith(MAGIC):
         raise FormatError(f"{file} is not an .lbae file: name a file that lbae compress wrote")
     codec = load_codec(experiment)
     try:

@@ -129,5 +129,18 @@ def _replace(target: Path, files: dict[Path, Path]) -> None:
     shutil.rmtree(scratch, ignore_errors=True)
     for place, file in files.items():
         (scratch / place).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, scratch / place)
+        copy_smaller(file, scratch / place)
     replace_folder(scratch, target)
+
+
+def copy_smaller(file: Path, target: Path) -> None:
+    """Copy a file; an opaque figure without its transparency, which is smaller."""
+    if file.suffix == ".png":
+        from PIL import Image
+
+        with Image.open(file) as figure:
+            if figure.mode == "RGBA" and figure.getchannel("A").getextrema() == (255, 255):
+                resolution = {"dpi": figure.info["dpi"]} if "dpi" in figure.info else {}
+                figure.convert("RGB").save(target, optimize=True, **resolution)
+                return
+    shutil.copyfile(file, target)

@@ -21,7 +21,12 @@ from companion.workflow.notebooks import (
     notebook_needs,
     notebook_path,
 )
-from companion.workflow.staleness import artifact_reasons, missing_run, page_reasons
+from companion.workflow.staleness import (
+    artifact_reasons,
+    look_again_at_images,
+    missing_run,
+    page_reasons,
+)
 from lbae_lib.errors import LbaeError
 
 BOOK = "book"
@@ -54,6 +59,7 @@ def make_plan(profile: str, datasets: Sequence[str]) -> dict[str, Step]:
     Published models count as made where they are up to date; pages are run here, so that every
     number of a report was computed by its user.
     """
+    look_again_at_images()
     steps: dict[str, Step] = {}
     scored = False
     for name in datasets:

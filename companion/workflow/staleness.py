@@ -118,8 +118,8 @@ def page_reasons(executed: Path) -> list[str]:
         return reasons + _input_reasons(executed, notebook, record)
     profile = executed.parent.name
     scores = results_in_force(f"*/*/{SCORES}/{RECORD_FILE}")
-    kept = [path for path in scores if comparable(path.parents[2].name, profile)]
-    if any(_digest(path) not in inputs.values() for path in kept):
+    kept = {_digest(path) for path in scores if comparable(path.parents[2].name, profile)}
+    if kept != set(inputs.values()) - {inputs.get("notebook"), inputs.get("code")}:
         reasons.append("scores have changed")
     return reasons
 
@@ -170,9 +170,17 @@ def _other_images(experiment: Experiment, inputs: Mapping[str, str], attributes:
     if IMAGES not in inputs:
         return False
     try:
-        return inputs[IMAGES] != images_identity(experiment.dataset, attributes)[IMAGES]
+        return inputs[IMAGES] != _identity(experiment.dataset, attributes)[IMAGES]
     except DataError:  # the folder is not at hand
         return False
+
+
+_identity = lru_cache(maxsize=16)(images_identity)
+
+
+def look_again_at_images() -> None:
+    """Forget which images folders hold: a process and each of its plans look once."""
+    _identity.cache_clear()
 
 
 def _digest(path: Path) -> str:
