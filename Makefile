@@ -87,7 +87,7 @@ accelerator: $(READY)
 	$(BIN)/python benchmarks/accelerator.py --minutes $(call shell_word,MINUTES)
 
 lab: $(READY)
-	$(BIN)/jupyter lab notebooks/10_explorer.ipynb
+	$(BIN)/jupyter lab --ServerApp.root_dir=. notebooks/10_explorer.ipynb
 
 clean:
 	rm -rf build .snakemake .pytest_cache .mypy_cache .ruff_cache

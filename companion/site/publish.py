@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
+import oxipng
 import typer
 from typer import Option
 
@@ -134,13 +135,8 @@ def _replace(target: Path, files: dict[Path, Path]) -> None:
 
 
 def copy_smaller(file: Path, target: Path) -> None:
-    """Copy a file; an opaque figure without its transparency, which is smaller."""
+    """Copy a file; a figure with the same pixels, compressed better."""
     if file.suffix == ".png":
-        from PIL import Image
-
-        with Image.open(file) as figure:
-            if figure.mode == "RGBA" and figure.getchannel("A").getextrema() == (255, 255):
-                resolution = {"dpi": figure.info["dpi"]} if "dpi" in figure.info else {}
-                figure.convert("RGB").save(target, optimize=True, **resolution)
-                return
-    shutil.copyfile(file, target)
+        oxipng.optimize(file, target, level=2)  # levels 4 and 6 take 4 and 10 times as long for 1%
+    else:
+        shutil.copyfile(file, target)
