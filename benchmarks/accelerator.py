@@ -1,4 +1,4 @@
-"""Everything worth doing on a borrowed accelerator, within a time limit.
+"""Benchmarks, trainings and studies on one accelerator, within a time limit.
 
     python benchmarks/accelerator.py --minutes 25 [--datasets "mnist folder:data/cifar10"]
 

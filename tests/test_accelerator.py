@@ -1,4 +1,4 @@
-"""The runs for a borrowed accelerator, rehearsed on the processor with tiny networks."""
+"""The runs for an accelerator, rehearsed on the processor with tiny networks."""
 
 import io
 import os

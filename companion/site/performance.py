@@ -16,6 +16,7 @@ BENCHMARKS = {
     "metrics": "Metrics",
     "coding": "Files of bits",
     "explorer": "The explorer",
+    "devices": "GPU and processor",
 }
 SCALING = {
     "scaling-bits": "Against the number of bits",
