@@ -26,6 +26,7 @@ from lbae_lib.errors import CheckpointError, ConfigError, unknown
 from lbae_lib.files import read_json, sha256_file, write_text
 from lbae_lib.latent.draws import draw_permutation
 from lbae_lib.models.config import NetworkConfig
+from lbae_lib.models.encoding import mean_image_loss
 from lbae_lib.models.hardware import choose_device
 from lbae_lib.progress import progress_bar
 
@@ -70,8 +71,10 @@ def run_study(name: str, experiment: Experiment, data_root: Path, device: str = 
         images = Images(whole.dataset, _drawn(whole, study.images))
         inputs = whole.hashes | made_of | images_identity(experiment.dataset, attributes=False)
         own = {"study": study.model_dump(), "version": kind.artifact.version}
-        shared = own | {"loss": experiment.training.loss, "inputs": inputs}
-        base = _task(experiment, study, images, device)
+        # More seeds repeat nothing.
+        shared = own | {"study": study.model_dump(exclude={"seeds"})}
+        shared |= {"loss": experiment.training.loss, "inputs": inputs}
+        base, test = _task(experiment, study, images, device), images.splits["test"].images
         runs: dict[str, list[dict[str, Any]]] = {variant: [] for variant in kind.variants}
         seconds = 0.0
         total = study.seeds * len(runs)
@@ -93,7 +96,11 @@ def run_study(name: str, experiment: Experiment, data_root: Path, device: str = 
         write(
             options={"profile": experiment.profile, "dataset": experiment.dataset.name} | own,
             inputs=inputs,
-            results={"images": {n: len(part) for n, part in images.splits.items()}, "runs": runs},
+            results={
+                "images": {n: len(part) for n, part in images.splits.items()},
+                "mean_image_test_loss": mean_image_loss(base.train, test, base.loss),
+                "runs": runs,
+            },
             seconds=seconds,
         )
     return path

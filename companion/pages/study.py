@@ -25,6 +25,7 @@ class StudyPage(Page):
     options: dict[str, Any]  # of the study
     images: dict[str, int]  # number of images by split
     runs: dict[str, list[dict[str, Any]]]  # what each seed found, by variant
+    mean_image_loss: float  # of test images, by the mean training image
 
     @property
     def provenance(self) -> str:
@@ -80,7 +81,8 @@ def open_study(name: str, study: str, profile: str, dataset: str, output: str = 
     experiment = load_experiment(profile, dataset)
     path = ROLES[study][0].required(experiment)
     digest = sha256_file(path)  # before it is read
-    record = read_record(path, {"options.study": dict, "results.runs": dict})
+    found = {"options.study": dict, "results.runs": dict, "results.mean_image_test_loss": float}
+    record = read_record(path, found)
     return StudyPage(
         name=name,
         profile=profile,
@@ -91,4 +93,5 @@ def open_study(name: str, study: str, profile: str, dataset: str, output: str = 
         options=record["options"]["study"],
         images=record["results"]["images"],
         runs=record["results"]["runs"],
+        mean_image_loss=record["results"]["mean_image_test_loss"],
     )

@@ -103,6 +103,20 @@ def learned(test_loss: float, mean_image_loss: float, validation: Sequence[float
     return all_hold(judge("learned", test_loss / mean_image_loss, 0.0), fell)
 
 
+def all_learned(losses: Mapping[str, Sequence[float]], mean_image_loss: float) -> Decision:
+    """Whether the networks of a study learned; ``losses`` of test images by seed, by their name.
+
+    Networks that reconstruct no better than the mean image show nothing about their bottlenecks.
+    """
+    failed = [
+        f"{name} did not learn (test loss up to {max(values):.4g}, of the mean image "
+        f"{mean_image_loss:.4g}): lower its learning rate or train it longer"
+        for name, values in losses.items()
+        if judge("learned", max(values) / mean_image_loss, 0.0).outcome is not Outcome.HOLDS
+    ]
+    return undecided("; ".join(failed)) if failed else Decision(Outcome.HOLDS)
+
+
 def agree(decisions: Mapping[str, Decision], alone: Sequence[str] = ()) -> Decision:
     """What evaluators say together: decided by one of ``alone`` (FID), or if two say the same."""
     for name in alone:
