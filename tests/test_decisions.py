@@ -47,6 +47,7 @@ from companion.paper.latent_decisions import (
     inconsistent,
     jackknifed,
     looks_identical,
+    moments_right,
     no_abrupt_changes,
     novel,
 )
@@ -56,7 +57,7 @@ from companion.paper.sharpness_decisions import blur_gate, sharp, sharper
 from companion.paper.tables import published
 from lbae_lib.data.registry import PAPER_DATASETS
 from lbae_lib.errors import ConfigError
-from lbae_lib.latent.moments import MomentErrors, moment_errors, moments
+from lbae_lib.latent.moments import MomentErrors, moment_errors, moments, sampling_noise
 
 HOLDS, FAILS, OPEN = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED
 OWN, VAE = "LBAE (ours)", "VAE (ours)"
@@ -221,23 +222,28 @@ def test_a_model_with_more_epochs_has_a_head_start():
 
 
 def test_the_eye_needs_a_figure_that_can_tell_apart():
-    near, far, none = Differences(0.04, 0.03), Differences(0.05, 0.2), Differences(0.01, 0.01)
+    near, far, none = (
+        Differences(0.04, 0.0, 0.03),
+        Differences(0.05, 0.0, 0.2),
+        Differences(0.01, 0.0, 0.01),
+    )
     assert looks_identical(near, far, none).outcome is HOLDS
     assert looks_identical(far, far, none).outcome is FAILS
     assert looks_identical(near, near, none).outcome is OPEN
     assert looks_identical(near, far, far).outcome is OPEN
+    assert looks_identical(Differences(0.04, 0.09, 0.03), far, none).outcome is FAILS
 
 
 def test_noise_adds_to_what_the_eye_sees():
-    far, none = Differences(0.05, 0.2), Differences(0.01, 0.01)
-    almost = Differences(0.055, 0.03)  # beyond the limit, by less than resampled latents
+    far, none = Differences(0.05, 0.0, 0.2), Differences(0.01, 0.0, 0.01)
+    almost = Differences(0.055, 0.0, 0.03)  # beyond the limit, by less than resampled latents
     found = looks_identical(almost, far, none)
     assert found.outcome is OPEN
     assert "may be the noise" in found.why
-    assert looks_identical(Differences(0.05, 0.05), far, none).outcome is HOLDS
-    assert looks_identical(Differences(0.07, 0.03), far, none).outcome is FAILS
+    assert looks_identical(Differences(0.05, 0.0, 0.05), far, none).outcome is HOLDS
+    assert looks_identical(Differences(0.07, 0.0, 0.03), far, none).outcome is FAILS
     # direct rounding that differs by noise alone shows nothing
-    assert looks_identical(none, Differences(0.055, 0.03), none).outcome is OPEN
+    assert looks_identical(none, Differences(0.055, 0.0, 0.03), none).outcome is OPEN
 
 
 def test_positive_bits_alone_do_not_tell_samplers_apart(generator):
@@ -259,7 +265,7 @@ def test_positive_bits_alone_do_not_tell_samplers_apart(generator):
 def test_samples_are_compared_as_figure_2_shows_them(generator):
     base = torch.randn(4000, 3, generator=generator) @ torch.randn(3, 20, generator=generator)
     bits = torch.where(base > 0, 1.0, -1.0)
-    assert differences(bits, bits) == (0, 0)
+    assert differences(bits, bits) == (0, 0, 0)
     fair_coins = torch.where(torch.rand(4000, 20, generator=generator) > 0.5, 1.0, -1.0)
     apart = differences(fair_coins, bits)
     assert apart.pairs > 0.5
@@ -269,6 +275,17 @@ def test_samples_are_compared_as_figure_2_shows_them(generator):
     )
     assert answer.outcome is HOLDS
     assert "direct rounding" in evidence
+
+
+def test_moments_are_right_within_the_noise_of_the_training_latents(latents):
+    truth = moments(latents)
+    noise = sampling_noise(truth, len(latents))
+    right = MomentErrors(1.9 * noise.first, 1.9 * noise.pairs)
+    evidence, answer = moments_right(right, truth)
+    assert answer.outcome is HOLDS
+    assert f"noise of {len(latents):,} samples" in evidence
+    for wrong in (replace(right, first=2.1 * noise.first), replace(right, pairs=2.1 * noise.pairs)):
+        assert moments_right(wrong, truth)[1].outcome is FAILS
 
 
 def test_first_and_pair_moments_both_count():
@@ -366,16 +383,19 @@ def test_an_evaluator_that_fails_its_controls_wins_nothing(key):
 
 
 def score(found, kept=None):
-    return EditScore(0.1, 10, 0.1, found, kept, 1.0)
+    return EditScore(0.1, 10, 0.1, found, kept, 1.0, 0.9)
 
 
 def test_an_edit_that_cannot_be_seen_cannot_fail():
     before, after = score(0.1), score(0.8)
     assert given(after, before, 0.9, True, 300, 300).outcome is HOLDS
     assert given(before, before, 0.9, True, 300, 300).outcome is FAILS
-    fine, other = given(after, before, 0.9, True, 300, 300), replace(score(0.1), distance=1.1)
-    assert still_the_image(fine, after, other).outcome is HOLDS
-    assert still_the_image(fine, after, after).outcome is OPEN  # another image, as far as it shows
+    fine, other = given(after, before, 0.9, True, 300, 300), score(0.1, 0.7)
+    assert still_the_image(fine, after, other, 300).outcome is HOLDS
+    replaced = replace(after, recognised=0.01)
+    assert still_the_image(fine, replaced, other, 300).outcome is FAILS
+    assert still_the_image(fine, score(0.8, 0.8), other, 300).outcome is HOLDS
+    assert still_the_image(fine, score(0.8, 0.6), other, 300).outcome is FAILS
     hidden = given(after, before, 0.9, False, 300, 300)
     assert hidden.outcome is OPEN
     again, other = score(0.1, 0.95), score(0.1, 0.7)

@@ -40,7 +40,7 @@ FAINT = torch.zeros(3, 1, 32, 32, dtype=torch.uint8)
 
 
 def strength(*names):
-    scores = [EditScore(0.1, 3, share, 0.5, 0.7, 3.0) for share in (0.0, 0.2)]
+    scores = [EditScore(0.1, 3, share, 0.5, 0.7, 3.0, 0.9) for share in (0.0, 0.2)]
     sweeps = {name: {"mean": scores, "contrast": scores} for name in names}
     return edit_strength(sweeps, dict.fromkeys(names, 0.2))
 

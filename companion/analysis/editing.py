@@ -47,6 +47,7 @@ class EditScore:
     found: float  # share of images in which the attribute is found
     kept: float | None  # share of the other measurable attributes found as before; None for classes
     distance: float  # root-mean-square difference of the pixels, in grey levels
+    recognised: float  # share of images to which their own reconstruction is the nearest of all
 
 
 class Subject:
@@ -144,6 +145,7 @@ class Subject:
         others = evaluator.others(self.index)
         has_others = bool(others.any()) and not evaluator.exclusive
         difference = (after.double() - before.double()).square().mean((1, 2, 3)).sqrt()
+        nearest = torch.cdist(after.flatten(1).float(), before.flatten(1).float()).argmin(1)
         return EditScore(
             threshold=threshold,
             bits_set=bits,
@@ -151,6 +153,7 @@ class Subject:
             found=float(now[:, self.index].double().mean()),
             kept=float((was == now)[:, others].double().mean()) if has_others else None,
             distance=float(difference.mean()),
+            recognised=float((nearest == torch.arange(len(nearest))).double().mean()),
         )
 
 

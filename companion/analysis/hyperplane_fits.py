@@ -18,11 +18,7 @@ from lbae_lib.latent.correlation import (
     rounding_moments,
 )
 from lbae_lib.latent.moment_fit import fit_vectors
-from lbae_lib.latent.moments import MomentErrors, Moments, moment_errors, sampling_noise
-
-# We call moments right if their errors are within so many times the noise of so many samples, on
-# all pages and for all data sets, whatever number of samples a page draws.
-RIGHT_WITHIN, RIGHT_SAMPLES = 2, 20_000
+from lbae_lib.latent.moments import MomentErrors, Moments, moment_errors
 
 
 @dataclass(frozen=True)
@@ -75,17 +71,6 @@ def by_moments(truth: Moments, start: Tensor, boundary_weight: float = 1.0) -> H
     found = fit_vectors(truth, start, boundary_weight)
     seconds = time.monotonic() - began
     return HyperplaneFit(found.vectors, truth, found.iterations, seconds, found.settled)
-
-
-def moments_right(errors: MomentErrors, truth: Moments) -> tuple[bool, str]:
-    """Whether moments in expectation, free of noise, are those of the latents; and the limits."""
-    noise = sampling_noise(truth, RIGHT_SAMPLES)
-    pairs, first = (RIGHT_WITHIN * error for error in (noise.pairs, noise.first))
-    limits = (
-        f"The limits are {RIGHT_WITHIN} times the noise of {RIGHT_SAMPLES:,} samples: "
-        f"{pairs:.4f} for pair moments and {first:.4f} for first moments"
-    )
-    return errors.pairs < pairs and errors.first < first, limits
 
 
 def least_error(truth: Moments) -> float:

@@ -59,11 +59,12 @@ def compresses(own: Sequence[Point], other: Sequence[Point], title: str) -> tupl
 
     Both are coded, and the curves are compared: at each distortion of an LBAE (one point for each
     latent size, under its cheaper code), the bits at which the VAE (on finer and finer grids)
-    reaches it. The VAE's curve ends at its cheapest point within 1% of its best distortion: a
-    finer grid only costs bits. There is one training of each model.
+    reaches it. The VAE's curve ends at its cheapest point within 1% of its distortion without
+    rounding, which is the last of ``other``: a finer grid only costs bits. There is one training of
+    each model.
     """
     best = min(p.error for p in other)
-    end = sufficient(other, best)
+    end = sufficient(other, other[-1].error)
     curve = [p for p in other if p.bits <= end.bits]
 
     def numbers(point: Point) -> str:
@@ -78,7 +79,7 @@ def compresses(own: Sequence[Point], other: Sequence[Point], title: str) -> tupl
         shown.append(f"{point.setting}: {numbers(point)}; {theirs}")
         if needed is not None:
             at_all.append((point, needed))
-    evidence = f"{'. '.join(shown)}. The VAE within 1% of its best MSE: {numbers(end)}"
+    evidence = f"{'. '.join(shown)}. The VAE within 1% of its MSE without rounding: {numbers(end)}"
     cheaper = [p for p in own if p.bits <= end.bits and p.error <= end.error]
     if not at_all and not cheaper:
         return evidence, undecided(

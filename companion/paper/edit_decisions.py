@@ -34,14 +34,25 @@ def given(
     return judge("given", share, error / gap)
 
 
-def still_the_image(is_given: Decision, edited: EditScore, other: EditScore) -> Decision:
-    """The decision on an edit, open where it changes pixels as much as an ``other`` image does."""
-    if is_given.outcome is not Outcome.HOLDS or edited.distance < other.distance:
+def still_the_image(
+    is_given: Decision, edited: EditScore, other: EditScore, images: int
+) -> Decision:
+    """The decision on an edit: it gives the attribute, and has not replaced the image.
+
+    The edited image must be recognised, and keep more of the other attributes than an ``other``
+    image has in common with it, where there are others.
+    """
+    if is_given.outcome is not Outcome.HOLDS:
         return is_given
-    return undecided(
-        "the edit changes pixels as much as another image would, and may have replaced the image",
-        is_given.rule,
-    )
+    parts = [
+        is_given,
+        judge("recognised", edited.recognised, share_error(edited.recognised, images)),
+    ]
+    if edited.kept is not None and other.kept is not None:
+        rule = "It must keep more of the other attributes than another image has in common."
+        gain = edited.kept - other.kept
+        parts.append(above(gain, share_error(edited.kept, images), 0.0, rule))
+    return all_hold(*parts)
 
 
 def kept(edited: EditScore, again: EditScore, other: EditScore, images: int) -> Decision:

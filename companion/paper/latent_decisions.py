@@ -11,9 +11,16 @@ from companion.analysis.inversions import HammingPaths
 from companion.paper.decisions import Decision, Outcome, all_hold, undecided
 from companion.paper.limits import LIMITS, above, judge, share_error
 from lbae_lib.latent.higher_order import total_variation, weight_distribution
-from lbae_lib.latent.moments import MomentErrors, Moments, moment_errors, moments
+from lbae_lib.latent.moments import (
+    MomentErrors,
+    Moments,
+    moment_errors,
+    moments,
+    sampling_noise,
+)
 
-_BINS = 40  # of the pair moments, from -1 to 1; each is 0.05 wide
+_BINS = 40  # of moments, from -1 to 1; each is 0.05 wide
+_COMPARED = ("the number of positive bits", "the first moments", "the pair moments")
 _MAYBE_NOISE = "what exceeds the limit may be the noise of the samples: draw more samples"
 
 
@@ -21,31 +28,32 @@ class Differences(NamedTuple):
     """Total variation distances between two sets of bits, in [0, 1]."""
 
     positive: float  # of the number of positive bits
-    pairs: float  # of the pair moments, in bins of 0.05
+    first: float  # of the first moments, in bins of 0.05
+    pairs: float  # of the pair moments, in the same bins
 
 
 def differences(bits: Tensor, truth: Tensor) -> Differences:
     """How far samples (K, N) and latents (L, N) are apart in what Figure 2 can show."""
     positive = total_variation(weight_distribution(bits), weight_distribution(truth))
-    pairs = total_variation(_pair_density(moments(bits)), _pair_density(moments(truth)))
-    return Differences(positive, pairs)
+    own, true = moments(bits), moments(truth)
+    first = total_variation(_density(own.first), _density(true.first))
+    return Differences(positive, first, total_variation(_density(own.pairs), _density(true.pairs)))
 
 
-def _pair_density(found: Moments) -> Tensor:
-    counts = torch.histc(found.pairs.double().cpu(), _BINS, -1, 1)
+def _density(found: Tensor) -> Tensor:
+    counts = torch.histc(found.double().cpu(), _BINS, -1, 1)
     return counts / counts.sum()
 
 
 def by_eye(truth: Tensor, drawn: Mapping[str, Tensor], key: str) -> tuple[str, Decision]:
     """Whether samples and latents look identical in Figure 2: evidence and decision."""
     own, direct, floor = (differences(drawn[k], truth) for k in (key, "direct", "resampled"))
-    evidence = (
-        f"total variation of the number of positive bits {own.positive:.3f} (direct rounding "
-        f"{direct.positive:.3f}, resampled latents {floor.positive:.3f}), and of the pair moments "
-        f"{own.pairs:.3f} (direct rounding {direct.pairs:.3f}, resampled latents {floor.pairs:.3f})"
+    rows = [*zip(_COMPARED, own, direct, floor, strict=True)]
+    found = "; ".join(
+        f"of {name} {ours:.3f} (direct rounding {theirs:.3f}, resampled latents {noise:.3f})"
+        for name, ours, theirs, noise in rows
     )
-    names = ("the number of positive bits", "the pair moments")
-    rows = zip(names, own, direct, floor, strict=True)
+    evidence = f"total variation {found}"
     equal = [name for name, ours, theirs, noise in rows if abs(ours - theirs) <= noise]
     if equal:
         evidence += (
@@ -89,8 +97,9 @@ def clear_error(truth: Tensor, drawn: Mapping[str, Tensor], key: str) -> tuple[s
     """Whether samples are seen to differ from the latents: the opposite of :func:`by_eye`."""
     own, floor = (differences(drawn[k], truth) for k in (key, "resampled"))
     evidence = (
-        f"total variation of the number of positive bits {own.positive:.3f} and of the pair "
-        f"moments {own.pairs:.3f}; resampled latents {floor.positive:.3f} and {floor.pairs:.3f}"
+        "total variation "
+        + ", ".join(f"of {name} {value:.3f}" for name, value in zip(_COMPARED, own, strict=True))
+        + f"; resampled latents {', '.join(f'{value:.3f}' for value in floor)}"
     )
     limit = LIMITS["eye"]
     rule = f"An error is clear if the distributions do not look identical. {limit.rule}"
@@ -100,6 +109,17 @@ def clear_error(truth: Tensor, drawn: Mapping[str, Tensor], key: str) -> tuple[s
     if seen is None:
         return evidence, undecided(_MAYBE_NOISE, rule)
     return evidence, Decision(Outcome.HOLDS if seen else Outcome.FAILS, rule)
+
+
+def moments_right(errors: MomentErrors, truth: Moments) -> tuple[str, Decision]:
+    """Whether a sampler's moments in expectation, free of noise, are those of the latents."""
+    noise = sampling_noise(truth, truth.count)
+    ratio = max(errors.pairs / max(noise.pairs, 1e-9), errors.first / max(noise.first, 1e-9))
+    evidence = (
+        f"The noise of {truth.count:,} samples, as many as there are training latents, is "
+        f"{noise.pairs:.4f} for pair moments and {noise.first:.4f} for first moments"
+    )
+    return evidence, judge("moments", ratio, 0.0)
 
 
 def jackknifed(bits: Tensor, truth: Moments, blocks: int = 10) -> MomentErrors:

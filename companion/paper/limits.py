@@ -99,10 +99,16 @@ LIMITS: Mapping[str, Limit] = {
     "eye": Limit(
         0.05, "at most",
         "We say that two distributions look identical if at most 5% of their mass differs "
-        "(total variation), for the number of positive bits and for the pair moments in bins of "
-        "0.05.",
+        "(total variation), for the number of positive bits, and for first and for pair moments "
+        "in bins of 0.05.",
         "Curves that enclose 5% of their area lie on each other in print. By the same measure, "
         "direct rounding must be seen to differ.",
+    ),
+    "moments": Limit(
+        2.0, "at most",
+        "We call moments right if their RMS errors are at most twice the noise of as many samples "
+        "as there are training latents.",
+        "Training latents determine the moments of the distribution no better.",
     ),
     "balanced": Limit(
         0.25, "at most", "We call precision and recall balanced if they differ by at most 0.25.",
@@ -122,6 +128,12 @@ LIMITS: Mapping[str, Limit] = {
         "An attribute is given if the edit closes at least half of the gap between untouched "
         "reconstructions and those of images that have it.",
         "Then most edited images cross the classifier's threshold.",
+    ),
+    "recognised": Limit(
+        0.5, "at least",
+        "The edit must leave the image recognisable: of the reconstructions of all images that "
+        "were edited, its own is the nearest in at least half of the cases.",
+        "If the edit replaced the image, its own would not be nearer than others.",
     ),
     "kept": Limit(
         0.9, "at least",
