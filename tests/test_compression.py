@@ -141,7 +141,7 @@ def test_a_vae_need_not_pay_for_its_finest_grid():
         evidence, answer = compresses(points_of("lbae", (50.0, error)), vae, "FD")
         assert f"the VAE {'never reaches' if shown == 'never' else 'reaches'} this MSE" in evidence
         assert shown in evidence
-        assert "The VAE within 1% of its best MSE: 40.0 bits" in evidence
+        assert "The VAE within 1% of its MSE without rounding: 40.0 bits" in evidence
         assert answer.outcome is Outcome.UNDECIDED
 
 

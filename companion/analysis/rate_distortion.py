@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from companion.analysis.evaluators import Evaluator
+from companion.analysis.paired import Interval
 from companion.analysis.samplers import LABELS as SAMPLER_LABELS
 from companion.analysis.samplers import FittedSamplers
 from companion.experiments.profiles import Experiment, load_experiment
@@ -22,7 +23,7 @@ from lbae_lib.coding.coders import encode_bits
 from lbae_lib.coding.container import CODERS
 from lbae_lib.coding.quantised import LARGEST, decode_quantised, encode_quantised
 from lbae_lib.latent.autoregressive import fit_autoregressive
-from lbae_lib.latent.bit_models import BitModel, Factorised, entropy
+from lbae_lib.latent.bit_models import BitModel, Factorised, code_lengths, entropy
 from lbae_lib.latent.chow_liu import tree_code_length
 from lbae_lib.latent.hyperplane import HyperplaneSampler
 from lbae_lib.latent.inversion import full_rank
@@ -69,21 +70,28 @@ def ladder(
 
 def hyperplane_ladder(
     codec: Codec, samplers: FittedSamplers, latents: Tensor, generator: torch.Generator
-) -> dict[str, tuple[float, float | None]]:
-    """Bits per latent of a few latents under random hyperplanes, beside two other models.
+) -> tuple[dict[str, Tensor], float]:
+    """Bits of each of a few latents, (K,), under random hyperplanes and under two other models.
 
     Each latent takes seconds, or minutes with N = 1,500. The sampler "nearest" is blended to full
-    rank. With the standard error of the estimate where it is one.
+    rank. Its bits are an estimate, whose mean has the standard error that comes with them.
     """
     found = likelihood(
         latents, full_rank(HyperplaneSampler(samplers.hyperplane_fit("nearest").vectors)), generator
     )
     error = float(found.standard_error.square().sum().sqrt()) / len(latents)
-    return {
-        "factorised": (entropy(codec.factorised, latents), None),
-        "nearest": (found.mean, error),
-        "autoregressive": (entropy(codec.autoregressive, latents), None),
+    lengths = {
+        "factorised": code_lengths(codec.factorised, latents),
+        "nearest": found.bits.cpu(),
+        "autoregressive": code_lengths(codec.autoregressive, latents),
     }
+    return lengths, error
+
+
+def over_latents(bits: Tensor) -> str:
+    """The mean of bits, (K,), with its confidence interval over latents, if there are several."""
+    values = bits.tolist()
+    return str(Interval.of(values)) if len(values) > 1 else f"{values[0]:.1f}"
 
 
 def file_lengths(codec: Codec, latents: Tensor) -> dict[str, float]:
