@@ -19,7 +19,7 @@ from lbae_lib.latent.moments import (
     sampling_noise,
 )
 
-_BINS = 40  # of moments, from -1 to 1; each is 0.05 wide
+_BINS = 40  # of moments, from -1 to 1, at most
 _COMPARED = ("the number of positive bits", "the first moments", "the pair moments")
 _MAYBE_NOISE = "what exceeds the limit may be the noise of the samples: draw more samples"
 
@@ -28,8 +28,8 @@ class Differences(NamedTuple):
     """Total variation distances between two sets of bits, in [0, 1]."""
 
     positive: float  # of the number of positive bits
-    first: float  # of the first moments, in bins of 0.05
-    pairs: float  # of the pair moments, in the same bins
+    first: float  # of the first moments, in bins
+    pairs: float  # of the pair moments, in bins
 
 
 def differences(bits: Tensor, truth: Tensor) -> Differences:
@@ -41,7 +41,8 @@ def differences(bits: Tensor, truth: Tensor) -> Differences:
 
 
 def _density(found: Tensor) -> Tensor:
-    counts = torch.histc(found.double().cpu(), _BINS, -1, 1)
+    bins = min(_BINS, round(2 * len(found) ** (1 / 3)))  # Rice's rule
+    counts = torch.histc(found.double().cpu(), bins, -1, 1)
     return counts / counts.sum()
 
 
