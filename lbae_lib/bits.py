@@ -34,11 +34,17 @@ def check_bits(bits: Tensor, name: str = "bits") -> None:
         )
 
 
-def check_latents(bits: Tensor, name: str = "latents", empty: bool = False) -> None:
-    """Raise ``ValueError`` unless these are latents (K, N) in {-1, +1}; K may be 0 if ``empty``."""
+def check_latents(
+    bits: Tensor, name: str = "latents", empty: bool = False, size: int | None = None
+) -> None:
+    """Raise ``ValueError`` unless these are latents (K, N) in {-1, +1}.
+
+    K may be 0 if ``empty``, and N must be ``size`` if given.
+    """
     check_bits(bits, name)
-    if bits.ndim != 2:
-        raise ValueError(f"{name} are of shape {tuple(bits.shape)}, but must be (K, N)")
+    if bits.ndim != 2 or size not in (None, bits.shape[1]):
+        wanted = f"(K, {'N' if size is None else size})"
+        raise ValueError(f"{name} are of shape {tuple(bits.shape)}, but must be {wanted}")
     if not len(bits) and not empty:
         raise ValueError(f"there are no {name}: give at least one")
 

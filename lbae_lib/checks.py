@@ -4,17 +4,23 @@ import torch
 from torch import Tensor
 
 
-def check_images(images: Tensor, name: str = "images") -> None:
-    """Raise ``ValueError`` unless images are uint8 (K, 1 or 3, H, W).
+def check_images(
+    images: Tensor, name: str = "images", channels: int | None = None, side: int | None = None
+) -> None:
+    """Raise ``ValueError`` unless images are uint8 (K, 1 or 3, H, W), or (K, C, S, S) if given.
 
     Images in [0, 1] would be taken for black ones.
     """
     if not isinstance(images, Tensor):
         raise ValueError(f"{name} are a {type(images).__name__}, but must be a torch.Tensor")
     shape = tuple(images.shape)
-    if images.dtype != torch.uint8 or len(shape) != 4 or shape[1] not in (1, 3):
+    if channels is None:
+        fits, wanted = len(shape) == 4 and shape[1] in (1, 3), "1 or 3, H, W"
+    else:
+        fits, wanted = shape[1:] == (channels, side, side), f"{channels}, {side}, {side}"
+    if images.dtype != torch.uint8 or not fits:
         raise ValueError(
-            f"{name} are {images.dtype} of shape {shape}, but must be uint8 (K, 1 or 3, H, W); "
+            f"{name} are {images.dtype} of shape {shape}, but must be uint8 (K, {wanted}); "
             "convert images in [0, 1] with lbae_lib.models.encoding.to_uint8"
         )
 

@@ -44,8 +44,8 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
     """
     names = list(known)
     close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"no {what} {name!r}: {hint}There are {', '.join(names) or 'none'}"
+    begin = f"did you mean {close[0]!r}? There" if close else "there"
+    return f"no {what} {name!r}: {begin} are {', '.join(names) or 'none'}"
 
 
 @contextmanager

@@ -69,13 +69,13 @@ def _remove_abandoned(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` as UTF-8, whole or not at all."""
+    """Write ``text`` as UTF-8, whole or not at all; errors are those of :func:`replacing`."""
     with replacing(path) as scratch:
         scratch.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write ``content`` as indented JSON, whole or not at all; NaN and infinity are errors."""
+    """:func:`write_text` of indented JSON; NaN and infinity are a ``ValueError``."""
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
@@ -85,22 +85,33 @@ def write_tensors(
     """Write tensors and a JSON description as one safetensors file, whole or not at all.
 
     The description also holds a SHA-256 of the content, which :func:`read_tensors` checks.
+
+    Raises:
+        WriteError: if the disk is full, or the folder is not writable.
+        ValueError: if the description holds NaN or infinity; ``TypeError`` for what is not JSON.
     """
     from safetensors.torch import save_file  # imports torch, which reading records does not need
 
-    stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    described = dict(metadata) | {_DIGEST_KEY: _content_digest(stored, metadata)}
-    header = {_METADATA_KEY: json.dumps(described, allow_nan=False)}
+    stored, owned = {}, set[int]()
+    for name, tensor in tensors.items():
+        stored[name] = tensor.detach().cpu().contiguous()
+        memory = stored[name].untyped_storage().data_ptr()
+        if memory in owned:  # safetensors refuses tensors that share memory
+            stored[name] = stored[name].clone()
+        owned.add(memory)
+    described = json.loads(json.dumps(dict(metadata), allow_nan=False))  # as it will be read
+    described |= {_DIGEST_KEY: _content_digest(stored, described)}
+    header = {_METADATA_KEY: json.dumps(described)}
     with replacing(Path(path)) as scratch:
         save_file(stored, scratch, metadata=header)
 
 
 def cache_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
-    """Write tensors that are made again if they are missing: a folder may be read-only."""
+    """Write a cache; log a warning if the folder is read-only."""
     try:
         write_tensors(path, tensors, metadata)
     except WriteError as error:
-        _log.warning("not kept for the next time: %s", error)
+        _log.warning("the cache was not written: %s", error)
 
 
 def read_tensors(
@@ -138,17 +149,19 @@ def read_tensors(
     return tensors, metadata
 
 
-def read_description(path: Path, what: str) -> dict[str, Any]:
-    """The description in a file that :func:`write_tensors` wrote, without its tensors.
+def read_description(path: Path | str, what: str) -> dict[str, Any]:
+    """The description in a file that :func:`write_tensors` wrote; the content is not checked.
 
     Raises:
-        CheckpointError: if the file is missing, damaged, or not written by lbae.
+        CheckpointError: if the file is missing, cut off, or not written by lbae.
     """
     try:
         with safe_open(path, framework="np") as handle:
-            return dict(json.loads((handle.metadata() or {})[_METADATA_KEY]))
+            described = dict(json.loads((handle.metadata() or {})[_METADATA_KEY]))
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"no {what} can be read from {path} ({error})") from None
+    described.pop(_DIGEST_KEY, None)
+    return described
 
 
 def read_json(path: Path | str, what: str) -> dict[str, Any]:

@@ -157,6 +157,7 @@ def test_archives_folders_and_old_files(tmp_path):
     file = tmp_path / "mnist_a/last.cp"
     torch.save(content(config), file, _use_new_zipfile_serialization=False)  # as of 2020
     assert read_authors_weights(tmp_path / "mnist_a").network == config
+    assert read_authors_weights(str(file)).network == config
     archive = tmp_path / "models.zip"
     with zipfile.ZipFile(archive, "w") as handle:
         handle.write(file, "mnist_a/last.cp")
@@ -224,6 +225,7 @@ def test_what_does_not_fit_is_named(tmp_path):
     refused(
         lambda c: c["enc"]["ec1.weight"].resize_(4, 4, 4, 3), r"enc\.ec1\.weight.*\(4, 4, 4, 3\)"
     )
+    refused(lambda c: c["enc"].update({"ec0.weight": torch.zeros(4, 2, 3, 3)}), "channels is 2")
     refused(lambda c: c["gen"]["dc5.weight"].fill_(float("nan")), r"dc5\.weight.*not finite")
     refused(lambda c: c["enc"].update({"ec0.weight": 3}), r"ec0\.weight is not a tensor of 4")
     refused(lambda c: c["gen"].update({"l1l.weight": torch.zeros(15, 600)}), "has 15 rows")

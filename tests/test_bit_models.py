@@ -235,3 +235,18 @@ def test_tree_probabilities_add_up(generator):
     truth = moments(chain(500, 6, generator, flip=0.3))
     lengths = [tree_code_length(truth, row[None]) for row in everything(6)]
     assert sum(2.0**-length for length in lengths) == pytest.approx(1, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    "use", [entropy, code_lengths, lambda model, bits: model.probabilities(bits)]
+)
+def test_latents_of_another_width_or_with_other_values_are_refused(use, generator):
+    truth = moments(signs(torch.randn(40, 12, generator=generator)))
+    for model in (Factorised.fit(truth), random_model(12, (5,), generator)[1]):
+        for width in (1, 11, 13):
+            with pytest.raises(ValueError, match=rf"\(2, {width}\), but must be \(K, 12\)"):
+                use(model, torch.ones(2, width))
+        with pytest.raises(ValueError, match="only -1 and"):
+            use(model, torch.zeros(2, 12))
+        with pytest.raises(ValueError, match=r"must be \(K, 12\)"):
+            tree_code_length(truth, torch.ones(2, 13))

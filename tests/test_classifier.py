@@ -3,8 +3,11 @@
 import pytest
 import torch
 
+from lbae_lib.errors import CheckpointError
+from lbae_lib.files import read_tensors, write_tensors
 from lbae_lib.metrics.classifier import (
     ClassifierFeatures,
+    FeatureClassifier,
     accuracy,
     load_classifier,
     presence,
@@ -62,6 +65,21 @@ def test_a_saved_classifier_gives_the_same_features(tmp_path, images):
     again, about = load_classifier(tmp_path / "m.safetensors")
     assert about == {"dataset": "blobs"}
     assert torch.equal(again.features(images), model.features(images))
+
+
+def test_a_classifier_that_does_not_describe_itself_is_refused(tmp_path):
+    path, model = tmp_path / "m.safetensors", FeatureClassifier(1, 3)
+    save_classifier(path, model, {})
+    tensors, header = read_tensors(path, "classifier")
+    shape = header["shape"]
+    for change in ({"shape": {}}, {"shape": shape | {"a": 1}}, {"shape": shape | {"classes": 4}}):
+        write_tensors(path, tensors, header | change)
+        with pytest.raises(CheckpointError, match="does not match its own description"):
+            load_classifier(path)
+    for missing in ("shape", "about"):
+        write_tensors(path, tensors, {k: v for k, v in header.items() if k != missing})
+        with pytest.raises(CheckpointError, match=f"description \\('{missing}'\\): train"):
+            load_classifier(path)
 
 
 def test_attributes_are_learnt_side_by_side(images):

@@ -226,8 +226,10 @@ def test_refusals_say_why(codec, bits):
         codec.decompress(foreign.compress(bits[:10]))
     packed = foreign.compress(bits[:10], "packed")  # needs no priors
     assert len(codec.decompress(packed)) == 10
-    with pytest.raises(ValueError, match="21 bits, but the prior has 5"):
+    with pytest.raises(ValueError, match=r"\(2500, 21\), but must be \(K, 5\)"):
         encode_bits(bits, Factorised(torch.ones(5, dtype=torch.int64)))
+    with pytest.raises(ValueError, match="3 latents of 65,536 bits do not fit into a file"):
+        Container("packed", 1, 32, 2**16, 3, bytes(8), bytes(8), b"").to_bytes()
     with pytest.raises(FormatError, match="whole number of 32-bit words"):
         decode_bits(b"abc", 1, WIDTH, codec.factorised)
 

@@ -156,3 +156,15 @@ def test_figures_are_drawn():
     assert [axis.get_xlabel() for axis in figure.axes] == ["measured bits per image"] * 2
     figure = entropy_ladder({"factorised": 190.0, "autoregressive": 120.0}, 200)
     assert len(figure.axes[0].patches) == 3
+
+
+def test_a_damaged_stream_of_gaussians_is_refused_where_it_shows(generator):
+    given = (0.1, torch.zeros(5).double(), torch.ones(5).double())
+    latents = torch.randn(40, 5, generator=generator)
+    payload = encode_quantised(latents, *given)
+    with pytest.raises(FormatError, match="continues after its last latent"):
+        decode_quantised(payload + b"12345678", 40, *given)
+    with pytest.raises(FormatError, match="cannot be decoded"):
+        decode_quantised(b"\xff" * len(payload), 40, *given)
+    assert decode_quantised(b"", 40, *given).shape == (40, 5)  # there is no checksum
+    assert decode_quantised(encode_quantised(latents[:0], *given), 0, *given).shape == (0, 5)

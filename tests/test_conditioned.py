@@ -78,5 +78,10 @@ def test_wrong_attributes_are_refused(latents):
     with pytest.raises(ValueError, match="only -1 and"):
         ConditionedSampler.fit(latents, torch.zeros(len(latents), 1))
     sampler = ConditionedSampler.fit(latents, latents[:, :2])
-    with pytest.raises(ValueError, match="2 attributes"):
+    with pytest.raises(ValueError, match=r"attributes are of shape .*\(K, 2\)"):
         sampler.sample_given(torch.ones(5, 3), torch.Generator())
+
+
+def test_no_latents_may_be_drawn(latents, generator):
+    sampler = ConditionedSampler.fit(latents[:, 2:], latents[:, :2])
+    assert sampler.sample(0, generator).shape == (0, 22)

@@ -188,3 +188,23 @@ def test_vectors_of_a_repair_have_its_matrix(gram, method):
     torch.testing.assert_close(vectors @ vectors.T, repaired.matrix, atol=1e-10, rtol=0)
     assert vectors.shape == factor(repaired.matrix).shape
     assert factor(repaired.matrix, 3).shape == (len(gram), 3)
+
+
+def test_matrices_in_single_precision_are_repaired_in_double(gram):
+    single = gram.float()
+    single = (single + single.T) / 2
+    for method in ("clip", "nearest"):
+        assert torch.equal(repair(single, method).matrix, repair(single.double(), method).matrix)
+    for function in (clip, nearest, alternating_projections):
+        assert torch.equal(function(single)[0], function(single.double())[0])
+    assert factor(torch.eye(4)).dtype == torch.float64
+    with pytest.raises(ValueError, match="other than 1 on its diagonal"):
+        repair(gram + 1e-7 * torch.eye(25))
+
+
+def test_the_last_newton_step_counts(gram):
+    matrix, steps = nearest_psd(gram, torch.ones(25, dtype=torch.float64))
+    again, _ = nearest_psd(gram, torch.ones(25, dtype=torch.float64), max_iterations=steps)
+    assert torch.equal(again, matrix)
+    with pytest.raises(RuntimeError, match=f"in {steps - 1} Newton steps"):
+        nearest_psd(gram, torch.ones(25, dtype=torch.float64), max_iterations=steps - 1)

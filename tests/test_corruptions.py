@@ -44,3 +44,11 @@ def test_blurring_lowers_sharpness(images):
     sharp, soft = sharpness(images), sharpness(blurred(images, 2.0))
     assert sharp.shape == (80,)
     assert (soft < sharp).all()
+
+
+def test_a_blur_reaches_at_most_from_edge_to_edge():
+    image = torch.zeros(1, 1, 32, 32, dtype=torch.uint8)
+    assert blurred(image, 31 / 3).shape == image.shape
+    for sigma in (0, -1, 10.34, float("inf"), float("nan")):
+        with pytest.raises(ValueError, match=f"sigma is {sigma}, but must be above 0 and at most"):
+            blurred(image, sigma)

@@ -66,6 +66,10 @@ def test_image_sets_refuse_other_tensors():
 def test_unknown_names_are_refused_with_the_closest():
     with pytest.raises(ConfigError, match="did you mean 'mnist'"):
         dataset_info("mnits")
+    with pytest.raises(ConfigError, match=r"no attribute of a data set 'chanels': .*'channels'"):
+        dataset_info("folder:x", chanels=1)
+    with pytest.raises(ConfigError, match="channels of mnist cannot be changed"):
+        dataset_info("mnist", channels=3)
     assert dataset_slug("folder:/a/My Cats & dogs/") == "folder-my-cats-dogs"
     assert dataset_slug("cifar10") == "cifar10"
 
@@ -437,7 +441,7 @@ def test_images_are_read_where_nothing_can_be_kept(tmp_path, monkeypatch, caplog
     assert len(embedded.load_faces(nowhere, "Faces").train.images) == 3
     data = load_dataset(dataset_info(f"folder:{tmp_path / 'pics'}"), nowhere)
     assert len(data.train.images) + len(data.test.images) == 12
-    assert caplog.text.count("not kept for the next time") >= 2
+    assert caplog.text.count("the cache was not written") >= 2
 
 
 @pytest.mark.parametrize(

@@ -116,3 +116,12 @@ def test_a_fit_does_not_depend_on_threads(generator, threads):
         found.append(fit_vectors(truth, start, iterations=30).vectors)
         assert torch.get_num_threads() == count
     assert torch.equal(*found)
+
+
+@pytest.mark.parametrize("iterations", [2, 4, 8, 12])
+def test_a_fit_ends_by_its_tolerance_or_its_limit_of_iterations(latents, iterations):
+    """PyTorch's own limit, of evaluations, is close to that of iterations."""
+    truth = moments(latents)
+    start = factor(repair(gram_matrix(truth.matrix)).matrix)
+    found = fit_vectors(truth, start, 50.0, iterations)
+    assert (found.iterations, found.settled) == (iterations, False)

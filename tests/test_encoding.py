@@ -72,6 +72,8 @@ def test_cycle_loss_by_hand(model, images):
     again = unpack_bits(encode(model, decode(model, bits)), 12)
     expected = (again != bits).double().mean(1)
     assert torch.equal(cycle_loss(model, bits), expected)
+    with pytest.raises(ValueError, match="must be"):
+        cycle_loss(model, bits[0])
 
 
 @pytest.mark.parametrize(
@@ -96,6 +98,14 @@ def test_batches_are_halved_where_memory_does_not_suffice(
     monkeypatch.setattr(model, "encode", small(0))
     with pytest.raises(LbaeError, match="not even one image fits"):
         encode(model, images)
+
+
+@pytest.mark.parametrize("size", [0, -1])
+def test_a_batch_has_at_least_one_row(model, images, size):
+    with pytest.raises(ValueError, match=f"batch_size is {size}, but must be at least 1"):
+        encode(model, images, size)
+    with pytest.raises(ValueError, match="at least 1"):
+        decode(model, torch.ones(2, model.config.latent_size), size)
 
 
 def test_no_images_have_no_latents(model, images):

@@ -8,7 +8,7 @@ from implicit_devices import ExplicitDevices
 from companion.analysis.evaluators import evaluators
 from companion.analysis.image_source import ImageSource
 from companion.analysis.scoring import Scoreboard
-from lbae_lib.errors import DataError
+from lbae_lib.errors import CheckpointError, DataError
 from lbae_lib.files import sha256_file
 from lbae_lib.metrics import inception as module
 from lbae_lib.metrics.classifier import ClassifierFeatures
@@ -57,6 +57,17 @@ def test_the_cache_is_keyed_by_content(tmp_path, digits):
     extractor.weights_sha256 = "1" * 64
     extract(extractor, images, cache=tmp_path)
     assert extractor.calls == 6  # other weights
+
+
+def test_a_cache_that_cannot_be_written_costs_no_features(tmp_path, digits, caplog):
+    (tmp_path / "file").write_text("")
+    images = digits.test.images[:5]
+    found = extract(Counting(), images, cache=tmp_path / "file")
+    assert torch.equal(found, extract(Counting(), images, cache=str(tmp_path)))
+    assert "the cache was not written" in caplog.text
+    next(tmp_path.glob("*.safetensors")).write_text("damaged")
+    with pytest.raises(CheckpointError, match=r"cache of features .* delete this file"):
+        extract(Counting(), images, cache=tmp_path)
 
 
 def test_images_of_another_kind_are_refused(digits):
@@ -161,6 +172,9 @@ def test_where_the_inception_weights_are(tmp_path, monkeypatch, random_weights, 
     with pytest.raises(DataError, match=f"no FID and KID: fetch .*{INCEPTION_VARIABLE}"):
         find_inception_weights()
     with pytest.raises(DataError, match="could not be downloaded"):
+        find_inception_weights(download=True)
+    with monkeypatch.context() as other, pytest.raises(DataError, match="could not be downloaded"):
+        other.setattr(torch.hub, "get_dir", lambda: str(random_weights))  # not a folder
         find_inception_weights(download=True)
     monkeypatch.setenv(INCEPTION_VARIABLE, str(random_weights))
     assert find_inception_weights() == random_weights

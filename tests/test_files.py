@@ -11,6 +11,7 @@ import torch
 from companion.experiments.compress import check_output
 from lbae_lib.errors import CheckpointError, WriteError
 from lbae_lib.files import (
+    read_description,
     read_json,
     read_tensors,
     replacing,
@@ -34,6 +35,16 @@ def test_the_same_content_is_the_same_file(tmp_path):
     for name in ("a", "b"):
         write_tensors(tmp_path / name, {"y": torch.ones(3), "x": torch.zeros(2)}, {"k": 1})
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_any_json_and_tensors_that_share_memory_come_back(tmp_path):
+    path, both = tmp_path / "x.safetensors", torch.arange(6)
+    write_tensors(path, {"a": both, "b": both, "c": both[2:]}, {"n": {10: (1,), 9: None}})
+    found, about = read_tensors(path, "thing")
+    assert about == read_description(path, "thing") == {"n": {"10": [1], "9": None}}
+    assert all(torch.equal(found[k], both[s:]) for k, s in (("a", 0), ("b", 0), ("c", 2)))
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_tensors(path, {}, {"n": float("nan")})
 
 
 def test_a_block_that_fails_keeps_the_old_file(tmp_path):

@@ -153,6 +153,19 @@ def test_least_change_leaves_an_exact_inverse_alone(latents, sampler, generator)
     torch.testing.assert_close(least_change(latents[:50], blended, found).normals, found.normals)
 
 
+def test_least_change_is_exact_from_the_normal_of_no_hyperplane(sampler):
+    """Algorithm 1 finds 0 for a latent without positive bits: its centroid is empty."""
+    blended, negative = full_rank(sampler), -torch.ones(1, 24)
+    found = algorithm_1(negative, blended)
+    assert not found.normals.any()
+    mended = least_change(negative, blended, found)
+    assert mended.wrong_bits.tolist() == [0]
+    torch.testing.assert_close(mended.normals, exact(negative, blended, None).normals)
+    path = slerp(found.normals, mended.normals, 5)  # zero has no direction
+    assert bool(path.isfinite().all())
+    torch.testing.assert_close(path[:, -1], normalize(mended.normals, dim=1))
+
+
 def test_bad_input_is_refused(latents, sampler, generator):
     with pytest.raises(ValueError, match="full_rank"):
         exact(latents[:5], HyperplaneSampler(sampler.vectors[:, :7]), generator)

@@ -87,5 +87,7 @@ def test_a_sampler_of_low_rank_or_wrong_input_is_refused(correlation, generator)
     full = HyperplaneSampler(factor(correlation))
     with pytest.raises(ValueError, match="only -1 and"):
         likelihood(torch.zeros(1, 8), full, generator)
+    with pytest.raises(ValueError, match="there are no latents: give at least one"):
+        likelihood(torch.ones(0, 8), full, generator)
     with pytest.raises(ValueError, match="at least 2"):
         likelihood(torch.ones(1, 8), full, generator, repetitions=1)

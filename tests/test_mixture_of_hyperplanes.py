@@ -63,6 +63,11 @@ def test_few_different_latents_make_few_clusters():
     assert set(clusters(torch.ones(5, 4), 3).tolist()) == {0}
 
 
+def test_no_latents_may_be_drawn(latents, generator):
+    mixture = MixtureOfHyperplanes.fit(latents, torch.arange(len(latents)) % 2)
+    assert mixture.sample(0, generator).shape == (0, 24)
+
+
 def test_wrong_labels_are_refused(latents):
     with pytest.raises(ValueError, match="one for each"):
         MixtureOfHyperplanes.fit(latents, torch.zeros(3, dtype=torch.long))

@@ -7,9 +7,10 @@ import torch
 
 from companion.analysis.network_stages import sizes, stages
 from lbae_lib.errors import ConfigError
+from lbae_lib.latent.baselines import UniformBits
 from lbae_lib.models.autoencoders import LBAE, VAE, build_model, reconstruction_loss
 from lbae_lib.models.binarization import bernoulli_bottleneck, straight_through_sign
-from lbae_lib.models.config import NetworkConfig
+from lbae_lib.models.config import MODELS, NetworkConfig
 from lbae_lib.models.networks import ResidualBlock, parameter_count
 
 # Read from the authors' public code.
@@ -106,6 +107,7 @@ def test_losses_by_hand():
         ((32, 1, 2**40), "latent_size is 1099511627776"),
         ((32, 1, 8, 0), "width is 0"),
         ((32, 1, 8, 2, 0), "entry_channels is 0"),
+        ((32, 2, 8), "channels is 2, but must be 1 or 3"),
         ((32, 1, 8, 2, 1, "gan"), "kind is 'gan'"),
         ((28, 1, 8), "image_size is 28"),
     ],
@@ -155,3 +157,21 @@ def test_freed_memory_is_kept_where_the_c_library_can():
         "    assert faults < 20000, faults  # mapped anew, 64 MiB are 16384 faults each time\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_any_real_dtype_becomes_that_of_the_weights(kind, generator):
+    plain = build_model(NetworkConfig(32, 1, 5, width=2, kind=kind)).eval()
+    images = torch.rand(3, 1, 32, 32, generator=generator)
+    bits = UniformBits(5).sample(3, generator)  # float64
+    for model in (plain, plain.double(), plain.bfloat16()):
+        dtype = next(model.parameters()).dtype
+        found = model.decode(bits)
+        assert found.dtype == dtype
+        for other in (torch.int8, torch.float16, torch.bfloat16, torch.float32):
+            assert torch.equal(model.decode(bits.to(other)), found)
+        assert torch.equal(model.encode(images.double()), model.encode(images))
+        assert model.train().decode(bits).dtype == dtype
+        with pytest.raises(RuntimeError):  # would be levels of 0 to 255
+            model.encode(images.byte())
+        model.eval()

@@ -101,6 +101,11 @@ def test_the_hub_keeps_a_model(trained, tmp_path):
     model, _ = load_autoencoder(trained / "model.safetensors")
     sharing.HubModel(model).save_pretrained(tmp_path / "hub")
     same(sharing.HubModel.from_pretrained(str(tmp_path / "hub")).model, model)
+    assert 'HubModel.from_pretrained("hub").model' in (tmp_path / "hub/README.md").read_text()
+    sharing.export_model(trained, tmp_path / "hub", programs=True)
+    sharing.HubModel(model).save_pretrained(tmp_path / "hub")  # of which the record is not
+    names = {p.name for p in (tmp_path / "hub").iterdir()}
+    assert names == {"model.safetensors", "config.json", "README.md"}
 
 
 def test_a_model_goes_to_the_hub_and_comes_back(trained, tmp_path, monkeypatch):
@@ -131,6 +136,8 @@ def test_a_model_goes_to_the_hub_and_comes_back(trained, tmp_path, monkeypatch):
     hub = sharing.HubModel(model)
     assert hub.push_to_hub("me/lbae", token="t", commit_message="new") == "the commit"
     same(sharing.HubModel.from_pretrained("me/lbae", revision="v1").model, model)
+    card = (tmp_path / "uploaded/README.md").read_text()
+    assert 'HubModel.from_pretrained("me/lbae").model' in card
     assert calls == [
         "t",
         ("me/lbae", {"private": None, "exist_ok": True}),
@@ -157,7 +164,7 @@ def test_models_by_name(trained, tmp_path):
     kind = trained.name
     found = sharing.pretrained("digits", "quick", kind, root=tmp_path)
     same(found, load_autoencoder(trained / "model.safetensors")[0])
-    with pytest.raises(CheckpointError, match=f"There are quick/digits/{kind} "):
+    with pytest.raises(CheckpointError, match=f"there are quick/digits/{kind} "):
         sharing.pretrained("mnist", root=tmp_path)
     with pytest.raises(CheckpointError, match=r"no results/ in .*Clone it and call pretrained"):
         sharing.pretrained("mnist", root=tmp_path / "elsewhere")

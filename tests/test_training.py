@@ -1,6 +1,7 @@
 """Training: resumable to the bit, stopped cleanly, nothing half-written."""
 
 import json
+import math
 import multiprocessing
 import os
 import signal
@@ -187,6 +188,17 @@ def test_a_damaged_checkpoint_is_refused(run, tmp_path):
         run(tmp_path)
 
 
+def test_a_checkpoint_of_a_newer_version_is_refused(run, tmp_path):
+    run(tmp_path, time_limit=0)
+    path = tmp_path / CHECKPOINT_FILE
+    tensors, about = read_tensors(path, "checkpoint")
+    newer = about["identity"] | {"training": about["identity"]["training"] | {"newer": 1}}
+    for identity in (newer, {}, {"network": about["identity"]["network"]}):
+        write_tensors(path, tensors, about | {"identity": identity})
+        with pytest.raises(CheckpointError, match=r"checkpoint at .*update lbae_lib, or remove"):
+            run(tmp_path)
+
+
 def test_divergence_is_an_error_and_leaves_no_model(run, schedule, tmp_path):
     with pytest.raises(CheckpointError, match="diverged"):
         run(tmp_path, replace(schedule, learning_rate=1e30))
@@ -194,9 +206,14 @@ def test_divergence_is_an_error_and_leaves_no_model(run, schedule, tmp_path):
 
 
 def test_impossible_options_are_refused(run, schedule, tmp_path, network, images):
-    for field, value in (("epochs", 0), ("batch_size", 1), ("learning_rate", 0.0)):
+    for field, value in (
+        ("epochs", 0), ("epochs", 2.0), ("batch_size", 1), ("batch_size", True), ("seed", -1),
+        ("seed", 2**40), ("learning_rate", 0.0), ("kl_weight", -1.0), ("kl_weight", math.inf),
+        ("kl_weight", math.nan), ("loss", "mae"),
+    ):  # fmt: skip
         with pytest.raises(ConfigError, match=field):
             replace(schedule, **{field: value})
+    assert torch.Generator().manual_seed((2**40 - 1) * 1_000_003 + 2**40)
     with pytest.raises(ConfigError, match="3 epochs"):
         replace(schedule, cooldown_epochs=4)
     with pytest.raises(ConfigError, match="'tpu'"):
@@ -205,6 +222,11 @@ def test_impossible_options_are_refused(run, schedule, tmp_path, network, images
         run(tmp_path, hardware=Hardware("cpu", "half"))
     with pytest.raises(ConfigError, match="1 training"):
         train(network, schedule, images[:1], images, tmp_path)
+    for wrong in (images / 255, images.repeat(1, 3, 1, 1), images[..., :16, :16], images[0]):
+        with pytest.raises(ValueError, match=r"training images .* must be uint8 \(K, 1, 32, 32\)"):
+            train(network, schedule, wrong, images, tmp_path)
+        with pytest.raises(ValueError, match=r"validation images .* \(K, 1, 32, 32\)"):
+            train(network, schedule, images, wrong, tmp_path)
 
 
 def test_a_batch_that_does_not_fit_is_named(run, tmp_path, monkeypatch):

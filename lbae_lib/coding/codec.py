@@ -53,11 +53,10 @@ class Codec:
         """Latents, (K, N) in {-1, +1}, as the content of a file.
 
         Raises:
-            ValueError: if they are not bits, of another width, or the coder is unknown.
+            ValueError: if they are not bits, of another width, too many for the container's header,
+                or the coder is unknown.
         """
-        check_latents(bits, empty=True)
-        if bits.shape[1] != self.latent_size:
-            raise ValueError(f"latents have {bits.shape[1]} bits, but must have {self.latent_size}")
+        check_latents(bits, empty=True, size=self.latent_size)
         model = self.bit_model(coder)
         priors = bytes(HASH_BYTES) if model is None else _short(self.priors)
         payload = encode_bits(bits, model)
@@ -95,7 +94,10 @@ class Codec:
 def save_priors(
     path: Path | str, factorised: Factorised, autoregressive: Autoregressive, about: dict[str, Any]
 ) -> None:
-    """Write both priors of a model, and a description of them, as one safetensors file."""
+    """Write both priors of a model, and a description of them, as one safetensors file.
+
+    ``about`` are JSON values; errors are those of :func:`lbae_lib.files.write_tensors`.
+    """
     integers = {
         **{f"weight.{layer}": weight for layer, weight in enumerate(autoregressive.weights)},
         **{f"bias.{layer}": bias for layer, bias in enumerate(autoregressive.biases)},

@@ -38,9 +38,7 @@ def encode_bits(bits: Tensor, model: BitModel | None) -> bytes:
     bits = bits.cpu()
     if model is None:
         return pack_bits(bits).numpy().tobytes()
-    check_latents(bits, empty=True)
-    if bits.shape[1] != len(model.order):
-        raise ValueError(f"latents have {bits.shape[1]} bits, but the prior has {len(model.order)}")
+    check_latents(bits, empty=True, size=len(model.order))
     coder = stream.queue.RangeEncoder()
     family = stream.model.Bernoulli(perfect=False)
     for group in bits.split(GROUP):

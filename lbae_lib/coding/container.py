@@ -64,12 +64,22 @@ class Container:
     payload: bytes
 
     def to_bytes(self) -> bytes:
-        """The file, in the current version."""
-        body = _HEADER.pack(
-            MAGIC, VERSION, CODERS.index(self.coder), self.channels, CODER_VERSION,
-            self.image_size, self.latent_size, self.count, self.model, self.priors,
-            len(self.payload),
-        )  # fmt: skip
+        """The file, in the current version.
+
+        Raises:
+            ValueError: if a number does not fit into the header.
+        """
+        try:
+            body = _HEADER.pack(
+                MAGIC, VERSION, CODERS.index(self.coder), self.channels, CODER_VERSION,
+                self.image_size, self.latent_size, self.count, self.model, self.priors,
+                len(self.payload),
+            )  # fmt: skip
+        except struct.error:
+            raise ValueError(
+                f"{self.count:,} latents of {self.latent_size:,} bits do not fit into a file: it "
+                "holds at most 65,535 bits per latent, and 4 GiB"
+            ) from None
         body += self.payload
         return body + _checksum(body)
 
@@ -117,7 +127,7 @@ class Container:
         return cls(CODERS[coder], channels, image_size, latent_size, count, model, priors, payload)
 
 
-def is_container(path: Path) -> bool:
+def is_container(path: Path | str) -> bool:
     """Whether a file begins as a container does; False for one that cannot be read."""
     try:
         with open(path, "rb") as handle:

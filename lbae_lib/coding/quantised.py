@@ -39,13 +39,23 @@ def decode_quantised(
 ) -> Tensor:
     """Undo :func:`encode_quantised`, up to the rounding: float32 (K, N), on the processor.
 
-    A payload that is cut off between words raises ``FormatError``.
+    The other arguments must be those of the encoder. There is no checksum: words that are missing
+    at the end, or damaged, may give other latents without an error.
+
+    Raises:
+        FormatError: if the payload cannot be that of K latents.
     """
     if len(payload) % WORD.itemsize:
         raise FormatError(f"the payload of {len(payload)} bytes is cut off: copy the file again")
     coder = stream.queue.RangeDecoder(np.frombuffer(payload, dtype=WORD).astype(np.uint32))
-    cells = torch.from_numpy(coder.decode(*_model(count, step, mean, deviation)))
-    return (cells.reshape(count, -1).double() * step).float()
+    model = _model(count, step, mean, deviation)
+    try:
+        cells = torch.from_numpy(coder.decode(*model))
+    except AssertionError as error:  # what constriction raises on impossible data
+        raise FormatError(f"the payload cannot be decoded ({error})") from None
+    if not coder.maybe_exhausted():
+        raise FormatError("the payload continues after its last latent")
+    return (cells.reshape(count, len(mean)).double() * step).float()
 
 
 def quantise(latents: Tensor, step: float) -> Tensor:

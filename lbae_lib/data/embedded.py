@@ -66,11 +66,11 @@ def load_faces(root: Path, title: str) -> Dataset:
     """6,000 + 1,000 drawn faces; see :mod:`lbae_lib.data.faces`.
 
     Drawing them takes half a minute, so they are cached under ``root``, the folder of data sets, in
-    a file named after :data:`lbae_lib.data.faces.VERSION`.
+    a file named after :data:`lbae_lib.data.faces.VERSION`; a damaged one is a ``CheckpointError``.
     """
     kept = root / f"faces-v{faces.VERSION}.safetensors"
     if kept.exists():
-        tensors, _ = read_tensors(kept, "drawn faces", "delete this file; they are drawn again")
+        tensors, _ = read_tensors(kept, "cache of faces", "delete this file; they are drawn again")
     else:
         tensors = {}
         for part, count in _FACES.items():

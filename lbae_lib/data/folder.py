@@ -55,6 +55,7 @@ def load_folder(
         DataError: if the folder is missing or empty, its names have two meanings, the table does
             not fit, or an image is damaged or smaller than ``image_size``; the message names the
             file.
+        CheckpointError: if the cache of pixels is damaged.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -166,7 +167,7 @@ def _read(
     if cache is not None and len(files) >= _WORTH_KEEPING:
         kept = Path(cache) / f"folder-{_fingerprint(files, shape)}.safetensors"
         if kept.exists():
-            tensors, about = read_tensors(kept, "kept pixels", "delete this file")
+            tensors, about = read_tensors(kept, "cache of pixels", "delete this file")
             reading.applied.update(about.get("applied", {}))
             return tensors["images"]
     images = torch.empty((len(files), channels, size, size), dtype=torch.uint8, device="cpu")

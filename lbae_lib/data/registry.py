@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -94,8 +94,13 @@ def dataset_info(name: str, base: Path = Path(), **known: Any) -> DatasetInfo:
             of attributes or class folders.
 
     Raises:
-        ConfigError: if there is no such data set; names the closest.
+        ConfigError: if there is no such data set or attribute, naming the closest, or attributes
+            are given for a registered name.
     """
+    attributes = [field.name for field in fields(DatasetInfo)][1:]
+    for key in known:
+        if key not in attributes:
+            raise ConfigError(unknown("attribute of a data set", key, attributes))
     if name.startswith(FOLDER_PREFIX):
         folder, shown = folder_path(name, base), FOLDER_PREFIX + without_home(folder_path(name))
         title, source = f"{folder.name} (own images)", f"images from the folder {folder.name}"
@@ -103,6 +108,8 @@ def dataset_info(name: str, base: Path = Path(), **known: Any) -> DatasetInfo:
         return replace(found, **known)
     if name not in DATASETS:
         raise ConfigError(unknown("data set", name, [*DATASETS, "folder:PATH"]))
+    if known:
+        raise ConfigError(f"{', '.join(known)} of {name} cannot be changed: give folder:PATH alone")
     return DATASETS[name]
 
 
@@ -143,7 +150,7 @@ def paper_counterpart(info: DatasetInfo) -> str | None:
     return info.name if info.name in PAPER_DATASETS else keys.get(info.stands_for or "")
 
 
-def load_dataset(info: DatasetInfo, root: Path, base: Path = Path()) -> Dataset:
+def load_dataset(info: DatasetInfo, root: Path | str, base: Path = Path()) -> Dataset:
     """Load a data set's images into memory.
 
     Args:
@@ -153,10 +160,13 @@ def load_dataset(info: DatasetInfo, root: Path, base: Path = Path()) -> Dataset:
 
     Raises:
         DataError: if images are missing, damaged or of the wrong size.
+        CheckpointError: if a cache under ``root`` is damaged.
+        WriteError: if torchvision's files are not complete and ``root`` is not writable.
         LbaeError: if a package that the data set needs is not installed.
     """
     from lbae_lib.data import embedded, folder, torchvision_sets
 
+    root = Path(root)
     if info.name.startswith(FOLDER_PREFIX):
         path = folder_path(info.name, base)
         return folder.load_folder(path, info.image_size, info.channels, info.title, cache=root)

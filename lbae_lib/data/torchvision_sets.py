@@ -1,4 +1,8 @@
-"""The paper's data sets through torchvision, downloaded on demand, preprocessed as in Table 3."""
+"""The paper's data sets through torchvision, downloaded on demand, preprocessed as in Table 3.
+
+Each raises ``DataError`` if files are missing, damaged or may not be read, and ``WriteError`` if
+there is something to download and the folder is not writable.
+"""
 
 import errno
 import importlib.util
@@ -27,7 +31,7 @@ from lbae_lib.progress import progress_bar
 
 _CELEBA = {"train": 162_770, "valid": 19_867, "test": 19_962}  # torchvision's names
 _CELEBA_SIZE = 64
-# Of the kept tensors: the first had no attributes, the second no validation images.
+# Of the cached tensors: the first had no attributes, the second no validation images.
 _CELEBA_VERSION = 3
 _TIMEOUT = 60.0  # seconds without an answer, after which a download is given up
 _LOCAL = (
@@ -72,7 +76,7 @@ def load_celeba(root: Path, title: str) -> Dataset:
     ``celeba_64.safetensors`` (2.5 GB), the 40 attributes with them.
 
     Raises:
-        DataError: if files are missing, damaged or may not be read.
+        CheckpointError: if this cache is damaged.
     """
     cache = root / "celeba_64.safetensors"
     about: dict[str, Any] = {}

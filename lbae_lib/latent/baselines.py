@@ -33,7 +33,7 @@ class IndependentBits:
     mean: Tensor
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
-        """Random latents, (count, N) in {-1, +1}."""
+        """Random latents, (count, N) in {-1, +1}, of the dtype of ``mean``."""
         uniform = draw_uniforms((count, len(self.mean)), generator, self.mean)
         return signs(self.mean - (2 * uniform - 1))  # P(+1) = (1 + mean) / 2
 
@@ -46,7 +46,7 @@ class UniformBits:
     device: torch.device | str = "cpu"
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
-        """Random latents, (count, N) in {-1, +1}."""
+        """Random latents, float64 (count, N) in {-1, +1}."""
         like = torch.empty(0, dtype=torch.float64, device=self.device)
         return signs(draw_normals((count, self.latent_size), generator, like))
 
@@ -58,5 +58,5 @@ class Resampling:
     latents: Tensor
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
-        """Random latents, (count, N) in {-1, +1}."""
+        """Random latents, (count, N) in {-1, +1}, of the dtype of ``latents``."""
         return self.latents[draw_integers(len(self.latents), count, generator, self.latents.device)]

@@ -48,7 +48,7 @@ class BitModel(Protocol):
             int64 (K, N) in [1, 2^16), on the processor; columns as in ``bits``.
 
         Raises:
-            ValueError: if an entry is not -1 or +1.
+            ValueError: if an entry is not -1 or +1, or the model has a different number of bits.
         """
         ...
 
@@ -80,6 +80,7 @@ class Factorised:
 
     def probabilities(self, bits: Tensor) -> Tensor:
         """See :meth:`BitModel.probabilities`."""
+        check_latents(bits, empty=True, size=len(self.numerators))
         return self.numerators.expand(len(bits), -1)
 
     def conditionals(self, count: int) -> Conditionals:
@@ -109,7 +110,7 @@ def draw(model: BitModel, count: int, generator: torch.Generator) -> Tensor:
 def code_lengths(model: BitModel, bits: Tensor) -> Tensor:
     """-log2 p of each latent, the length in bits of its ideal code: float64 (K,), on the processor.
 
-    ``bits`` are (K, N) in {-1, +1}, on any device.
+    ``bits`` are (K, N), on any device; errors are those of :meth:`BitModel.probabilities`.
     """
     lengths = []
     for part in bits.cpu().split(_CHUNK):
@@ -123,7 +124,7 @@ def entropy(model: BitModel, bits: Tensor) -> float:
     """Cross-entropy of latents under a model: the mean of :func:`code_lengths`, bits per latent.
 
     Raises:
-        ValueError: unless ``bits`` are (K, N) in {-1, +1} with K >= 1.
+        ValueError: unless ``bits`` are (K, N) in {-1, +1} with K >= 1 and the model's N.
     """
     check_latents(bits)
     return math.fsum(code_lengths(model, bits).tolist()) / len(bits)

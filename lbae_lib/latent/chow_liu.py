@@ -67,9 +67,9 @@ def tree_code_length(truth: Moments, bits: Tensor) -> float:
     positive probability.
 
     Raises:
-        ValueError: unless ``bits`` are (K, N) in {-1, +1} with K >= 1.
+        ValueError: unless ``bits`` are (K, N) in {-1, +1} with K >= 1 and the N of ``truth``.
     """
-    check_latents(bits)
+    check_latents(bits, size=len(truth.first))
     order, parents = chow_liu_tree(truth)
     root, children = order[0], order[1:]
     first, second = truth.first, truth.second

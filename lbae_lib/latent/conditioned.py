@@ -62,18 +62,19 @@ class ConditionedSampler:
 
         Raises:
             ValueError: if the numbers of rows differ, or an entry is not -1 or +1.
+            RuntimeError: if the repair does not converge.
         """
         if len(attributes) != len(latents):
             raise ValueError(
                 f"{len(attributes)} rows of attributes for {len(latents)} latents: give one each"
             )
-        check_latents(attributes)
+        check_latents(attributes, "attributes")
         attributes = attributes.to(latents)
         sampler, _ = hyperplane_sampler(moments(torch.cat([latents, attributes], 1)), method)
         return cls(full_rank(sampler), attributes)
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
-        """Random latents (count, N), each given the attributes of a random training image."""
+        """Random latents, float32 (count, N), each given attributes of a random training image."""
         rows = draw_integers(len(self.attributes), count, generator, self.attributes.device)
         return self.sample_given(self.attributes[rows], generator)
 
@@ -88,12 +89,7 @@ class ConditionedSampler:
 
     def joined_bits(self, attributes: Tensor, generator: torch.Generator) -> Tensor:
         """Latents and the given attributes (K, A) together, [Y, A]: float32 (K, N+A)."""
-        check_latents(attributes)
-        if attributes.shape[1] != self.attributes.shape[1]:
-            raise ValueError(
-                f"attributes have shape {tuple(attributes.shape)}, but this sampler needs "
-                f"{self.attributes.shape[1]} attributes: (K, {self.attributes.shape[1]})"
-            )
+        check_latents(attributes, "attributes", empty=True, size=self.attributes.shape[1])
         normals = self.joined.normals(len(attributes), generator)
         rows = self.joined.vectors[self._side :]  # W, (A+1, R)
         products = normals @ rows.T  # W z

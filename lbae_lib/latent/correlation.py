@@ -79,14 +79,15 @@ def rounding_moments(vectors: Tensor) -> Tensor:
 def repair(gram: Tensor, method: Method = "nearest", boundary_weight: float = 1.0) -> Repair:
     """H itself if it is positive semi-definite (Eq. 10), else :func:`clip` or :func:`nearest`.
 
-    ``boundary_weight`` is that of :func:`nearest`, whose errors are raised too; "clip" has none.
+    All compute in float64. ``boundary_weight`` is that of :func:`nearest`; "clip" has none.
 
     Raises:
         ValueError: if H is not square, symmetric and finite with a unit diagonal, or the method is
-            unknown.
+            unknown, or the weight is not positive.
+        RuntimeError: if Newton's method does not converge.
     """
     _check_gram(gram)
-    gram = _symmetric(gram)
+    gram = _symmetric(gram.double())
     if method not in ("clip", "nearest"):
         raise ValueError(f"no repair {method!r}: choose 'clip' or 'nearest'")
     values, basis = eigen = torch.linalg.eigh(gram)
@@ -109,9 +110,9 @@ def clip(gram: Tensor, eigen: Eigen | None = None) -> tuple[Tensor, int]:
     1988), which clips the eigenvalues, and does not restore the unit diagonal. Signs do not depend
     on the length of a row of V, so the distribution of the bits is the same.
 
-    Returns the matrix, and 1 for one iteration; ``eigen`` is that of H, if known.
+    Returns the matrix, float64, and 1 for one iteration; ``eigen`` is that of H, if known.
     """
-    return _unit_diagonal(_projected(gram, eigen)), 1
+    return _unit_diagonal(_projected(gram.double(), eigen)), 1
 
 
 def nearest(
@@ -130,7 +131,7 @@ def nearest(
         eigen: of H, if known; spares the first decomposition where the weight is 1.
 
     Returns:
-        The matrix, and the number of Newton steps.
+        The matrix, float64, and the number of Newton steps.
 
     Raises:
         ValueError: if the weight is not positive.
@@ -138,6 +139,7 @@ def nearest(
     """
     if not boundary_weight > 0:
         raise ValueError(f"boundary_weight is {boundary_weight}, but must be above 0")
+    gram = gram.double()
     if math.isinf(boundary_weight):
         return _fixed_boundary(gram)
     weights = torch.ones_like(gram[0])
@@ -167,8 +169,8 @@ def alternating_projections(
 ) -> tuple[Tensor, int]:
     """The nearest correlation matrix by alternating projections, slower than :func:`nearest`.
 
-    Returns the matrix and the number of sweeps, once a sweep changes the matrix by less than the
-    tolerance, relatively.
+    Returns the matrix, float64, and the number of sweeps, once a sweep changes the matrix by less
+    than the tolerance, relatively.
 
     Raises:
         RuntimeError: if that takes more than ``max_iterations``.
@@ -177,7 +179,7 @@ def alternating_projections(
         N. J. Higham (2002), *Computing the nearest correlation matrix: a problem from finance*,
         IMA Journal of Numerical Analysis 22, 329-343, Algorithm 3.3.
     """
-    current, correction = gram.clone(), torch.zeros_like(gram)
+    current, correction = gram.double(), torch.zeros_like(gram, dtype=torch.float64)
     for iteration in range(1, max_iterations + 1):
         shifted = current - correction  # Dykstra's correction
         projected = _projected(shifted)
@@ -212,7 +214,7 @@ def factor(correlation: Tensor, rank: int | None = None) -> Tensor:
     Raises:
         ValueError: if H has negative eigenvalues, or the rank is below 1.
     """
-    values, basis = torch.linalg.eigh(correlation)
+    values, basis = torch.linalg.eigh(correlation.double())
     if float(values[0]) < -_tolerance(values):
         raise ValueError(
             f"H has the eigenvalue {float(values[0]):.3g} < 0, so no vectors have these angles: "
@@ -264,7 +266,7 @@ def _check_gram(gram: Tensor) -> None:
             f"H differs from its transpose by up to {asymmetry:g}, but must be symmetric: use "
             "(H + H.T) / 2"
         )
-    if not torch.allclose(gram.diagonal(), torch.ones_like(gram.diagonal()), atol=1e-12):
+    if float((gram.diagonal() - 1).abs().max()) > 1e-12:
         raise ValueError(
             "H has entries other than 1 on its diagonal, but vectors must have length 1: use the "
             "correlations, H_ij / sqrt(H_ii H_jj)"

@@ -38,7 +38,7 @@ class DichotomizedGaussian(SignedSampler):
     ) -> tuple[DichotomizedGaussian, Repair]:
         """The sampler for given moments (Eq. 4), and the repair of its correlation matrix.
 
-        ``method`` is that of :func:`lbae_lib.latent.correlation.repair`.
+        ``method`` is that of :func:`lbae_lib.latent.correlation.repair`, whose errors are raised.
         """
         margins = margins_of(target.first)
         repaired = repair(latent_correlation(margins, target.second), method)

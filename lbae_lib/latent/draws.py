@@ -35,5 +35,7 @@ def draw_permutation(count: int, generator: torch.Generator, device: torch.devic
 
 def draw_categories(weights: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """Random indices with the probabilities ``weights``, (C,): int64 (count,), on their device."""
+    if not count:  # which multinomial refuses
+        return torch.empty(0, dtype=torch.int64, device=weights.device)
     drawn = torch.multinomial(weights.to(generator.device), count, True, generator=generator)
     return drawn.to(weights.device)

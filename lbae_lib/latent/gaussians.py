@@ -140,5 +140,5 @@ class SignedSampler:
     real: Sampler
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
-        """Random latents, (count, N) in {-1, +1}."""
+        """Random latents, (count, N) in {-1, +1}, of the dtype that ``real`` draws."""
         return signs(self.real.sample(count, generator))

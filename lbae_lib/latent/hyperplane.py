@@ -6,7 +6,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from lbae_lib.bits import check_bits
+from lbae_lib.bits import check_latents
 from lbae_lib.latent.correlation import Method, Repair, gram_matrix, repair
 from lbae_lib.latent.draws import draw_normals
 from lbae_lib.latent.moments import Moments
@@ -42,12 +42,7 @@ class HyperplaneSampler:
         Raises:
             ValueError: if they have other values or a different number of bits.
         """
-        check_bits(latents, "latents")
-        if latents.ndim != 2 or latents.shape[1] != self.latent_size:
-            raise ValueError(
-                f"latents have shape {tuple(latents.shape)}, but this sampler needs "
-                f"(K, {self.latent_size})"
-            )
+        check_latents(latents, empty=True, size=self.latent_size)
         return latents.to(self.vectors)
 
     def normals(self, count: int, generator: torch.Generator) -> Tensor:
@@ -91,7 +86,8 @@ def hyperplane_sampler(
 ) -> tuple[HyperplaneSampler, Repair]:
     """The sampler for given moments (Eq. 4 to Eq. 10), and the repair that its Gram matrix needed.
 
-    The repair is "clip" (the authors') or "nearest" (the nearest correlation matrix).
+    The repair is "clip" (the authors') or "nearest" (the nearest correlation matrix); errors are
+    those of :func:`lbae_lib.latent.correlation.repair`.
     """
     repaired = repair(gram_matrix(target.matrix), method)
     return HyperplaneSampler(repaired.vectors()), repaired

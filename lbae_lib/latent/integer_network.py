@@ -12,7 +12,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from lbae_lib.bits import check_bits
+from lbae_lib.bits import check_latents
 from lbae_lib.latent.bit_models import ONE, Conditionals, draw
 from lbae_lib.latent.masked_network import MaskedNetwork, adjacency, units_below
 
@@ -96,7 +96,7 @@ class Autoregressive:
 
     def probabilities(self, bits: Tensor) -> Tensor:
         """See :meth:`.bit_models.BitModel.probabilities`; all positions are computed at once."""
-        check_bits(bits, "latents")
+        check_latents(bits, empty=True, size=len(self.order))
         ordered = bits.cpu().double()[:, self.order]  # (K, N), by position
         activity = ordered
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):

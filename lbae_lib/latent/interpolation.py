@@ -15,8 +15,9 @@ _CHUNK = 160  # points whose products are computed at a time, so that they stay 
 def slerp(source: Tensor, target: Tensor, steps: int) -> Tensor:
     """Spherical linear interpolation: points at equal angles on the great circle.
 
-    Source and target are (K, R), of any length but zero. Returns unit vectors, float64 (K, T, R),
-    for T = ``steps`` >= 2 points, both ends included.
+    Source and target are (K, R), of any length. Returns unit vectors, float64 (K, T, R), for
+    T = ``steps`` >= 2 points, both ends included. Zero has no direction: points on a path from or
+    to it have the direction of the other end, and lengths from 0 to 1.
 
     Raises:
         ValueError: if steps is below 2, R is 1, or a source and its target point in opposite

@@ -5,7 +5,8 @@ vectors V to an :class:`Inversion`. It is built from the centroid of Eq. 13, the
 Algorithm 1 and the difference of Eq. 14. :func:`exact` and :func:`least_change` instead solve
 V r = [s, 1] ∘ m for margins m > 0.
 
-All raise ``ValueError`` if the latents are not bits, or do not have the N bits of the sampler.
+All raise ``ValueError`` if the latents are not bits, or do not have the N bits of the sampler;
+these two also if the sampler does not have full rank: see :func:`full_rank`.
 """
 
 from collections.abc import Iterator
@@ -28,7 +29,8 @@ class Inversion:
     """Hyperplane normals found for latents.
 
     Attributes:
-        normals: r, float64 (K, R).
+        normals: r, float64 (K, R). :func:`algorithm_1` finds 0, the normal of no hyperplane, for a
+            latent without positive bits.
         wrong_bits: d, the Hamming distance between each latent and the bits of its hyperplane
             (Eq. 16), int64 (K,).
         steps: correction steps of Algorithm 1, int64 (K,), or (K, 2) where two halves are tilted; 0
@@ -91,11 +93,13 @@ def exact(
     Section 3.3: between two of them all differing bits flip at the same angle.
 
     Args:
-        sampler: must have full rank R = N + 1, else ``ValueError`` is raised; see
-            :func:`full_rank`.
+        sampler: must have full rank R = N + 1; see :func:`full_rank`.
         generator: of the normals, or None for margins of 1.
         sweeps: of Gibbs sampling, at least 0. It starts from the margins of unconditioned random
             hyperplanes; with 0 these are the margins.
+
+    Raises:
+        ValueError: as above, or if the number of sweeps is negative.
     """
     if sweeps < 0:
         raise ValueError(f"sweeps is {sweeps}, but must be at least 0")
@@ -114,11 +118,12 @@ def least_change(latents: Tensor, sampler: HyperplaneSampler, start: Inversion) 
     """An exact normal near another one: only the margins of wrong bits change.
 
     A bit that ``start`` gets right keeps its margin. A wrong bit gets a tenth of the latent's mean
-    margin, on the right side.
+    margin, on the right side, or 1 where that is 0.
 
     Args:
-        sampler: must have full rank, else ``ValueError`` is raised; see :func:`full_rank`.
-        start: the other inversion, e.g. of :func:`algorithm_1`, with the same sampler.
+        sampler: must have full rank; see :func:`full_rank`.
+        start: an inversion by Eq. 12, e.g. of :func:`algorithm_1`, with the same sampler; not of
+            :func:`.algorithm_1.authors_procedure`, whose bits are the raw signs.
     """
     latents = sampler.checked(latents)
     signed = pad(latents, (0, 1), value=1.0)  # [s, 1], (K, N+1)
@@ -126,7 +131,8 @@ def least_change(latents: Tensor, sampler: HyperplaneSampler, start: Inversion) 
         products = start.normals.to(vectors) @ vectors.T
         # The hyperplane -r has the same bits: put the boundary vector on the positive side.
         margins = signed * products * torch.where(products[:, -1:] >= 0, 1.0, -1.0)
-        least = _SHARE * margins.abs().mean(1, keepdim=True)
+        mean = margins.abs().mean(1, keepdim=True)
+        least = torch.where(mean > 0, _SHARE * mean, 1.0)
         target = signed * torch.where(margins > 0, margins, least)
         normals = torch.linalg.solve(vectors, target.T).T
     return evaluated(normals, latents, sampler)
@@ -135,8 +141,10 @@ def least_change(latents: Tensor, sampler: HyperplaneSampler, start: Inversion) 
 def full_rank(sampler: HyperplaneSampler, weight: float = 0.01) -> HyperplaneSampler:
     """The sampler of (1 - weight) H + weight I, which can reach every latent.
 
-    The weight of the identity is in (0, 1], else ``ValueError`` is raised; 0.01 moves a pair moment
-    of 0.5 by about 0.006.
+    The weight of the identity is in (0, 1]; 0.01 moves a pair moment of 0.5 by about 0.006.
+
+    Raises:
+        ValueError: if it is not.
     """
     if not 0 < weight <= 1:
         raise ValueError(f"weight is {weight}, but must be in (0, 1]")

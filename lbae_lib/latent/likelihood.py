@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from lbae_lib.bits import check_latents
 from lbae_lib.latent.draws import draw_uniforms
 from lbae_lib.latent.hyperplane import HyperplaneSampler
 from lbae_lib.latent.inversion import full_rank_vectors
@@ -70,9 +71,10 @@ def likelihood(
         repetitions: independent estimates, at least 2, of which the mean is taken.
 
     Raises:
-        ValueError: if latents are not bits or do not fit the sampler, V does not have full rank, or
-            there are too few particles or repetitions.
+        ValueError: if there are no latents, they are not bits or do not fit the sampler, V does not
+            have full rank, or there are too few particles or repetitions.
     """
+    check_latents(latents)
     latents = sampler.checked(latents)
     if particles < 2 or repetitions < 2:
         raise ValueError(

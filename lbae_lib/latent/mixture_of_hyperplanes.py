@@ -37,6 +37,7 @@ class MixtureOfHyperplanes:
 
         Raises:
             ValueError: if the numbers of latents and labels differ, or a label has no latents.
+            RuntimeError: if the repair does not converge.
 
         Example:
             >>> latents = torch.tensor([[1.0, 1.0], [1.0, 1.0], [-1.0, 1.0]])

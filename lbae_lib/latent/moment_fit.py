@@ -68,9 +68,10 @@ def fit_vectors(
     weights[-1, :-1] = weights[:-1, -1] = boundary_weight
     weights /= weights.sum()
     free = (start.detach().contiguous() * _GRID).round().div(_GRID).requires_grad_()
+    evaluations = 10 * iterations  # by default 1.25 times as many, which may end a fit first
     optimizer = torch.optim.LBFGS(
-        [free], max_iter=iterations, history_size=20, line_search_fn="strong_wolfe",
-        tolerance_change=1e-14 * _SCALE, tolerance_grad=1e-12,
+        [free], max_iter=iterations, max_eval=evaluations, history_size=20,
+        line_search_fn="strong_wolfe", tolerance_change=1e-14 * _SCALE, tolerance_grad=1e-12,
     )  # fmt: skip
 
     def closure() -> Tensor:
@@ -84,5 +85,6 @@ def fit_vectors(
 
     with one_thread():
         optimizer.step(closure)
-    steps = int(optimizer.state[free]["n_iter"])
-    return MomentFit(normalize(free.detach(), dim=1), steps, steps < iterations)
+    steps, evaluated = (int(optimizer.state[free][key]) for key in ("n_iter", "func_evals"))
+    settled = steps < iterations and evaluated < evaluations
+    return MomentFit(normalize(free.detach(), dim=1), steps, settled)

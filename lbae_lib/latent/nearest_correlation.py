@@ -32,7 +32,7 @@ def nearest_psd(
         matrix: G, symmetric, float64 (N, N).
         diagonal: b > 0, (N,).
         tolerance: of ‖∇θ‖, relative to 1 + ‖b‖.
-        max_iterations: maximum number of Newton steps, after which ``RuntimeError`` is raised.
+        max_iterations: maximum number of Newton steps.
         eigen: of G, if known and b is its diagonal.
 
     Returns:
@@ -40,6 +40,7 @@ def nearest_psd(
 
     Raises:
         ValueError: if an entry of the diagonal is not positive.
+        RuntimeError: if the tolerance is not reached.
 
     Reference:
         H. Qi and D. Sun (2006), *A quadratically convergent Newton method for computing the
@@ -53,10 +54,12 @@ def nearest_psd(
     y = diagonal - matrix.diagonal()
     values, basis = eigen or torch.linalg.eigh(matrix + y.diag())
     theta, gradient = _dual(values, basis, diagonal, y)
-    for iteration in range(max_iterations):
+    for iteration in range(max_iterations + 1):
         size = float(gradient.norm())
         if size <= bound:
             return positive_part(values, basis), iteration
+        if iteration == max_iterations:
+            break
         step = _newton_step(values, basis, gradient, min(0.1, size))
         slope = float(step @ gradient)
         length = 1.0
@@ -71,7 +74,7 @@ def nearest_psd(
         y, theta = trial, following
     raise RuntimeError(
         f"the nearest matrix was not reached in {max_iterations} Newton steps (residual "
-        f"{float(gradient.norm()):.1e}, bound {bound:.1e}): raise max_iterations or tolerance"
+        f"{size:.1e}, bound {bound:.1e}): raise max_iterations or tolerance"
     )
 
 

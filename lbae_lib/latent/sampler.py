@@ -10,5 +10,5 @@ class Sampler(Protocol):
     """Draws latents: bits, unless the class says that it draws real numbers."""
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
-        """Random latents, (count, N), on the sampler's own device; see :mod:`.draws`."""
+        """Random latents, (count, N) of a real dtype, on its own device; see :mod:`.draws`."""
         ...

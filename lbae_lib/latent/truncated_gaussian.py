@@ -23,8 +23,11 @@ def truncated_gaussian(
 
     Args:
         start: (K, D), float64; no entry is zero.
-        precision: Q, the inverse of the covariance, (D, D), else ``ValueError`` is raised.
+        precision: Q, the inverse of the covariance, (D, D).
         sweeps: number of passes over all D coordinates.
+
+    Raises:
+        ValueError: if Q has another shape.
     """
     if precision.shape != (start.shape[-1],) * 2:
         raise ValueError(

@@ -47,7 +47,10 @@ class FeatureClassifier(nn.Module):
             self.register_buffer("scale", torch.ones(()))  # features to unit root mean square
 
     def features(self, images: Tensor) -> Tensor:
-        """uint8 images (B, C, S, S) to features (B, 128), root mean square 1 in training."""
+        """uint8 images (B, C, S, S) to features (B, 128).
+
+        In eval mode, their root mean square over the training images is 1.
+        """
         x = self.body(images.float() / 127.5 - 1)
         return functional.relu(self.norm(self.penultimate(x))) / self.scale
 
@@ -63,9 +66,10 @@ class FeatureClassifier(nn.Module):
 
 
 class ClassifierFeatures:
-    """The 128 features of an in-domain classifier, moved to a device if one is given.
+    """The 128 features of an in-domain classifier.
 
-    The name begins with the data set that it was trained on.
+    The given model itself is put into eval mode, and moved to a device if one is given. The name
+    begins with the data set that it was trained on.
     """
 
     def __init__(
@@ -110,7 +114,7 @@ def accuracy(model: FeatureClassifier, images: Tensor, labels: Tensor) -> float:
 
 
 def save_classifier(path: Path | str, model: FeatureClassifier, about: Mapping[str, Any]) -> None:
-    """Write a classifier and a description of it, in JSON values, as one file."""
+    """Write a classifier and a description of it; errors are those of ``files.write_tensors``."""
     channels, classes = model.body[0].in_channels, model.head.out_features
     shape = {"channels": channels, "classes": classes, "several": model.several}
     header = {"format": VERSION, "shape": shape, "about": dict(about)}
@@ -121,17 +125,20 @@ def load_classifier(path: Path | str) -> tuple[FeatureClassifier, dict[str, Any]
     """A classifier, in evaluation mode and without gradients, and its stored description.
 
     Raises:
-        CheckpointError: if the file is missing, damaged or of another version.
+        CheckpointError: if the file is missing, damaged or of another version, or does not match
+            its own description.
     """
     tensors, header = read_tensors(path, "feature extractor")
     if header.get("format") != VERSION:
         raise CheckpointError(f"{path} holds {header.get('format')!r}, not {VERSION!r}")
-    model = FeatureClassifier(**header["shape"])
     try:
+        model, about = FeatureClassifier(**header["shape"]), header["about"]
         model.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise CheckpointError(f"{path} does not match its own description: {error}") from None
-    return model.eval().requires_grad_(False), header["about"]
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{path} does not match its own description ({error}): train the extractor again"
+        ) from None
+    return model.eval().requires_grad_(False), about
 
 
 def weights_hash(model: nn.Module) -> str:

@@ -15,8 +15,9 @@ from lbae_lib.checks import check_images
 def blurred(images: Tensor, sigma: float) -> Tensor:
     """Images, mirrored at their edges, under a Gaussian blur; sigma is in (0, (S - 1)/3] pixels."""
     check_images(images)
-    if not sigma > 0:
-        raise ValueError(f"sigma is {sigma}, but must be above 0")
+    largest = (min(images.shape[2:]) - 1) / 3
+    if not 0 < sigma <= largest:
+        raise ValueError(f"sigma is {sigma}, but must be above 0 and at most {largest:g} pixels")
     reach = math.ceil(3 * sigma)
     offsets = torch.arange(-reach, reach + 1, dtype=torch.float32, device=images.device)
     kernel = torch.exp(-offsets.square() / (2 * sigma**2))

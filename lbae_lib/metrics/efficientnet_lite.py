@@ -132,7 +132,9 @@ class EfficientNetFeatures:
     name = "efficientnet-lite0"
     weights_sha256 = WEIGHTS_SHA256
 
-    def __init__(self, device: torch.device | str = "cpu", weights: Path | None = None) -> None:
+    def __init__(
+        self, device: torch.device | str = "cpu", weights: Path | str | None = None
+    ) -> None:
         path = weights or _installed_weights()
         state = published_weights(path, "EfficientNet-Lite0", WEIGHTS_SHA256, INSTALL)
         network = EfficientNetLite0()

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lbae_lib.checks import check_images
 from lbae_lib.errors import DataError
-from lbae_lib.files import read_tensors, sha256_file, sha256_tensor, write_tensors
+from lbae_lib.files import cache_tensors, read_tensors, sha256_file, sha256_tensor
 
 
 class FeatureExtractor(Protocol):
@@ -28,7 +28,7 @@ def extract(
     images: Tensor,
     *,
     preprocessing: str = "none",
-    cache: Path | None = None,
+    cache: Path | str | None = None,
     batch_size: int = 100,
 ) -> Tensor:
     """Features of images, float32 (K, D) on the processor, from the cache if it has them.
@@ -38,26 +38,29 @@ def extract(
         images: uint8 (K, C, S, S).
         preprocessing: what was done to the images, for the cache's key and its entry.
         cache: a folder; the keys of its entries are hashes of weights, images and preprocessing,
-            so that an entry is never out of date.
+            so that an entry is never out of date. One that cannot be written is a warning.
 
     Raises:
         ValueError: if the images have another type or shape.
+        CheckpointError: if the cache's entry is damaged.
     """
     check_images(images)
     key = hashlib.sha256(
         "\n".join((extractor.weights_sha256, sha256_tensor(images), preprocessing)).encode()
     ).hexdigest()
-    entry = None if cache is None else cache / f"{key}.safetensors"
+    entry = None if cache is None else Path(cache) / f"{key}.safetensors"
     if entry is not None and entry.exists():
-        return read_tensors(entry, "cache entry of features")[0]["features"]
+        return read_tensors(entry, "cache of features", "delete this file")[0]["features"]
     features = torch.cat([extractor(part) for part in images.split(batch_size)])
     if entry is not None:
         about = {"extractor": extractor.name, "weights": extractor.weights_sha256}
-        write_tensors(entry, {"features": features}, about | {"preprocessing": preprocessing})
+        cache_tensors(entry, {"features": features}, about | {"preprocessing": preprocessing})
     return features
 
 
-def published_weights(path: Path, network: str, sha256: str, source: str) -> dict[str, Tensor]:
+def published_weights(
+    path: Path | str, network: str, sha256: str, source: str
+) -> dict[str, Tensor]:
     """A published network's state dict, from a PyTorch file with this hash; only tensors are read.
 
     ``network`` and ``source``, how to get the file ("fetch https://…"), are for errors.
@@ -65,7 +68,7 @@ def published_weights(path: Path, network: str, sha256: str, source: str) -> dic
     Raises:
         DataError: if the file is missing, or is a different one.
     """
-    if not path.is_file():
+    if not Path(path).is_file():
         raise DataError(f"no {network} weights at {path}: {source}")
     found = sha256_file(path)
     if found != sha256:

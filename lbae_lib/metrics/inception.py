@@ -36,7 +36,10 @@ class InceptionFeatures:
     name = "inception-v3-compat"
 
     def __init__(
-        self, weights: Path, device: torch.device | str = "cpu", sha256: str = INCEPTION_SHA256
+        self,
+        weights: Path | str,
+        device: torch.device | str = "cpu",
+        sha256: str = INCEPTION_SHA256,
     ) -> None:
         state = published_weights(weights, "Inception", sha256, f"fetch {INCEPTION_URL}")
         with extra("metrics", "torch-fidelity", "Inception's features"):
@@ -81,8 +84,8 @@ def find_inception_weights(download: bool = False) -> Path:
         return cached
     if not download:
         raise DataError(f"no Inception weights, so no FID and KID: {hint}")
-    cached.parent.mkdir(parents=True, exist_ok=True)
     try:
+        cached.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(INCEPTION_URL, str(cached), INCEPTION_SHA256)
     except (OSError, RuntimeError) as error:
         raise DataError(

@@ -1,8 +1,8 @@
 """Precision and recall of distributions (PRD): histograms of two sets over common clusters.
 
 Precision says how much of the generated images looks like the reference, recall how much of the
-reference they cover. The paper's Table 4 has two numbers of the curve of both: F1/8, close to the
-largest precision, and F8, close to the largest recall.
+reference they cover. Table 4 reports two numbers from this curve: F1/8, close to the largest
+precision, and F8, close to the largest recall.
 
 Reference:
     Sajjadi et al. (2018), *Assessing generative models via precision and recall*.

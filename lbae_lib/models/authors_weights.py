@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lbae_lib.errors import CheckpointError
+from lbae_lib.errors import CheckpointError, ConfigError
 from lbae_lib.models.autoencoders import build_model
 from lbae_lib.models.config import Model, NetworkConfig
 
@@ -60,7 +60,7 @@ class AuthorsModel:
     origin: str
 
 
-def read_authors_weights(path: Path, experiment: str | None = None) -> AuthorsModel:
+def read_authors_weights(path: Path | str, experiment: str | None = None) -> AuthorsModel:
     """Read a published checkpoint.
 
     Args:
@@ -71,6 +71,7 @@ def read_authors_weights(path: Path, experiment: str | None = None) -> AuthorsMo
         CheckpointError: if there is no such file, it holds more than plain data, or a weight is
             missing, unknown, of another shape or not finite.
     """
+    path = Path(path)
     try:
         handle, origin = _open(path, experiment)
         with torch.serialization.safe_globals(_SAFE):
@@ -168,14 +169,11 @@ def _network(encoder: Mapping[str, Any], decoder: Mapping[str, Any], origin: str
             f"l1l.weight in {origin} has {len(entry)} rows, but at least {_GRID} are needed: "
             "download it again"
         )
-    return NetworkConfig(
-        image_size=image_size,
-        channels=first.shape[1],
-        latent_size=len(latent),
-        width=width,
-        entry_channels=None if maps == mirrored else maps,
-        kind=kind,
-    )
+    entry_channels = None if maps == mirrored else maps
+    try:
+        return NetworkConfig(image_size, first.shape[1], len(latent), width, entry_channels, kind)
+    except ConfigError as error:
+        raise CheckpointError(f"{origin} is not a published LBAE or VAE ({error})") from None
 
 
 def _renamed(

@@ -29,18 +29,21 @@ class Autoencoder(nn.Module):
     def encode(self, images: Tensor) -> Tensor:
         """Images (B, C, S, S) in [0, 1] to latents (B, N): bits in {-1, +1}, or a VAE's means.
 
+        Images are real numbers of any precision.
+
         Raises:
             ValueError: in eval mode, if the images are of another type, shape or range.
         """
         if self._checks(images):
             check_unit_range(images, self.config.channels, self.config.image_size)
-        return self._latents(images)
+        dtype = self.trunk.stem.weight.dtype
+        return self._latents(images.to(dtype) if images.is_floating_point() else images)
 
     def _latents(self, images: Tensor) -> Tensor:
         raise NotImplementedError
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Latents (B, N) to images (B, C, S, S) in [0, 1].
+        """Latents (B, N), of any real dtype, to images (B, C, S, S) in [0, 1].
 
         Raises:
             ValueError: in eval mode, if the latents are of another shape.
@@ -48,7 +51,7 @@ class Autoencoder(nn.Module):
         shape, size = tuple(latents.shape), self.config.latent_size
         if self._checks(latents) and (len(shape) != 2 or shape[1] != size):
             raise ValueError(f"latents are of shape {shape}, but must be (B, {size})")
-        return self.decoder(latents)
+        return self.decoder(latents.to(self.decoder.linear.weight.dtype))
 
     def _checks(self, given: Tensor) -> bool:
         """Whether to check values: not in training, where a GPU would have to wait."""
@@ -74,7 +77,7 @@ class LBAE(Autoencoder):
         return bernoulli_bottleneck(self.head(self.trunk(images)))
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Bits (B, N) in {-1, +1} to images (B, C, S, S) in [0, 1].
+        """Bits (B, N) in {-1, +1}, of any real dtype, to images (B, C, S, S) in [0, 1].
 
         Raises:
             ValueError: in eval mode, if the latents are not -1 and +1.

@@ -1,7 +1,8 @@
 """The shape of a network and the schedule of its training. Imports neither torch nor numpy."""
 
+import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from lbae_lib.errors import ConfigError
 
@@ -10,6 +11,7 @@ Model = Literal["lbae", "vae"]
 MODELS: tuple[Model, ...] = ("lbae", "vae")
 IMAGE_SIZES = (32, 64)
 _LARGEST = 2**20  # far beyond any network of this kind
+_LONGEST = 2**40 - 1  # far beyond any training; a run multiplies its seed by a million
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,11 @@ class NetworkConfig:
             value = getattr(self, name)
             if name == "entry_channels" and value is None:
                 continue
-            if type(value) is not int or not 1 <= value <= _LARGEST:
-                raise ConfigError(
-                    f"{name} is {value!r}, but must be a whole number from 1 to {_LARGEST:,}"
-                )
+            _check_whole(name, value, 1, _LARGEST)
         if self.image_size not in IMAGE_SIZES:
             raise ConfigError(f"image_size is {self.image_size}, but must be 32 or 64")
+        if self.channels not in (1, 3):
+            raise ConfigError(f"channels is {self.channels}, but must be 1 or 3")
         if self.kind not in MODELS:
             raise ConfigError(f"kind is {self.kind!r}, but must be {' or '.join(MODELS)}")
 
@@ -64,9 +65,10 @@ class TrainingConfig:
         cooldown_epochs: number of final epochs over which the learning rate falls linearly to
             zero. 0 keeps the paper's constant rate, and with it the noise of the
             straight-through gradient.
-        seed: of the initial weights, the order of the images and a VAE's noise.
+        seed: of the initial weights, the order of the images and a VAE's noise; below 2^40.
         kl_weight: weight of a VAE's KL term, which is then divided by the latent size. The
-            authors' code has 10 (MNIST), 128 (CIFAR-10) and 64 (CelebA); the paper gives none.
+            authors' code has 10 (MNIST), 128 (CIFAR-10) and 64 (CelebA); the paper gives none. 0,
+            the default, trains a VAE without its KL term.
         mirror: whether each training image is mirrored left to right half of the time, at random.
             The paper does not.
 
@@ -84,12 +86,20 @@ class TrainingConfig:
     mirror: bool = False
 
     def __post_init__(self) -> None:
-        for name, low in (("epochs", 1), ("batch_size", 2), ("cooldown_epochs", 0)):
-            if getattr(self, name) < low:
-                raise ConfigError(f"{name} is {getattr(self, name)}, but must be at least {low}")
-        if not 0 < self.learning_rate < float("inf"):
+        if self.loss not in get_args(Loss):
+            raise ConfigError(f"loss is {self.loss!r}, but must be {' or '.join(get_args(Loss))}")
+        for name, low in (("epochs", 1), ("batch_size", 2), ("cooldown_epochs", 0), ("seed", 0)):
+            _check_whole(name, getattr(self, name), low, _LONGEST)
+        if not 0 < self.learning_rate < math.inf:
             raise ConfigError(f"learning_rate is {self.learning_rate}, but must be above 0")
+        if not 0 <= self.kl_weight < math.inf:
+            raise ConfigError(f"kl_weight is {self.kl_weight}, but must be at least 0 and finite")
         if self.cooldown_epochs > self.epochs:
             raise ConfigError(
                 f"cooldown_epochs is {self.cooldown_epochs}, but the run has {self.epochs} epochs"
             )
+
+
+def _check_whole(name: str, value: object, low: int, high: int) -> None:
+    if type(value) is not int or not low <= value <= high:
+        raise ConfigError(f"{name} is {value!r}, but must be a whole number from {low} to {high:,}")

@@ -50,19 +50,19 @@ def encode(
     Args:
         model: a trained model in eval mode.
         images: uint8 (K, C, S, S), with the model's C and S.
-        batch_size: images at a time; by default 64, or 1024 on a GPU. Halved where the memory
-            does not suffice.
+        batch_size: images at a time, at least 1; by default 64, or 1024 on a GPU. Halved where the
+            memory does not suffice.
         show_progress: draw a bar.
 
     Returns:
         uint8 (K, ceil(N / 8)) on the processor; see :func:`lbae_lib.bits.unpack_bits`.
 
     Raises:
-        ValueError: if the images are not uint8 or of another shape, or the model is in training
-            mode.
+        ValueError: if the images are not uint8 or of another shape, the batch size is below 1, or
+            the model is in training mode.
         LbaeError: if the memory does not suffice for a single image.
     """
-    _check_images(model, images)
+    check_images(images, "images", model.config.channels, model.config.image_size)
 
     def packed(part: Tensor) -> Tensor:
         return pack_bits(model.encode(to_unit_range(part)))
@@ -77,7 +77,7 @@ def encode_posterior(
 
     Arguments, device and errors are those of :func:`encode`.
     """
-    _check_images(model, images)
+    check_images(images, "images", model.config.channels, model.config.image_size)
 
     def posterior(part: Tensor) -> Tensor:
         return torch.cat(model.posterior(to_unit_range(part)), dim=1)
@@ -95,7 +95,7 @@ def reconstruction_losses(
     A VAE reconstructs from the mean of its posterior. Arguments, units and errors are those of
     :func:`encode` and :func:`lbae_lib.models.autoencoders.reconstruction_loss`.
     """
-    _check_images(model, images)
+    check_images(images, "images", model.config.channels, model.config.image_size)
 
     def losses(part: Tensor) -> Tensor:
         unit = to_unit_range(part)
@@ -113,8 +113,8 @@ def decode(model: LBAE | VAE, latents: Tensor, batch_size: int | None = None) ->
         batch_size: see :func:`encode`.
 
     Raises:
-        ValueError: if the latents are of another shape, an LBAE's are not -1 and +1, or the model
-            is in training mode.
+        ValueError: if the latents are of another shape, an LBAE's are not -1 and +1, the batch
+            size is below 1, or the model is in training mode.
         LbaeError: if the memory does not suffice for a single image.
     """
     size = model.config.latent_size
@@ -130,11 +130,12 @@ def decode(model: LBAE | VAE, latents: Tensor, batch_size: int | None = None) ->
 def cycle_loss(model: LBAE, bits: Tensor) -> Tensor:
     """Share of bits that change when latents are decoded and the images encoded again.
 
-    For bits (K, N) in {-1, +1} and a model in eval mode: float64 (K,) in [0, 1].
+    For bits (K, N) in {-1, +1}, on any device, and a model in eval mode: float64 (K,) in [0, 1], on
+    the processor. Errors are those of :func:`decode`.
     """
-    width = bits.shape[1]
+    width = model.config.latent_size
     again = unpack_bits(encode(model, decode(model, bits)), width)
-    return hamming_distance(again, bits.float()).double() / width
+    return hamming_distance(again, bits.float().cpu()).double() / width
 
 
 def mean_image_loss(train: Tensor, test: Tensor, loss: Loss) -> float:
@@ -163,18 +164,6 @@ def mean_image_loss(train: Tensor, test: Tensor, loss: Loss) -> float:
     return float(pixels.flatten(1).sum(1).mean())
 
 
-def _check_images(model: LBAE | VAE, images: Tensor) -> None:
-    side, channels = model.config.image_size, model.config.channels
-    if not isinstance(images, Tensor):
-        raise ValueError(f"images are a {type(images).__name__}, but must be a torch.Tensor")
-    if images.dtype != torch.uint8 or images.shape[1:] != (channels, side, side):
-        raise ValueError(
-            f"images are {images.dtype} of shape {tuple(images.shape)}, but must be uint8 "
-            f"(K, {channels}, {side}, {side}); convert images in [0, 1] with "
-            "lbae_lib.models.encoding.to_uint8, or call model.encode on them"
-        )
-
-
 @torch.inference_mode()
 def _in_batches(
     model: LBAE | VAE,
@@ -189,6 +178,8 @@ def _in_batches(
             "the model is in training mode, where a latent depends on the batch it is encoded "
             "with: call model.eval() first"
         )
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}, but must be at least 1")
     device = next(model.parameters()).device
     size = batch_size or (_GPU_BATCH_SIZE if device.type == "cuda" else BATCH_SIZE)
     found: list[Tensor] = []

@@ -44,6 +44,7 @@ def save_model(
 
     Raises:
         CheckpointError: if a weight is not finite, before or after rounding.
+        WriteError: if the file cannot be written; see :func:`lbae_lib.files.write_tensors`.
     """
     stored = {}
     for name, tensor in state.items():

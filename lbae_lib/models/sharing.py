@@ -41,9 +41,9 @@ tags: [autoencoder, binary-latents, lbae]
 Autoencoder* (Fajtl, Argyriou, Monekosso and Remagnino, ICML 2020).
 
 ```python
-from lbae_lib.models.sharing import load_shared
+from lbae_lib.models.sharing import HubModel
 
-model = load_shared("{folder}")
+model = HubModel.from_pretrained("{name}").model
 latents = model.encode(images)  # images (B, {channels}, {side}, {side}) in [0, 1]
 images = model.decode(latents)
 ```
@@ -71,16 +71,14 @@ def export_model(
     model, about = load_autoencoder(source / MODEL_FILE)  # an error before anything is written
     if target.resolve() == source.resolve():
         raise WriteError(f"{target} is the model's own folder: name another directory")
-    earlier = _check_target(target, force)
-    for name in (RECORD_FILE, *(f"{name}.pt2" for name in PROGRAMS)) if earlier else ():
-        (target / name).unlink(missing_ok=True)
+    _prepare(target, force)
     for path in (source / MODEL_FILE, source / RECORD_FILE):
         if path.exists():
             with replacing(target / path.name) as scratch:
                 shutil.copyfile(path, scratch)
     if programs:
         _export_programs(model, target)
-    _describe(target, model.config, about)
+    _describe(target, model.config, about, target.resolve().name)
 
 
 def load_shared(folder: Path | str, device: torch.device | str = "cpu") -> LBAE | VAE:
@@ -99,7 +97,7 @@ def load_shared(folder: Path | str, device: torch.device | str = "cpu") -> LBAE 
 
 
 def pretrained(
-    dataset: str, profile: str = "accelerator", model: str = "lbae", root: Path | None = None
+    dataset: str, profile: str = "accelerator", model: str = "lbae", root: Path | str | None = None
 ) -> LBAE | VAE:
     """A trained model that a clone of the project keeps, by name.
 
@@ -137,16 +135,18 @@ class HubModel:
 
     model: LBAE | VAE  # in eval mode
 
-    def save_pretrained(self, save_directory: Path | str) -> None:
+    def save_pretrained(self, save_directory: Path | str, repo_id: str | None = None) -> None:
         """Write a directory as :func:`export_model` does, with weights in float32.
+
+        Its README.md loads the model as ``repo_id`` of the Hub, or else by the directory's name.
 
         Raises:
             WriteError: if it is a file, or holds anything but an earlier export.
         """
         folder, network = Path(save_directory), self.model.config
-        _check_target(folder, force=False)
+        _prepare(folder, force=False)
         save_model(folder / MODEL_FILE, self.model.state_dict(), network, {}, halve=False)
-        _describe(folder, network, {})
+        _describe(folder, network, {}, repo_id or folder.resolve().name)
 
     @classmethod
     def from_pretrained(cls, model_id: Path | str, **options: Any) -> HubModel:
@@ -188,7 +188,7 @@ class HubModel:
         api = _hub().HfApi(token=token)
         api.create_repo(repo_id, private=private, exist_ok=True)
         with TemporaryDirectory() as folder:
-            self.save_pretrained(folder)
+            self.save_pretrained(folder, repo_id)
             commit: str = api.upload_folder(repo_id=repo_id, folder_path=folder, **options)
         return commit
 
@@ -218,8 +218,8 @@ def _read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _check_target(folder: Path, force: bool) -> bool:
-    """Whether a directory holds an earlier export; what a user may want to keep is an error."""
+def _prepare(folder: Path, force: bool) -> None:
+    """Remove what an earlier export left; what a user may want to keep is an error."""
     if folder.exists() and not folder.is_dir():
         raise WriteError(f"{folder} is a file: name a directory")
     card, earlier = folder / _CARD_FILE, True
@@ -237,7 +237,8 @@ def _check_target(folder: Path, force: bool) -> bool:
             f"{card} has been edited since it was exported: name a new directory, or add --force "
             "to replace it"
         )
-    return earlier
+    for name in (RECORD_FILE, *(f"{name}.pt2" for name in PROGRAMS)) if earlier else ():
+        (folder / name).unlink(missing_ok=True)
 
 
 def _export_programs(model: LBAE | VAE, folder: Path) -> None:
@@ -252,8 +253,8 @@ def _export_programs(model: LBAE | VAE, folder: Path) -> None:
             torch.export.save(program, scratch)
 
 
-def _describe(folder: Path, network: NetworkConfig, about: dict[str, Any]) -> None:
-    """Write what goes beside ``model.safetensors``."""
+def _describe(folder: Path, network: NetworkConfig, about: dict[str, Any], name: str) -> None:
+    """Write what goes beside ``model.safetensors``; README.md loads the model by its name."""
     facts = "\n".join(f"- {key.replace('_', ' ')}: {value}" for key, value in about.items())
     binary = network.kind == "lbae"
     card = _CARD.format(
@@ -262,7 +263,7 @@ def _describe(folder: Path, network: NetworkConfig, about: dict[str, Any]) -> No
         size=f"{network.latent_size} {'bits' if binary else 'latent numbers'}",
         channels=network.channels,
         side=network.image_size,
-        folder=folder.resolve().name,
+        name=name,
         about=f"\n{facts}" if facts else "",
     )
     write_text(folder / _CARD_FILE, card.rstrip() + "\n")

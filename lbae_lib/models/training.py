@@ -22,6 +22,7 @@ from typing import Any
 
 from torch import Tensor
 
+from lbae_lib.checks import check_images
 from lbae_lib.errors import ConfigError
 from lbae_lib.files import sha256_tensor
 from lbae_lib.locks import locked
@@ -82,7 +83,7 @@ def train(
     training: TrainingConfig,
     train_images: Tensor,
     validation_images: Tensor,
-    folder: Path,
+    folder: Path | str,
     *,
     hardware: Hardware = ONE_DEVICE,
     time_limit: float | None = None,
@@ -91,7 +92,9 @@ def train(
     """Train a model in ``folder``, from its checkpoint if there is one (Section 4).
 
     On several devices every process calls this with the same arguments; each takes its part of
-    every batch, and the first writes the files.
+    every batch, and the first writes the files. In the main thread, SIGINT and SIGTERM stop the run
+    cleanly, as the time limit does: the result is then not ``finished``. On a processor, freed
+    memory is kept by this process from then on: see :func:`.hardware.keep_freed_memory`.
 
     Args:
         train_images: uint8 (K, C, S, S).
@@ -101,6 +104,7 @@ def train(
         show_progress: draw a bar, or write lines, on standard error.
 
     Raises:
+        ValueError: if images are not uint8, or not of the network's shape.
         CheckpointError: if the folder's checkpoint is damaged or from a different run, or training
             diverges.
         ConfigError: if there are too few images, or the devices cannot share the batch or have too
@@ -108,7 +112,10 @@ def train(
         WriteError: if the folder cannot be written to, or another run is using it.
         LbaeError: if another process of the run has ended, or Lightning Fabric is not installed.
     """
+    folder = Path(folder)
     deadline = math.inf if time_limit is None else time.monotonic() + time_limit
+    for name, images in (("training", train_images), ("validation", validation_images)):
+        check_images(images, f"{name} images", network.channels, network.image_size)
     if len(train_images) < 2 or len(validation_images) < 1:
         raise ConfigError(
             f"{len(train_images)} training and {len(validation_images)} validation images: at "

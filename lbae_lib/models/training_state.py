@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from lbae_lib.errors import CheckpointError
+from lbae_lib.errors import CheckpointError, ConfigError
 from lbae_lib.files import read_tensors, write_tensors
 from lbae_lib.models.config import NetworkConfig, TrainingConfig
 
@@ -37,12 +37,18 @@ class Identity:
 
     def check(self, path: Path, other: dict[str, Any]) -> None:
         """Raise ``CheckpointError`` unless the checkpoint at ``path`` is from this run."""
-        # An option that the checkpoint does not know yet had its default.
-        network, training = NetworkConfig(**other["network"]), TrainingConfig(**other["training"])
+        try:  # an option that the checkpoint does not know yet had its default
+            network = NetworkConfig(**other["network"])
+            training = TrainingConfig(**other["training"])
+        except (KeyError, TypeError, ConfigError) as error:
+            raise CheckpointError(
+                f"the checkpoint at {path} does not describe a run that this version knows "
+                f"({error}): update lbae_lib, or remove the file to start over"
+            ) from None
         extended = {name: getattr(self.training, name) for name in _EXTENDABLE}
         training = dataclasses.replace(training, **extended)
         for part in ("train", "validation"):
-            if getattr(self, f"{part}_images") != other[f"{part}_images"]:
+            if getattr(self, f"{part}_images") != other.get(f"{part}_images"):
                 raise CheckpointError(
                     f"the checkpoint at {path} is from a different run, with other {part} images: "
                     "put them back, remove the file to start over, or use another folder"
@@ -97,7 +103,7 @@ _SCALARS = ("epoch", "step", "history", "best_epoch", "best_loss", "seconds")
 def save_checkpoint(
     folder: Path, state: RunState, model: nn.Module, optimizer: Optimizer, identity: Identity
 ) -> None:
-    """Write everything that a run needs to resume, whole or not at all."""
+    """Write everything that a run needs to resume; errors are those of ``write_tensors``."""
     tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
     tensors |= {f"best.{k}": v for k, v in (state.best or {}).items()}
     for index, moments in optimizer.state_dict()["state"].items():
@@ -126,7 +132,7 @@ def restore_checkpoint(
     if not path.exists():
         return fresh
     tensors, metadata = read_tensors(path, "checkpoint")
-    identity.check(path, metadata["identity"])
+    identity.check(path, metadata.get("identity", {}))
     done, wanted = metadata["epoch"], identity.training.epochs
     version = metadata.get("version", 1)  # the first checkpoints had none
     if version != identity.version:
