@@ -90,7 +90,7 @@ def test_the_help_of_every_notebook_lists_its_parameters_and_their_bounds(capsys
         own = [key for key in notebook_parameters(notebook_path(name)) if key not in GIVEN]
         assert all(f"{key}: " in said for key in own)
         assert ("It has none." in said) == (not own)
-        assert ("seed: int = 0 of all random draws (0 to 1000000)" in said) == ("seed" in own)
+        assert ("seed: int = 0 seed of all random draws (0 to 1000000)" in said) == ("seed" in own)
 
 
 @pytest.mark.parametrize("option", ["DATASET=digits", "PROFLE=quick", "DEVICE=cpu"])
