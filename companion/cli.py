@@ -17,7 +17,7 @@ from typer.core import TyperCommand
 from companion import commands
 from companion.experiments.profiles import load_experiment, load_profile
 from companion.experiments.records import TABLES
-from companion.options import Data, Dataset, Device, Profile, data_root, version
+from companion.options import Data, Dataset, Device, Profile, as_typed, data_root, version
 from companion.project import project_root
 from companion.site.crate import crate
 from companion.site.publish import publish
@@ -153,7 +153,7 @@ def main() -> None:
         take_gpu()
         app()
     except LbaeError as error:
-        typer.echo(f"lbae: {error}", err=True)
+        typer.echo(f"lbae: {as_typed(str(error))}", err=True)
         sys.exit(1)
     except OSError as error:
         if error.filename is None:

@@ -1,5 +1,6 @@
 """Options that several commands of the command line share."""
 
+import re
 import shlex
 from importlib import metadata
 from pathlib import Path
@@ -72,6 +73,21 @@ def version(
 def data_root(data: Path | None) -> Path:
     """The folder of downloaded data sets: ``data/`` of the project unless named."""
     return (project_root() / "data") if data is None else data.expanduser().resolve()
+
+
+def as_typed(message: str) -> str:
+    """An error that begins with a field of ``Hardware``, with the option's name instead.
+
+    Example:
+        >>> as_typed("nodes is 0, but must be at least 1")
+        '--num-nodes is 0, but must be at least 1'
+    """
+    fields = "device|devices|(?:num_)?nodes|precision|strategy|sync_batch_norm|compile"
+    field = re.match(f"({fields}) (is|needs) ", message)
+    if field is None:
+        return message
+    option = field[1].replace("_", "-")
+    return f"--{'num-nodes' if option == 'nodes' else option}{message[field.end(1) :]}"
 
 
 def dataset_names(datasets: str) -> list[str]:

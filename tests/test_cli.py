@@ -20,7 +20,7 @@ from companion.workflow.notebooks import GIVEN, notebook_names, notebook_paramet
         (("notebook", "03_sampling", "-d", "digits", "-p", "smoke", "-P", "sampels=3"),
          "did you mean 'samples'"),
         (("notebook", "03_sampling", "-d", "digits", "-p", "smoke", "-P", "samples=many"),
-         "must be a valid integer"),
+         "must be a whole number"),
         (("notebook", "03_samplings", "-d", "digits", "-p", "smoke"),
          "did you mean '03_sampling'"),
         (("notebook", "03_sampling", "-d", "digits", "-p", "paper"), "has no data set 'digits'"),
@@ -28,6 +28,9 @@ from companion.workflow.notebooks import GIVEN, notebook_names, notebook_paramet
         (("report", "-d", "digits", "--on", "slrum"), "'slurm'? There are default, slurm"),
         (("report", "-d", "digits", "--time-limit", "1h"), "MM:SS"),
         (("train", "-d", "folder:/nowhere/at/all", "-p", "quick"), "no folder at"),
+        (("encode", "-d", "folder:/nowhere/at/all", "-p", "laptop"), "no folder at"),
+        (("train", "-d", "folder-cifar10"), "for a folder of images, write folder:PATH"),
+        (("train", "-d", "digits", "-p", "smoke", "--num-nodes", "0"), "--num-nodes is 0, but"),
         (("train", "-d", "digits", "-p", "smoke", "--time-limit", "soon"), "MM:SS"),
     ],
 )  # fmt: skip
@@ -87,7 +90,7 @@ def test_the_help_of_every_notebook_lists_its_parameters_and_their_bounds(capsys
         own = [key for key in notebook_parameters(notebook_path(name)) if key not in GIVEN]
         assert all(f"{key}: " in said for key in own)
         assert ("It has none." in said) == (not own)
-        assert ("seed: int = 0 of all random draws (0 to 1000000)" in said) == ("seed" in own)
+        assert ("seed: int = 0 seed of all random draws (0 to 1000000)" in said) == ("seed" in own)
 
 
 @pytest.mark.parametrize("option", ["DATASET=digits", "PROFLE=quick", "DEVICE=cpu"])

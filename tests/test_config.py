@@ -121,7 +121,7 @@ SMALL = "epochs: 3, latent_size: 8, validation_images: 9"
         ("datasets: {digits: 3}", ", datasets: digits is 3, but must be a mapping"),
         (
             f"datasets: {{digits: {{{SMALL}, width: true}}}}",
-            ", datasets, digits: width is True, but",
+            ", datasets, digits: width is True, but must be a whole number",
         ),
         (
             f"datasets: {{digits: {{{SMALL}, channels: true}}}}",
@@ -129,9 +129,12 @@ SMALL = "epochs: 3, latent_size: 8, validation_images: 9"
         ),
         (
             f"datasets: {{digits: {{{SMALL}, learning_rate: .inf}}}}",
-            "learning_rate is inf, but must",
+            "learning_rate is inf, but must be a finite number",
         ),
-        (f"datasets: {{digits: {{{SMALL}, seed: 10000000000000}}}}", "or equal to 1000000000000"),
+        (
+            f"datasets: {{digits: {{{SMALL}, seed: 10000000000000}}}}",
+            "must be at most 1,000,000,000,000",
+        ),
         (
             f"datasets: {{digits: {{{SMALL}, cooldown_epochs: 4}}}}",
             "digits: cooldown_epochs is 4, but",
@@ -139,7 +142,7 @@ SMALL = "epochs: 3, latent_size: 8, validation_images: 9"
         (f"datasets: {{digits: {{{SMALL}, vae: {{width: 4}}}}}}", "digits, vae: no key 'width'"),
         (
             f"datasets: {{digits: {{{SMALL}, vae: {{seed: -1}}}}}}",
-            "digits, vae: seed is -1, but must",
+            "digits, vae: seed is -1, but must be at least 0",
         ),
         (
             f"datasets: {{digits: {{{SMALL}, latent_sizes: [0]}}}}",
@@ -147,7 +150,7 @@ SMALL = "epochs: 3, latent_size: 8, validation_images: 9"
         ),
         (
             f"datasets: {{digits: {{{SMALL}, notebooks: {{a: 3}}}}}}",
-            "notebooks: a is 3, but must be a",
+            "notebooks: a is 3, but must be a mapping",
         ),
         (f"defaults: {{epoch: 3}}\ndatasets: {{digits: {{{SMALL}}}}}", "did you mean 'epochs'"),
         (f"defaults: 3\ndatasets: {{digits: {{{SMALL}}}}}", "defaults is 3, but must be a mapping"),

@@ -8,11 +8,26 @@ import torch
 from PIL import Image
 from torch.nn.functional import normalize
 
-from companion.analysis.geometry import change_of_angles, separating_normal, sphere_example
+from companion.analysis.geometry import (
+    change_of_angles,
+    separating_normal,
+    small_example,
+    sphere_example,
+)
+from companion.analysis.inversions import HammingPaths
 from companion.analysis.latent_distributions import NAMES, LatentDistributions
+from companion.analysis.sampler_study import Sampled
+from companion.analysis.samplers import LABELS
+from companion.figures.curves import hamming_paths
+from companion.figures.fonts import literal
 from companion.figures.grids import image_grids, image_rows, tile
+from companion.figures.sampler_study import error_plane
 from companion.figures.spheres import sphere_figures
+from companion.figures.studies import study_curves
 from companion.figures.style import save_figure
+from companion.paper.latent_decisions import differences
+from lbae_lib.latent.higher_order import total_variation
+from lbae_lib.latent.hyperplane import HyperplaneSampler
 from lbae_lib.latent.moments import moments
 
 
@@ -101,3 +116,59 @@ def test_distributions_of_equal_latents_are_equal(latents):
     assert truth.rms_error("distances", truth) is None
     assert other.rms_error("pairs", truth) == 0  # complements have the same pair moments
     assert other.rms_error("first", truth) > 0
+
+
+def test_figure_2_has_the_bins_of_the_verdict(latents):
+    both = latents[::2], latents[1::2, :]
+    one, other = (LatentDistributions.of(b, moments(b), torch.Generator()) for b in both)
+    found = [
+        total_variation(one.shares(name, edges), other.shares(name, edges))
+        for name in ("positive", "pairs")
+        for edges in [other.edges(name)]
+    ]
+    assert found == pytest.approx(differences(*both), abs=0.01)  # the outermost bins differ
+    assert np.diff(other.edges("pairs")) == pytest.approx(0.05)
+
+
+def test_three_bits_on_a_sphere_are_correlated_and_two_are_not(generator):
+    rows = normalize(torch.randn(12, 4, generator=generator, dtype=torch.float64))
+    cosine = [
+        float((own.vectors @ own.vectors.T).tril(-1).abs().max())
+        for own in (small_example(HyperplaneSampler(rows), n, generator) for n in (2, 3))
+    ]
+    assert cosine[0] < 0.25 < cosine[1]
+
+
+@pytest.mark.parametrize(("largest", "top"), [(1.0, 1.0), (1.4, 1.4)])
+def test_a_band_ends_where_no_distance_is(largest, top):
+    own = torch.tensor([[0.0, largest, 1.0], [0.0, largest, 1.0], [0.0, 0.2, 1.0]])
+    found = HammingPaths((own, own.flip(1)), (own, own.flip(1)))
+    (axis,) = hamming_paths({"exact": found}).axes
+    bands = [path.vertices[:, 1] for band in axis.collections for path in band.get_paths()]
+    assert max(map(np.max, bands)) == pytest.approx(top, abs=0.01)
+
+
+def test_a_share_that_is_always_0_is_drawn_from_0_to_1():
+    curves = {"share": {"tanh": [[0.0, 0.0], [0.0, 0.0]]}, "some": {"tanh": [[0.0, 0.2]]}}
+    none, some = study_curves(curves, {"tanh": "tanh"}).axes
+    assert none.get_ylim() == (0, 1)
+    assert some.get_ylim()[0] == 0
+    assert 0.2 <= some.get_ylim()[1] < 0.3
+
+
+def test_samplers_near_the_floor_have_a_panel():
+    zero = torch.zeros(1)
+    keys = list(LABELS)[:6]
+    near = {key: Sampled(1.0 + 0.01 * i, 1.0, 0, 0, 0, zero, zero) for i, key in enumerate(keys)}
+    near["resampled"] = near[keys[0]]
+    far = {key: Sampled(2.0 + i, 1.0, 0, 0, 0, zero, zero) for i, key in enumerate(keys)}
+    assert len(error_plane(near).axes) == 2
+    assert len(error_plane(far | {"resampled": near["resampled"]}).axes) == 1
+
+
+def test_a_name_is_broken_after_an_underscore():
+    assert literal("Mouth_Slightly_Open", 18) == "Mouth_Slightly_\nOpen"
+    assert literal("a__b", 18) == "a__b"
+    rows = torch.zeros(1, 2, 1, 8, 8, dtype=torch.uint8)
+    name = "Immunohistochemistry"  # wider than a line
+    assert name in [text.get_text() for text in image_rows(rows, (), [name]).texts]

@@ -96,11 +96,11 @@ def test_every_parameter_has_a_type_a_bound_and_a_meaning(name):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"samples": 0}, "parameter samples of 03_x is 0, but must be greater than or equal to 2"),
-        ({"images": 10**9}, "is 1000000000, but must be less than or equal to 10000000"),
-        ({"seed": "60:00"}, "is '60:00', but must be a valid integer"),
-        ({"seed": 1.0}, "is 1.0, but must be a valid integer"),
-        ({"inception": "false"}, "is 'false', but must be a valid boolean"),
+        ({"samples": 0}, "parameter samples of 03_x is 0, but must be at least 2"),
+        ({"images": 10**9}, "is 1000000000, but must be at most 10,000,000"),
+        ({"seed": "60:00"}, "is '60:00', but must be a whole number"),
+        ({"seed": 1.0}, "is 1.0, but must be a whole number"),
+        ({"inception": "false"}, "is 'false', but must be true or false"),
         ({"method": "clipping"}, "is 'clipping', but must be 'nearest' or 'clip'"),
         ({"sample": 5}, "did you mean 'samples'"),
     ],

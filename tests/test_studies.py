@@ -13,7 +13,7 @@ from PIL import Image
 
 from companion.analysis import quantiser_study, size_study, studies
 from companion.analysis.bottleneck_study import LABELS
-from companion.analysis.paired import Interval
+from companion.analysis.paired import Interval, by_seed
 from companion.analysis.quantiser_study import _MAKE, _code_use
 from companion.experiments.bottlenecks import BinaryBottleneck
 from companion.experiments.images import Images
@@ -173,6 +173,7 @@ def test_an_interval_is_shown_within_the_range_of_its_measure():
     assert share.below(1.01) is None  # the decision has the whole interval
     assert interval("used", [0.97, 0.99, 0.95]) == str(share)
     assert interval("test_loss", [1.0, 5.0, 9.0]) == "5 (0 to 14.9)"
+    assert by_seed([73.9, 73.92, 60.0]) == "73.9, 73.9, 60"
     assert str(Interval.of([1.0, 5.0, 9.0])) == "5 (-4.94 to 14.9)"
     assert interval("error", [1500.0, 1530.0, 1560.0]) == "1530 (1455 to 1605)"
 

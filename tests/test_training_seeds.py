@@ -93,7 +93,9 @@ def test_a_record_is_read_and_shown_as_pairs(tmp_path):
     assert len(rows) == len(PAIRS) * len(METRICS)
     assert all(len(row) == len(header) for row in rows)
     assert rows[0][-1] == "-1 (-1 to -1)"  # the pairs differ by the same, whatever their spread
-    assert len(again.number_rows()) == len(NUMBERS)
+    numbers = again.number_rows()
+    assert len(numbers) == len(NUMBERS) + 1
+    assert numbers[1][1:] == ["1, 1.2, 1.1", "2, 2.2, 2.1", "-1, -1, -1"]
     by_measure = dict(zip(METRICS, rows, strict=False))
     assert by_measure["precision_f8"][2] == "1.1 (0.852 to 1)"  # cut at the measure's range
     assert by_measure["frechet"][2] == "1.1 (0.852 to 1.35)"

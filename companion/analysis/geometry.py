@@ -14,6 +14,7 @@ from lbae_lib.latent.interpolation import slerp
 
 _MAX_ERROR = 5.0  # degrees by which three bits and the boundary vector may be bent
 _FLAT = 1e-6  # smallest eigenvalue of the Gram matrix of three vectors that span the space
+_CORRELATED = 0.25  # such an eigenvalue of vectors that are clearly not at right angles
 
 
 @dataclass(frozen=True)
@@ -117,10 +118,10 @@ def path_with_flips(
 def small_example(
     sampler: HyperplaneSampler, bits: int, generator: torch.Generator
 ) -> HyperplaneSampler | None:
-    """A sampler of three vectors that span the space: ``bits`` real ones well apart.
+    """A sampler of three vectors that span the space, those of real bits.
 
-    With 2 bits the last is the boundary vector, with 3 there is none. None if no three vectors
-    tried span the space, as those of constant bits.
+    With 2 bits they are well apart, and the last is the boundary vector. With 3 there is none, and
+    they are correlated. None if no three vectors tried span the space, as those of constant bits.
     """
     gram = (sampler.vectors @ sampler.vectors.T).cpu()
     size = sampler.latent_size
@@ -130,7 +131,8 @@ def small_example(
     smallest = torch.linalg.eigvalsh(gram[triples[:, :, None], triples[:, None, :]])[:, 0]
     if float(smallest.max()) < _FLAT:
         return None
-    best = triples[smallest.argmax()]
+    wanted = 1.0 if bits == 2 else _CORRELATED  # 1 if all are at right angles
+    best = triples[(smallest - wanted).abs().argmin()]
     return HyperplaneSampler(torch.linalg.cholesky(gram[best][:, best]))
 
 

@@ -11,7 +11,8 @@ from torch import Tensor
 from lbae_lib.bits import hamming_distance
 from lbae_lib.latent.moments import Moments
 
-_BINS = 40  # at most; wide enough that 1,500 bits leave no comb
+_BINS = 40  # at most, of distances and of first moments
+PAIR_EDGES = np.linspace(-1, 1, 41)  # of pair moments, as in the verdict on what an eye sees
 _PAIRS = 50_000  # of latents, whose distance is taken
 NAMES = ("positive", "distances", "pairs", "first")
 
@@ -36,14 +37,22 @@ class LatentDistributions:
         return cls(positive.cpu(), distances.cpu(), found.pairs.cpu(), found.first.cpu())
 
     def edges(self, name: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        """Bins around nearly all values of a distribution: at most 40, fewer for few values."""
+        """Bins around nearly all values of a distribution: at most 40, fewer for few values.
+
+        The number of positive bits and the pair moments have the bins of the verdicts: a bin for
+        each number, and those of :data:`PAIR_EDGES`.
+        """
         values = getattr(self, name).double().numpy()
         bins = min(_BINS, round(2 * len(values) ** (1 / 3)))  # Rice's rule
         low, high = np.quantile(values, [0.001, 0.999])
         margin = 0.15 * (high - low) + 1e-6
+        if name == "pairs":
+            inside = np.searchsorted(PAIR_EDGES, [low - margin, high + margin])
+            return PAIR_EDGES[max(0, inside[0] - 1) : inside[1] + 1]
         if getattr(self, name).is_floating_point():
             return np.linspace(low - margin, high + margin, bins + 1)
         width = max(1, int(np.ceil((high - low + 2 * margin) / bins)))  # a whole number of counts
+        width = 1 if name == "positive" else width
         return np.arange(np.floor(low - margin) - 0.5, high + margin + width, width)
 
     def shares(self, name: str, edges: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Tensor:

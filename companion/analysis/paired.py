@@ -49,6 +49,11 @@ class Interval:
         return f"{_short(self.mean)} ({_short(low)} to {_short(high)})"
 
 
+def by_seed(values: Sequence[float]) -> str:
+    """The values themselves, in the order of the seeds: "73.9, 73.9, 60"."""
+    return ", ".join(map(_short, values))
+
+
 def _short(value: float) -> str:
     """Three significant digits, or a whole number."""
     return f"{value:.3g}" if abs(value) < 999.5 else f"{value:.0f}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from companion.analysis.paired import Interval
+from companion.analysis.paired import Interval, by_seed
 from companion.experiments.records import read_record
 
 # Rows of the LBAE and of the VAE that the paper compares in Tables 1, 2, 4 and 5.
@@ -96,8 +96,15 @@ class TrainingSeeds:
         return header, rows
 
     def number_rows(self) -> list[list[str]]:
-        """Rows of a table: loss, sharpness and speed of both models, and the difference."""
-        return [[title, *_cells(self.numbers(name), _POSITIVE)] for name, title in NUMBERS.items()]
+        """Rows of a table: loss, sharpness and speed of both models, and the difference.
+
+        The row below the loss has its values by seed.
+        """
+        rows = [[title, *_cells(self.numbers(name), _POSITIVE)] for name, title in NUMBERS.items()]
+        own, other = self.numbers("test_loss")
+        differences = [a - b for a, b in zip(own, other, strict=True)]
+        each = [f"{NUMBERS['test_loss']}, by seed", *map(by_seed, (own, other, differences))]
+        return [rows[0], each, *rows[1:]]
 
     def difference(self, own: str, other: str, evaluator: str, metric: str) -> str:
         """The paired difference of a metric of two rows, with its interval."""

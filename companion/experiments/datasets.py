@@ -33,6 +33,8 @@ _log = logging.getLogger(__name__)
 
 def dataset_info(name: str, **known: Any) -> DatasetInfo:
     """See :func:`lbae_lib.data.registry.dataset_info`."""
+    if name.startswith("folder") and not name.startswith(FOLDER_PREFIX):  # as profiles name it
+        raise ConfigError(f"no data set {name!r}: for a folder of images, write folder:PATH")
     return registry.dataset_info(name, project_root(), **known)
 
 

@@ -74,6 +74,14 @@ def _name(path: str) -> str:
     return path.rpartition("/")[2].lower()
 
 
+def no_folder(path: Path) -> str:
+    """The message for the PATH of a "folder:PATH" that is not one of a folder; "" if it is."""
+    if path.is_dir():
+        return ""
+    what = ", which is a file" if path.exists() else ""
+    return f"no folder at {path}{what}: folder:PATH needs an existing image folder"
+
+
 def folder_contents(folder: Path | str, memory: Path | None = None) -> FolderContents:
     """The contents of a folder of images.
 
@@ -86,8 +94,8 @@ def folder_contents(folder: Path | str, memory: Path | None = None) -> FolderCon
         DataError: if the folder is missing, a file may not be read, or the table does not fit.
     """
     folder = Path(folder)
-    if not folder.is_dir():
-        raise DataError(f"no folder at {folder}: folder:PATH needs an existing image folder")
+    if why := no_folder(folder):
+        raise DataError(why)
     listing = list_folder(folder)
     known: dict[str, list[object]] = {}
     if memory is not None:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from companion.experiments.bounds import mistake
 from lbae_lib.errors import ConfigError, unknown
 
 _Count = Annotated[int, Field(ge=1, le=10**7)]
@@ -52,10 +53,7 @@ def check_values(notebook: str, values: Mapping[str, Any]) -> None:
             raise ConfigError(
                 f"{notebook}: {unknown('parameter', name, Parameters.model_fields)}"
             ) from None
-        raise ConfigError(
-            f"parameter {name} of {notebook} is {first['input']!r}, but "
-            f"{first['msg'].replace('Input should', 'must')}"
-        ) from None
+        raise ConfigError(mistake(f"parameter {name} of {notebook}", first)) from None
 
 
 def check_given(notebook: str, cells: list[str], known: Mapping[str, Any]) -> None:

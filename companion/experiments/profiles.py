@@ -13,9 +13,11 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from companion.experiments.bounds import mistake
 from companion.experiments.datasets import dataset_info, results_name
+from companion.experiments.folder_contents import no_folder
 from companion.project import RUNS, project_root
-from lbae_lib.data.registry import FOLDER_PREFIX, DatasetInfo, dataset_slug
+from lbae_lib.data.registry import FOLDER_PREFIX, DatasetInfo, dataset_slug, folder_path
 from lbae_lib.errors import ConfigError, unknown
 from lbae_lib.models.config import MODELS, Loss, NetworkConfig, TrainingConfig
 
@@ -255,9 +257,7 @@ def _first_mistake(error: ValidationError, file: str) -> str:
         return f"{place}: {unknown('key', key, model.model_fields)}"
     if found["type"] == "missing":
         return f"{place} has no {key}: add it"
-    mapping = found["type"] in ("dict_type", "model_type")
-    wanted = "must be a mapping" if mapping else found["msg"].replace("Input should", "must")
-    return f"{place}{': ' * bool(place)}{key} is {found['input']!r}, but {wanted}"
+    return f"{place}{': ' * bool(place)}{mistake(key, found)}"
 
 
 def load_experiment(profile: str, dataset: str, model: str = "lbae") -> Experiment:
@@ -274,6 +274,8 @@ def load_experiment(profile: str, dataset: str, model: str = "lbae") -> Experime
     if own and name not in entries:
         name = "folder"
     if name not in entries:
+        if own and (why := no_folder(folder_path(dataset, project_root()))):
+            raise ConfigError(why)
         raise ConfigError(
             f"profile {profile!r} has no data set {name!r}: it has {', '.join(entries) or 'none'}; "
             f"choose another profile or add it to config/{profile}.yaml"

@@ -43,8 +43,9 @@ def loss_curves(history: Sequence[Mapping[str, Any]], best_epoch: int, unit: str
 def hamming_paths(paths: Mapping[str, HammingPaths]) -> Figure:
     """Distances from source and target along paths, one panel for each inversion (Figure 9).
 
-    Solid lines are means, and bands standard deviations (cut at 0), of distances from the path's
-    own ends; dashed lines are means of distances from the true latents.
+    Solid lines are means, and bands standard deviations, of distances from the path's own ends;
+    dashed lines are means of distances from the true latents. Bands are cut at 0, and at 1 where no
+    distance is greater: complemented latents can be farther apart than the ends of their path.
     """
     columns = min(len(paths), _COLUMNS)
     rows = -(-len(paths) // columns)
@@ -58,7 +59,8 @@ def hamming_paths(paths: Mapping[str, HammingPaths]) -> Figure:
             if len(own):  # paths whose ends are equal are left out
                 correction = min(1, len(own) - 1)
                 mean, spread = own.mean(0).numpy(), own.std(0, correction=correction).numpy()
-                low, high = np.maximum(mean - spread, 0), mean + spread
+                most = max(1.0, float(own.max()))
+                low, high = np.maximum(mean - spread, 0), np.minimum(mean + spread, most)
                 axis.fill_between(steps, low, high, color=COLOURS[end], alpha=0.2, lw=0)
                 axis.plot(steps, mean, color=COLOURS[end], label=f"from the path's {end}")
             look: Any = {"color": COLOURS[end], "ls": (0, (2, 1.5)), "lw": 1}

@@ -4,9 +4,10 @@ matplotlib takes text between dollar signs for mathematics, and draws a box for 
 own font lacks.
 """
 
+import re
 import unicodedata
 from functools import cache, lru_cache
-from textwrap import wrap
+from textwrap import TextWrapper
 
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
@@ -16,10 +17,18 @@ FAMILY = "DejaVu Sans"  # of all figures; it comes with matplotlib
 _LAST_RESORT = "Last Resort"  # a font of boxes for all letters
 
 
+class _Names(TextWrapper):
+    """Breaks lines after underscores too, and inside a word only if it is longer than a line."""
+
+    def _split(self, text: str) -> list[str]:
+        return [part for chunk in super()._split(text) for part in re.findall("[^_]+_*|_+", chunk)]
+
+
 def literal(text: str, width: int, lines: int = 3) -> str:
     """A user's name for matplotlib: no mathematics, no control characters, cut after some lines."""
     plain = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in text)
-    return "\n".join(wrap(plain, width, max_lines=lines, placeholder=" …")).replace("$", r"\$")
+    wrapped = _Names(width, max_lines=lines, placeholder=" …").wrap(plain)
+    return "\n".join(wrapped).replace("$", r"\$")
 
 
 def use_letters(figure: Figure) -> Figure:

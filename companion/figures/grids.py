@@ -5,6 +5,7 @@ are of one size. The width of a figure is therefore only near the width asked fo
 """
 
 import math
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,7 +22,8 @@ _GAP = 2  # white pixels between images
 _TITLE = 46  # pixels of the file above a grid, for its titles
 _BETWEEN = 16  # pixels of the file between grids
 _LETTER = 10.5  # pixels of the file, the widest that a letter of a row's label is on average
-_LINE = 18  # letters in a line of a row's label
+_LINE = 18  # letters in a line of a row's label, unless a word is longer
+_WORD = 30  # letters of a word, at most, that is not cut for it
 _LINES = 9  # of a title or label, at most
 
 
@@ -65,7 +67,8 @@ def image_grids(
 def image_rows(rows: Tensor, titles: Sequence[str] = (), labels: Sequence[str] = ()) -> Figure:
     """One grid of images uint8 (rows, columns, C, S, S), with titles and labels of rows."""
     pixels, step = tile(rows.flatten(0, 1), rows.shape[1]), rows.shape[-1] + _GAP
-    words = [literal(label, _LINE, _LINES) for label in labels]
+    word = max(map(len, re.findall(r"[^\s_-]+[_-]?", " ".join(labels))), default=0)
+    words = [literal(label, max(_LINE, min(word, _WORD)), _LINES) for label in labels]
     longest = max((len(line) for label in words for line in label.split("\n")), default=0)
     margin = math.ceil(_LETTER * longest) + 12 * bool(words)
     scale = max(1, round((TWO_COLUMNS * DPI - margin) / pixels.shape[1]))

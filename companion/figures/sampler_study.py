@@ -1,6 +1,7 @@
 """The study of samplers: moment errors, and why bits flip together with equal margins."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -10,10 +11,11 @@ from torch import Tensor
 from companion.analysis.geometry import great_circle, path_with_flips
 from companion.analysis.sampler_study import Sampled
 from companion.analysis.samplers import LABELS
-from companion.figures.axes import plain_numbers
+from companion.figures.axes import legend_below, plain_numbers
 from companion.figures.spheres import wire_sphere
 from companion.figures.style import COLOURS, GREY, INK, TWO_COLUMNS, new_figure, styled
 
+_NEAR, _CROWD = 1.1, 4  # times the floor, and so many samplers that near it need a panel
 _MARKS = {"held": "s", "favoured": "s", "fit": "^", "fit_favoured": "^"}
 
 
@@ -22,23 +24,28 @@ def error_plane(found: Mapping[str, Sampled]) -> Figure:
     """Errors of pair moments against errors of first moments, one point per sampler.
 
     Dotted lines go through "resampled", whose errors are the noise of as many training latents.
+    Four or more samplers within 10% of this floor have a panel of their own, with linear axes.
     """
-    figure, (axis,) = new_figure(width=TWO_COLUMNS * 0.75, height=3.6)
     floor = found["resampled"]
-    axis.axvline(floor.first, color=GREY, lw=0.7, ls=":")
-    axis.axhline(floor.pairs, color=GREY, lw=0.7, ls=":")
-    for key, sampled in found.items():
-        axis.plot(
-            sampled.first, sampled.pairs, _MARKS.get(key, "o"), ms=5.5, mfc="none", mew=1.4,
-            color=COLOURS[key], label=LABELS[key],
-        )  # fmt: skip
-    axis.set(
-        xscale="log", yscale="log", xlabel="RMS error, first moments",
-        ylabel="RMS error, pair moments",
-    )  # fmt: skip
-    for side, (low, high) in ((axis.xaxis, axis.get_xlim()), (axis.yaxis, axis.get_ylim())):
+    limits = _NEAR * floor.first, _NEAR * floor.pairs
+    near = {k: s for k, s in found.items() if s.first < limits[0] and s.pairs < limits[1]}
+    panels = [found, near] if len(near) >= _CROWD else [found]
+    figure, axes = new_figure(len(panels), height=4.2)
+    for axis, samplers in zip(axes, panels, strict=True):
+        axis.axvline(floor.first, color=GREY, lw=0.7, ls=":")
+        axis.axhline(floor.pairs, color=GREY, lw=0.7, ls=":")
+        for key, s in samplers.items():
+            look: Any = {"ms": 5.5, "mfc": "none", "mew": 1.2, "color": COLOURS[key]}
+            axis.plot(s.first, s.pairs, _MARKS.get(key, "o"), label=LABELS[key], **look)
+        axis.set(xlabel="RMS error, first moments", ylabel="RMS error, pair moments")
+        axis.locator_params(nbins=5)
+    axes[0].set(xscale="log", yscale="log")
+    for side in (axes[0].xaxis, axes[0].yaxis):
+        low, high = side.get_view_interval()
         plain_numbers(side, (1, 2, 4, 7) if high < 8 * low else (1, 2, 5))
-    axis.legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
+    for axis in axes[1:]:
+        axis.set_title(f"within {_NEAR - 1:.0%} of the floor")
+    legend_below(figure, axes[0], 2)
     return figure
 
 
@@ -49,10 +56,12 @@ def weights_and_distances(found: Mapping[str, Sampled]) -> Figure:
     titles = ("positive bits", "bits to the nearest training latent")
     for axis, title, name in zip(axes, titles, ("positive", "distances"), strict=True):
         below = {key: getattr(sampled, name).cumsum(0).numpy() for key, sampled in found.items()}
-        for key, values in below.items():
-            lines = "--" if key in ("resampled", "test") else "-"
-            axis.step(range(len(values)), values, lines, where="post", color=COLOURS[key], lw=1.1,
-                      label=LABELS[key])  # fmt: skip
+        widths = np.linspace(4.5, 1.0, len(below))  # equal curves are seen below each other
+        for (key, values), width in zip(below.items(), widths, strict=True):
+            look: Any = {"color": COLOURS[key], "lw": width, "label": LABELS[key]}
+            if key in ("resampled", "test"):
+                look |= {"ls": "--", "lw": 1.2, "zorder": 3}
+            axis.step(range(len(values)), values, where="post", **look)
         low = min(int(np.searchsorted(values, 0.001)) for values in below.values())
         high = max(int(np.searchsorted(values, 0.999)) for values in below.values())
         axis.set(xlabel=title, xlim=(low - 1, high + 1), ylim=(0, 1))

@@ -31,7 +31,7 @@ def study_curves(
     """A panel for each number: means over seeds, bands from the lowest to the highest seed.
 
     ``curves`` maps the title of a panel and a variant to a number by epoch for each seed;
-    ``logarithmic`` has the titles of panels with a logarithmic axis.
+    ``logarithmic`` has the titles of panels with a logarithmic axis. The others begin at 0.
     """
     columns = min(3, len(curves))
     rows = -(-len(curves) // columns)
@@ -43,14 +43,14 @@ def study_curves(
             axis.fill_between(epochs, values.min(0), values.max(0), color=colour, alpha=0.15, lw=0)
             dot = "o" if len(epochs) == 1 else ""
             line: dict[str, Any] = {"marker": dot, "ms": 4, "color": colour, "label": labels[key]}
-            axis.plot(epochs, values.mean(0), ls="-", **line)
+            axis.plot(epochs, values.mean(0), ls="-", clip_on=False, zorder=3, **line)
         axis.set(title=title, xlabel="epoch")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         if title in logarithmic:
             axis.set_yscale("log")
             plain_numbers(axis.yaxis)
         else:
-            axis.set_ylim(bottom=min(0, axis.get_ylim()[0]))
+            axis.set_ylim(0, None if np.any(list(variants.values())) else 1)
     for axis in axes[len(curves) :]:
         axis.set_axis_off()
     legend_below(figure, axes[0], 4)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from companion.analysis.paired import Interval
+from companion.analysis.paired import Interval, by_seed
 from companion.experiments.artifacts import ROLES
 from companion.experiments.profiles import Experiment, load_experiment
 from companion.experiments.records import read_record
@@ -59,6 +59,10 @@ class StudyPage(Page):
         return [
             None if None in values else interval(name, values) for name, values in found.items()
         ]
+
+    def by_seed(self, variant: str, name: str) -> str:
+        """A cell of a table: the number of each seed, as means hide two kinds of trainings."""
+        return by_seed(self.values(variant, name))
 
     def closed_gates(self) -> dict[str, str]:
         """The page's gates, and "schedule" if its models cannot refute a claim."""

@@ -19,7 +19,7 @@ from lbae_lib.latent.moments import (
     sampling_noise,
 )
 
-_BINS = 40  # of moments, from -1 to 1, at most
+_BINS = 40  # of the pair moments, from -1 to 1; each is 0.05 wide
 _COMPARED = ("the number of positive bits", "the first moments", "the pair moments")
 _MAYBE_NOISE = "what exceeds the limit may be the noise of the samples: draw more samples"
 
@@ -28,20 +28,21 @@ class Differences(NamedTuple):
     """Total variation distances between two sets of bits, in [0, 1]."""
 
     positive: float  # of the number of positive bits
-    first: float  # of the first moments, in bins
-    pairs: float  # of the pair moments, in bins
+    first: float  # of the first moments, in at most as many bins
+    pairs: float  # of the pair moments, in bins of 0.05
 
 
 def differences(bits: Tensor, truth: Tensor) -> Differences:
     """How far samples (K, N) and latents (L, N) are apart in what Figure 2 can show."""
     positive = total_variation(weight_distribution(bits), weight_distribution(truth))
     own, true = moments(bits), moments(truth)
-    first = total_variation(_density(own.first), _density(true.first))
-    return Differences(positive, first, total_variation(_density(own.pairs), _density(true.pairs)))
+    bins = min(_BINS, round(2 * len(true.first) ** (1 / 3)))  # Rice's rule: there are few
+    first = total_variation(_density(own.first, bins), _density(true.first, bins))
+    pairs = total_variation(_density(own.pairs, _BINS), _density(true.pairs, _BINS))
+    return Differences(positive, first, pairs)
 
 
-def _density(found: Tensor) -> Tensor:
-    bins = min(_BINS, round(2 * len(found) ** (1 / 3)))  # Rice's rule
+def _density(found: Tensor, bins: int) -> Tensor:
     counts = torch.histc(found.double().cpu(), bins, -1, 1)
     return counts / counts.sum()
 

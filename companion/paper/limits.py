@@ -99,8 +99,8 @@ LIMITS: Mapping[str, Limit] = {
     "eye": Limit(
         0.05, "at most",
         "We say that two distributions look identical if at most 5% of their mass differs "
-        "(total variation), for the number of positive bits, and for first and for pair moments "
-        "in bins, by Rice's rule but at most 40 from -1 to 1.",
+        "(total variation), for the number of positive bits, for pair moments in bins of 0.05, and "
+        "for first moments in as many bins as Rice's rule gives.",
         "Curves that enclose 5% of their area lie on each other in print. By the same measure, "
         "direct rounding must be seen to differ.",
     ),

@@ -13,6 +13,7 @@ import yaml
 from typer import Option
 
 from companion.experiments.datasets import dataset_info
+from companion.experiments.folder_contents import no_folder
 from companion.options import Data, Datasets, Device, Profile, data_root, dataset_names
 from companion.project import project_root
 from companion.workflow.book_state import BOOK_INDEX
@@ -62,11 +63,9 @@ def report(
         parse_duration(time_limit)
     steps = make_plan(profile, names)
     for name in names:
-        folder = folder_path(name, root)
-        if not name.startswith(FOLDER_PREFIX) or folder.is_dir():
-            continue
-        if any(dataset_info(name).name in step.words for step in steps.values()):
-            raise ConfigError(f"no folder at {folder}: folder:PATH needs an existing image folder")
+        why = name.startswith(FOLDER_PREFIX) and no_folder(folder_path(name, root))
+        if why and any(dataset_info(name).name in step.words for step in steps.values()):
+            raise ConfigError(why)
     if dry_run:
         lines = [f"{step.title}: {'; '.join(step.reasons)}" for step in steps.values()]
         typer.echo("\n".join(lines) or "Nothing to be done.")
