@@ -282,11 +282,15 @@ def test_moments_are_right_within_the_noise_of_the_training_latents(latents):
     truth = moments(latents)
     noise = sampling_noise(truth, len(latents))
     right = MomentErrors(1.9 * noise.first, 1.9 * noise.pairs)
-    evidence, answer = moments_right(right, truth)
+    first, pairs = replace(right, first=2.1 * noise.first), replace(right, pairs=2.1 * noise.pairs)
+    evidence, answer = moments_right(right, truth, first)
     assert answer.outcome is HOLDS
     assert f"noise of {len(latents):,} samples" in evidence
-    for wrong in (replace(right, first=2.1 * noise.first), replace(right, pairs=2.1 * noise.pairs)):
-        assert moments_right(wrong, truth)[1].outcome is FAILS
+    for wrong in (first, pairs):
+        assert moments_right(wrong, truth, pairs)[1].outcome is FAILS
+    blind = moments_right(right, truth, right)[1]
+    assert blind.outcome is OPEN
+    assert "direct rounding passes too" in blind.why
 
 
 def test_first_and_pair_moments_both_count():

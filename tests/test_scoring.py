@@ -448,30 +448,20 @@ def test_two_evaluators_decide_over_boards_of_their_own(biased, baseline, parts)
 
 
 @pytest.mark.parametrize(
-    ("part", "said"),
+    ("start", "end", "outcome", "said"),
     [
-        (8.0, "70% (one)"),
-        (
-            12.0,
-            "110% (one); a share above 100% means that independent bits score worse than"
-            " uniform bits",
-        ),
-        (
-            0.0,
-            "-10% (one); a share below 0% means that hyperplanes score worse than independent bits",
-        ),
+        (8.0, 1.0, Outcome.HOLDS, "70% (one)"),
+        (8.0, 5.0, Outcome.FAILS, "30% (one)"),
+        (8.0, 3.1, Outcome.UNDECIDED, "49% (one)"),  # within the noise of the limit
+        (12.0, 1.0, Outcome.HOLDS, "110% (one); start score worse than uniform bits (one)"),
+        (1.0, 2.0, Outcome.FAILS, "-10% (one); end score worse than start (one)"),
     ],
 )
-def test_a_share_of_a_gap_beyond_its_ends_is_explained(monkeypatch, part, said):
-    values = {
-        "independent bits": part,
-        "hyperplanes": 1.0,
-        "lbae_uniform": 11.0,
-        "lbae_resampled": 1.0,
-    }
+def test_the_share_of_a_gap_has_the_noise_of_all_its_rows(monkeypatch, start, end, outcome, said):
+    values = {"start": start, "end": end, "lbae_uniform": 11.0, "lbae_resampled": 1.0}
     labels = {"lbae_uniform": "uniform bits"}
     board = SimpleNamespace(
-        evaluators=[SimpleNamespace(extractor=SimpleNamespace(name="one"), is_inception=False)],
+        evaluators=[SimpleNamespace(extractor=SimpleNamespace(name="one"), is_inception=True)],
         controls_in_order=lambda *_: True,
         rows={key: SimpleNamespace(label=labels.get(key, key)) for key in values},
     )
@@ -479,8 +469,27 @@ def test_a_share_of_a_gap_beyond_its_ends_is_explained(monkeypatch, part, said):
         "control_train": Spread(1.0, 0.1)
     }
     monkeypatch.setattr(Judge, "found", lambda _, key, __="frechet": found[key])
-    shares, _ = Panel([Judge(board)]).major("independent bits", "hyperplanes")
-    assert shares == said
+    panel = Panel([Judge(board)])
+    shares, answer = panel.major("start", "end")
+    assert (shares, answer.outcome) == (said, outcome)
+    assert panel.nearer("start", "lbae_uniform") == ("lbae_uniform" if start > 11 else "start")
+
+
+def test_a_baseline_that_is_no_nearer_than_a_blur_is_named(monkeypatch):
+    found = {"vae_reco": Spread(9.5, 0.1), "control_blurred_test": Spread(9.0, 0.1)}
+    found["control_train"] = Spread(1.0, 0.1)
+    board = SimpleNamespace(
+        evaluators=[SimpleNamespace(extractor=SimpleNamespace(name="one"), is_inception=False)],
+        controls_in_order=lambda *_: True,
+    )
+    monkeypatch.setattr(Judge, "found", lambda _self, key, _metric="frechet": found[key])
+    panel = Panel([Judge(board)])
+    assert "with a KL weight of 128, reconstructs no better than" in panel.blurred_baseline(128.0)
+    found["vae_reco"] = Spread(5.0, 0.1)
+    assert panel.blurred_baseline(128.0) == ""
+    board.controls_in_order = lambda *_: False
+    found["vae_reco"] = Spread(9.5, 0.1)
+    assert panel.blurred_baseline(128.0) == ""  # an evaluator that fails its checks says nothing
 
 
 def test_reconstructions_must_beat_a_strong_blur(monkeypatch):

@@ -129,8 +129,10 @@ def small_example(
     if bits == 2:
         triples[:, -1] = size
     smallest = torch.linalg.eigvalsh(gram[triples[:, :, None], triples[:, None, :]])[:, 0]
-    if float(smallest.max()) < _FLAT:
+    spanning = smallest >= _FLAT
+    if not bool(spanning.any()):
         return None
+    triples, smallest = triples[spanning], smallest[spanning]
     wanted = 1.0 if bits == 2 else _CORRELATED  # 1 if all are at right angles
     best = triples[(smallest - wanted).abs().argmin()]
     return HyperplaneSampler(torch.linalg.cholesky(gram[best][:, best]))

@@ -109,12 +109,16 @@ def all_learned(losses: Mapping[str, Sequence[float]], mean_image_loss: float) -
     Networks that reconstruct no better than the mean image show nothing about their bottlenecks.
     """
     failed = [
-        f"{name} did not learn (test loss up to {max(values):.4g}, of the mean image "
-        f"{mean_image_loss:.4g}): lower its learning rate or train it longer"
+        f"{name} {max(values):.4g}"
         for name, values in losses.items()
         if judge("learned", max(values) / mean_image_loss, 0.0).outcome is not Outcome.HOLDS
     ]
-    return undecided("; ".join(failed)) if failed else Decision(Outcome.HOLDS)
+    if not failed:
+        return Decision(Outcome.HOLDS)
+    return undecided(
+        f"not all networks learned (highest test loss: {', '.join(failed)}; mean image "
+        f"{mean_image_loss:.4g}): train longer"
+    )
 
 
 def agree(decisions: Mapping[str, Decision], alone: Sequence[str] = ()) -> Decision:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from operator import mul
 from statistics import median
 
 from torch import Tensor
@@ -93,11 +94,16 @@ class Judge:
         The gap is that between uniform bits and resampled latents, which a perfect sampler gives.
         """
         far, near = _GAP
-        rows = [self.found(key) for key in (start, end, far, near)]
-        gap = rows[2].mean - rows[3].mean
-        share = (rows[0].mean - rows[1].mean) / gap if gap else math.nan
-        deviation = joint_deviation(*rows)
-        error = None if deviation is None else deviation / abs(gap)
+        rows = {key: self.found(key) for key in (start, end, far, near)}
+        gap = rows[far].mean - rows[near].mean
+        share = (rows[start].mean - rows[end].mean) / gap if gap else math.nan
+        weights = dict.fromkeys(rows, 0.0)  # derivatives of the share, times the gap
+        for key, weight in ((start, 1.0), (end, -1.0), (far, -share), (near, share)):
+            weights[key] += weight
+        known = [row.deviation for row in rows.values() if row.deviation is not None]
+        error = None
+        if len(known) == len(rows) and gap:
+            error = math.hypot(*map(mul, weights.values(), known)) / abs(gap)
         return share, only_if(judge("major", share, error), self.better(near, far))
 
     def describe_pair(self, own: str, other: str, metric: str = "frechet") -> str:
@@ -147,12 +153,16 @@ class Panel:
         """Evidence and decision: whether most of the gap is between two rows (`share_of_gap`)."""
         found = {j.name: j.share_of_gap(start, end) for j in self.judges}
         shares = ", ".join(f"{share:.0%} ({name})" for name, (share, _) in found.items())
-        far, *others = (self.judges[0].board.rows[key].label for key in (_GAP[0], start, end))
-        if any(share > 1 for share, _ in found.values()):
-            shares += f"; a share above 100% means that {others[0]} score worse than {far}"
-        if any(share < 0 for share, _ in found.values()):
-            shares += f"; a share below 0% means that {others[1]} score worse than {others[0]}"
+        for nearer, farther in ((_GAP[0], start), (start, end)):
+            worse = [j.name for j in self.judges if j.found(farther).mean > j.found(nearer).mean]
+            if worse and nearer != farther:
+                labels = [self.judges[0].board.rows[key].label for key in (farther, nearer)]
+                shares += f"; {labels[0]} score worse than {labels[1]} ({', '.join(worse)})"
         return shares, self._agree({name: decision for name, (_, decision) in found.items()})
+
+    def nearer(self, *keys: str) -> str:
+        """The row with the lowest Fréchet distance by the first judge."""
+        return min(keys, key=lambda key: self.judges[0].found(key).mean)
 
     def balanced(self, key: str) -> tuple[str, Decision]:
         """Whether precision and recall of a row are balanced: evidence and decision."""
@@ -190,19 +200,18 @@ class Panel:
         blurred = f"test images with a blur of σ = 1.5 pixels by {' and '.join(failed)}"
         return {"blur": f"reconstructions are not clearly nearer than {blurred}: train longer"}
 
-    def blurred_baseline(self) -> str:
-        """A sentence if the VAE's reconstructions do not clearly beat a strong blur; else ""."""
-        failed = {
-            j.name: j.found(STRONG_BLUR)
+    def blurred_baseline(self, kl_weight: float) -> str:
+        """A sentence if the VAE's reconstructions are clearly no nearer than a strong blur."""
+        found = ", ".join(
+            f"{j.found('vae_reco')} against {j.found(STRONG_BLUR)} by {j.name}"
             for j in self.judges
-            if j.better("vae_reco", STRONG_BLUR).outcome is not Outcome.HOLDS
-        }
-        if not failed:
+            if j.better("vae_reco", STRONG_BLUR).outcome is Outcome.FAILS
+        )
+        if not found:
             return ""
-        found = " and ".join(f"{distance} by {name}" for name, distance in failed.items())
         return (
-            ". This VAE, with the KL weight of the authors' code, reconstructs no better than a "
-            f"blur of σ = 1.5 pixels ({found}): with a smaller weight it may be nearer"
+            f". This VAE, with a KL weight of {kl_weight:g}, reconstructs no better than a blur of "
+            f"σ = 1.5 pixels ({found}): with another weight it may be nearer"
         )
 
     def _all_hold(self, parts: Callable[[Judge], Sequence[Decision]]) -> Decision:

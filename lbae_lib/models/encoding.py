@@ -155,7 +155,7 @@ def mean_image_loss(train: Tensor, test: Tensor, loss: Loss) -> float:
             f"{len(train)} training and {len(test)} test images, loss {loss!r}: give at least one "
             "of each, and 'bce' or 'mse'"
         )
-    mean = (train.double().sum(0, keepdim=True) / 255 + 1) / (len(train) + 2)
+    mean = (train.sum(0, keepdim=True, dtype=torch.float64) / 255 + 1) / (len(train) + 2)
     found = test.double() / 255
     if loss == "bce":
         pixels = -(torch.xlogy(found, mean) + torch.special.xlog1py(1 - found, -mean))
