@@ -27,6 +27,7 @@ from companion.workflow.notebooks import executed_notebooks
 from companion.workflow.plan import BOOK, make_plan
 from lbae_lib.errors import LbaeError
 from lbae_lib.locks import locked
+from lbae_lib.progress import progress_bar
 
 LARGEST_WEIGHTS = 6_000_000  # bytes of a model's file; larger ones are left out
 _RECORDS = ("performance", "reliability")  # of the machine, beside those of data sets
@@ -128,9 +129,11 @@ def _replace(target: Path, files: dict[Path, Path]) -> None:
     """Put a data set's files in the place of those that were published."""
     scratch = target.with_name(f".{target.name}.new")
     shutil.rmtree(scratch, ignore_errors=True)
-    for place, file in files.items():
-        (scratch / place).parent.mkdir(parents=True, exist_ok=True)
-        copy_smaller(file, scratch / place)
+    with progress_bar(len(files), f"publishing {target.name}", "file") as bar:
+        for place, file in files.items():
+            (scratch / place).parent.mkdir(parents=True, exist_ok=True)
+            copy_smaller(file, scratch / place)
+            bar.update()
     replace_folder(scratch, target)
 
 
