@@ -34,7 +34,7 @@ help:
 	@echo "              DATASETS=\"digits mnist\"  PROFILE=quick|laptop|accelerator|paper  DATA=folder"
 	@echo "make test     set up, run the tests"
 	@echo "make check    lint, types and the fast tests, to run before every commit"
-	@echo "make smoke    a report with tiny networks and meaningless images, for a test"
+	@echo "make smoke    a report with tiny, hardly trained networks, for a test"
 	@echo "make verify   run the notebooks of the digits again and compare their results"
 	@echo "make reliability   kill runs, fill disks, damage input; half an hour"
 	@echo "make benchmarks    measure this machine; a quarter of an hour; writes to runs/performance"

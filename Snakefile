@@ -31,28 +31,12 @@ rule train:
     shell: COMPUTE
 
 
-use rule train as encode with:
-    wildcard_constraints: step=plan.pattern("encode")
+use rule train as make with:
+    wildcard_constraints: step=plan.pattern("encode", "extractor", "study", "explorer", "prior")
     resources: **plan.gpu
 
 
-use rule encode as extractor with:
-    wildcard_constraints: step=plan.pattern("extractor")
-
-
-use rule encode as study with:
-    wildcard_constraints: step=plan.pattern("study")
-
-
-use rule encode as explorer with:
-    wildcard_constraints: step=plan.pattern("explorer")
-
-
-use rule encode as prior with:
-    wildcard_constraints: step=plan.pattern("prior")
-
-
-use rule encode as computing_notebook with:
+use rule make as computing_notebook with:
     wildcard_constraints: step=plan.pattern("computing_notebook")
     priority: 1
 
@@ -63,13 +47,9 @@ use rule computing_notebook as notebook with:
     priority: 0
 
 
-rule tables:
-    wildcard_constraints: step=plan.pattern("tables")
+rule pages:
+    wildcard_constraints: step=plan.pattern("tables", "book")
     input: lambda w: plan.before(w.step)
     output: touch(STAMP)
     params: command=lambda w: plan.command(w.step)
     shell: COMPUTE
-
-
-use rule tables as book with:
-    wildcard_constraints: step=plan.pattern("book")

@@ -160,7 +160,10 @@ def main() -> None:
             raise
         denied = isinstance(error, PermissionError)
         what = "is not accessible to this user" if denied else "cannot be used"
-        typer.echo(f"lbae: {error.filename} {what} ({error.strerror})", err=True)
+        typer.echo(
+            f"lbae: {error.filename} {what} ({error.strerror}): check the path and the free space",
+            err=True,
+        )
         sys.exit(1)
 
 

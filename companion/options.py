@@ -29,14 +29,16 @@ Profile = Annotated[
     Option("--profile", "-p", help="A file in config/: smoke, quick, laptop, accelerator, paper."),
 ]
 Data = Annotated[
-    Path | None, Option("--data", help="Folder of torchvision's data sets [default: data/].")
+    Path | None,
+    Option("--data", help="Folder for downloaded data sets and caches of images [default: data/]."),
 ]
 Model = Annotated[
     str,
     Option(
         "--model",
         "-m",
-        help="lbae, vae (the baseline) or lbae-N, for N bits of latent_sizes in the profile.",
+        help="lbae, vae (the baseline), or lbae-N: an LBAE of N bits, one of the profile's "
+        "latent_sizes.",
     ),
 ]
 Device = Annotated[

@@ -58,10 +58,10 @@ def extra(name: str, distribution: str, purpose: str) -> Iterator[None]:
         LbaeError: if the distribution is missing; the message has the command that installs it.
 
     Example:
-        >>> with extra("metrics", "scikit-learn", "the clusters of PRD"):
+        >>> with extra("metrics", "scikit-learn", "Gaussian mixtures"):
         ...     import a_module_that_nobody_has
         Traceback (most recent call last):
-        lbae_lib.errors.LbaeError: scikit-learn is needed for the clusters of PRD: \
+        lbae_lib.errors.LbaeError: scikit-learn is needed for Gaussian mixtures: \
 pip install "lbae-companion[metrics]"
     """
     try:

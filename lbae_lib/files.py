@@ -24,6 +24,7 @@ _log = logging.getLogger(__name__)
 
 _METADATA_KEY = "lbae"
 _DIGEST_KEY = "content_sha256"
+REMEDY = "write it again, or copy it again"  # for a damaged file
 _ABANDONED_SECONDS = 3600.0  # writing a file never takes this long
 
 
@@ -115,7 +116,7 @@ def cache_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
 
 
 def read_tensors(
-    path: Path | str, what: str, remedy: str = "regenerate it, or copy it again"
+    path: Path | str, what: str, remedy: str = REMEDY
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what :func:`write_tensors` wrote.
 
@@ -141,7 +142,7 @@ def read_tensors(
     except (KeyError, TypeError, ValueError):
         raise CheckpointError(
             f"{path} is a safetensors file, but not a {what} written by lbae: "
-            f"its header has no readable '{_METADATA_KEY}' entry"
+            f"its header has no readable '{_METADATA_KEY}' entry; name another file"
         ) from None
     digest = metadata.pop(_DIGEST_KEY, None)  # the first files had none
     if digest is not None and digest != _content_digest(tensors, metadata):
@@ -159,7 +160,9 @@ def read_description(path: Path | str, what: str) -> dict[str, Any]:
         with safe_open(path, framework="np") as handle:
             described = dict(json.loads((handle.metadata() or {})[_METADATA_KEY]))
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"no {what} can be read from {path} ({error})") from None
+        raise CheckpointError(
+            f"no {what} can be read from {path} ({error}): write it again"
+        ) from None
     described.pop(_DIGEST_KEY, None)
     return described
 
@@ -193,7 +196,7 @@ def explained(path: Path, what: str = "file") -> Iterator[None]:
     try:
         yield
     except (FileNotFoundError, NotADirectoryError):
-        raise CheckpointError(f"no {what} at {path}") from None
+        raise CheckpointError(f"no {what} at {path}: check the path, or make it first") from None
     except IsADirectoryError:
         raise CheckpointError(f"no {what} at {path}, which is a folder: name a file") from None
     except PermissionError:
@@ -202,7 +205,9 @@ def explained(path: Path, what: str = "file") -> Iterator[None]:
             "(chmod a+r, and a+x for its folders)"
         ) from None
     except OSError as error:
-        raise CheckpointError(f"the {what} at {path} cannot be read ({error})") from None
+        raise CheckpointError(
+            f"the {what} at {path} cannot be read ({error}): copy it again, or write it again"
+        ) from None
 
 
 def check_format(found: Mapping[str, Any], path: Path, what: str, name: str, version: int) -> None:
@@ -216,11 +221,13 @@ def check_format(found: Mapping[str, Any], path: Path, what: str, name: str, ver
         version: the newest that this library reads.
     """
     if found.get("format") != name:
-        raise CheckpointError(f"{path} holds {found.get('format')!r}, not {what} ({name!r})")
+        raise CheckpointError(
+            f"{path} holds {found.get('format')!r}, not {what} ({name!r}): name another file"
+        )
     if found.get("version") not in range(1, version + 1):
         raise CheckpointError(
             f"{path} has format version {found.get('version')}, but this version of lbae_lib "
-            f"reads up to {version}: update lbae_lib"
+            f"reads 1 to {version}: update lbae_lib, or write the file again"
         )
 
 

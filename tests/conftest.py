@@ -45,10 +45,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def as_project(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], Path]]:
-    """Makes a folder the project, for calls in this process, until the test ends."""
+def as_project(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Path]]:
+    """Makes a folder the project, for calls in this process, until the test ends.
 
-    def move(folder: Path) -> Path:
+    It is given links to parts of this project, and may have a profile, config/own.yaml.
+    """
+
+    def move(folder: Path, *linked: str, profile: str | None = None) -> Path:
+        for part in linked:
+            (folder / part).symlink_to(PROJECT / part)
+        for part in ("config", "notebooks"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+        if profile is not None:
+            (folder / "config/own.yaml").write_text(profile)
         monkeypatch.setenv("LBAE_ROOT", str(folder))
         project_root.cache_clear()
         return folder

@@ -10,7 +10,6 @@ from PIL import Image
 
 from companion.cli import main
 from companion.experiments.datasets import dataset_info, load_dataset, name_in_project
-from companion.project import project_root
 from companion.workflow.notebooks import GIVEN, notebook_names, notebook_parameters, notebook_path
 
 
@@ -44,12 +43,9 @@ def test_mistakes_are_one_clear_line(words, message, monkeypatch, capsys):
     assert "Traceback" not in errors
 
 
-def test_a_folder_is_the_same_in_every_step(tmp_path, monkeypatch):
+def test_a_folder_is_the_same_in_every_step(tmp_path, monkeypatch, as_project):
     """Named from where the user is, or from the project's folder; also under `lbae verify`."""
     project, apart = tmp_path / "project", tmp_path / "project/build/verify/project"
-    for root in (project, apart):
-        for part in ("config", "notebooks"):
-            (root / part).mkdir(parents=True)
     for index in range(10):
         picture = project / f"data/cats/{index}.png"
         picture.parent.mkdir(parents=True, exist_ok=True)
@@ -62,14 +58,12 @@ def test_a_folder_is_the_same_in_every_step(tmp_path, monkeypatch):
         (project, "config", f"folder:{project}/data/cats", "folder:data/cats"),
         (apart, ".", "folder:data/cats", f"folder:{project}/data/cats"),
     ):
-        monkeypatch.setenv("LBAE_ROOT", str(root))
-        project_root.cache_clear()
+        as_project(root)
         monkeypatch.chdir(project / here)
         info = dataset_info(name_in_project(given))
         monkeypatch.chdir(root)  # as in a notebook
         assert len(load_dataset(info, tmp_path).train) == 9
         assert info.name == name
-    project_root.cache_clear()
 
 
 def test_the_version_is_the_packages(capsys, monkeypatch):

@@ -78,12 +78,12 @@ def test_trainings_alone_are_submitted_again(tmp_path):
     jobs = (tmp_path / "cluster/submitted").read_text().splitlines()
     named = {
         rule: [job for job in jobs if f"--job-name=lbae-{rule} " in job]
-        for rule in ("train", "encode", "notebook")
+        for rule in ("train", "make", "notebook")
     }
     assert len(named["train"]) == 3, output
-    assert len(named["encode"]) == len(named["notebook"]) == 1, output
+    assert len(named["make"]) == len(named["notebook"]) == 1, output
     assert all("--mem=16000M --time=20" in job for job in named["train"])
-    assert all("--mem=16000M --time=120" in job for job in named["encode"] + named["notebook"])
+    assert all("--mem=16000M --time=120" in job for job in named["make"] + named["notebook"])
     assert all("--cpus-per-task=" in job for job in jobs)
     assert (tmp_path / "build/slurm").is_dir()  # sbatch makes no folder for --output
 

@@ -112,9 +112,9 @@ def test_files_of_all_versions_are_decoded_and_their_payloads_reproduced(golden,
     ("version", "coder_version", "reason"),
     [
         (2, CODER_VERSION + 1, "coder version 2, but this library reads up to 1: update lbae_lib"),
-        (2, 0, "header is wrong: coder version 0"),
-        (1, 1, "header is wrong: coder version 1"),
-        (0, 0, "header is wrong: version 0"),
+        (2, 0, "header is wrong .coder version 0"),
+        (1, 1, "header is wrong .coder version 1"),
+        (0, 0, "header is wrong .version 0"),
     ],
 )
 def test_the_version_of_the_coder_is_checked(golden, version, coder_version, reason):

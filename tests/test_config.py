@@ -24,8 +24,6 @@ from lbae_lib.models.config import TrainingConfig
 
 @pytest.fixture
 def project(tmp_path, as_project):
-    (tmp_path / "config").mkdir()
-    (tmp_path / "notebooks").mkdir()
     return as_project(tmp_path)
 
 

@@ -81,8 +81,6 @@ def drawing(size=(40, 50)) -> bytes:
 @pytest.fixture
 def project(tmp_path, as_project):
     """An empty project."""
-    for name in ("config", "notebooks"):
-        (tmp_path / "project" / name).mkdir(parents=True)
     return as_project(tmp_path / "project")
 
 

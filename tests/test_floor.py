@@ -15,7 +15,7 @@ DEPENDENCIES = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"
 
 
 def test_the_floor_is_small():
-    """30 distributions at most, apart from the 20 or so that only torch's CUDA build brings."""
+    """20 distributions at most, apart from the 20 or so that only torch's CUDA build brings."""
     found, waiting = set(), [Requirement(text) for text in DEPENDENCIES]
     while waiting:
         requirement = waiting.pop()

@@ -14,7 +14,6 @@ from companion.experiments.folder_contents import FolderContents, folder_content
 from companion.experiments.profiles import load_experiment
 from companion.experiments.records import RECORD_FILE, read_record
 from companion.experiments.training import train_experiment
-from companion.project import project_root
 from companion.workflow.staleness import artifact_reasons
 from lbae_lib.errors import CheckpointError, DataError
 
@@ -98,16 +97,10 @@ def test_changes_are_told_in_words():
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch):
-    (tmp_path / "config").mkdir()
-    (tmp_path / "notebooks").mkdir()
+def project(tmp_path, as_project):
+    experiment_images._load.cache_clear()
     entry = "latent_size: 8, epochs: 1, validation_images: 2, width: 4, image_size: 32"
-    (tmp_path / "config/own.yaml").write_text(f"datasets: {{folder: {{{entry}}}}}")
-    monkeypatch.setenv("LBAE_ROOT", str(tmp_path))
-    for function in (project_root, experiment_images._load):
-        function.cache_clear()
-    yield tmp_path
-    project_root.cache_clear()
+    return as_project(tmp_path, profile=f"datasets: {{folder: {{{entry}}}}}")
 
 
 def test_a_trained_models_images_may_not_change_unseen(project):

@@ -1,7 +1,6 @@
 """Folders of images of the same name, in other scripts, and renamed ones."""
 
 import pytest
-from conftest import PROJECT
 from PIL import Image
 
 from companion.experiments import datasets
@@ -17,10 +16,8 @@ from lbae_lib.data.registry import dataset_slug
 @pytest.fixture
 def project(tmp_path, as_project):
     """A project without results."""
-    for part in ("config", "notebooks"):
-        (tmp_path / part).symlink_to(PROJECT / part)
     datasets._of_folder.cache_clear()
-    return as_project(tmp_path)
+    return as_project(tmp_path, "config", "notebooks")
 
 
 def pictures(folder, grey=0, count=12):

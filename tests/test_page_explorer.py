@@ -81,9 +81,7 @@ def summary(trained):
 @pytest.fixture
 def folder(trained, tmp_path, as_project):
     """A folder of results with a model."""
-    for part in ("config", "notebooks"):
-        (tmp_path / part).symlink_to(PROJECT / part)
-    folder = as_project(tmp_path) / "results/smoke/mnist"
+    folder = as_project(tmp_path, "config", "notebooks") / "results/smoke/mnist"
     save_model(
         folder / "lbae/model.safetensors", trained.model.state_dict(), trained.model.config, {}
     )

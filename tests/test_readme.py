@@ -9,7 +9,6 @@ from typer.main import get_command
 
 from companion.cli import app
 from companion.experiments.profiles import load_experiment
-from companion.project import project_root
 
 PAGES = ("README.md", "book/library.md")
 
@@ -37,17 +36,10 @@ def test_commands_of_the_tutorial_exist():
         assert load_experiment(context.params["profile"], given).dataset.name == given
 
 
-def test_the_tutorials_profile_entry_is_one(tmp_path, monkeypatch):
+def test_the_tutorials_profile_entry_is_one(tmp_path, as_project):
     text = (PROJECT / "book/own_images.md").read_text()
     (entry,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
-    (tmp_path / "notebooks").mkdir()
-    (tmp_path / "config").mkdir()
-    (tmp_path / "config/quick.yaml").write_text(f"datasets:\n{entry}")
-    monkeypatch.setenv("LBAE_ROOT", str(tmp_path))
-    project_root.cache_clear()
-    try:
-        experiment = load_experiment("quick", "folder:pictures")
-    finally:
-        project_root.cache_clear()
+    as_project(tmp_path, profile=f"datasets:\n{entry}")
+    experiment = load_experiment("own", "folder:pictures")
     assert experiment.dataset.title == "My pictures"
     assert experiment.network.image_size == 64

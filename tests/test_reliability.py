@@ -41,7 +41,6 @@ from companion.experiments.records import read_record, write_record
 from companion.experiments.trained import load_trained
 from companion.experiments.training import import_authors_weights, train_experiment
 from companion.paper.decisions import Outcome, Verdict
-from companion.project import project_root
 from companion.site.atlas import atlas_table
 from companion.site.results import find_results
 from companion.site.verdict_tables import verdict_tables
@@ -436,26 +435,20 @@ def _mutated(profile: dict, rng: random.Random) -> dict:
     return profile
 
 
-def test_profiles(tmp_path, outcomes, monkeypatch):
-    (tmp_path / "notebooks").mkdir()
-    (tmp_path / "config").mkdir()
-    monkeypatch.setenv("LBAE_ROOT", str(tmp_path))
-    project_root.cache_clear()
+def test_profiles(tmp_path, outcomes, as_project):
+    as_project(tmp_path)
     rng = random.Random(0)
     profile = yaml.safe_load((PROJECT / "config/smoke.yaml").read_text())
     text = (PROJECT / "config/smoke.yaml").read_bytes()
     happened: Counter[str] = Counter()
-    try:
-        for number in range(100 * TRIES):
-            if number % 4:
-                content = yaml.safe_dump(_mutated(profile, rng), allow_unicode=True).encode()
-            else:
-                content = damaged(text, rng)
-            (tmp_path / "config/own.yaml").write_bytes(content)
-            for model in MODELS:
-                happened[judged(lambda model=model: load_experiment("own", "digits", model))] += 1
-    finally:
-        project_root.cache_clear()
+    for number in range(100 * TRIES):
+        if number % 4:
+            content = yaml.safe_dump(_mutated(profile, rng), allow_unicode=True).encode()
+        else:
+            content = damaged(text, rng)
+        (tmp_path / "config/own.yaml").write_bytes(content)
+        for model in MODELS:
+            happened[judged(lambda model=model: load_experiment("own", "digits", model))] += 1
     assert happened["refused"] > 50 * TRIES
     outcomes.add("broken input", "profiles in config/", happened)
 

@@ -210,13 +210,11 @@ def test_a_table_says_what_it_is_of(tmp_path, monkeypatch):
 @pytest.fixture
 def project(tmp_path, as_project):
     """A project in which nothing was made yet."""
-    (tmp_path / "config").mkdir()
-    (tmp_path / "notebooks").symlink_to(PROJECT / "notebooks")
-    (tmp_path / "config/own.yaml").write_text(
+    profile = (
         "datasets:\n  digits: &small {latent_size: 6, width: 2, epochs: 1, validation_images: 137}"
         "\n  folder: *small\n"
     )
-    return as_project(tmp_path)
+    return as_project(tmp_path, "notebooks", profile=profile)
 
 
 def test_a_page_names_no_home_folder(project, tmp_path_factory, monkeypatch):

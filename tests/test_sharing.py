@@ -82,7 +82,7 @@ def test_directories_that_are_none(trained, tmp_path):
     sharing.export_model(trained, target)
     config = json.loads((target / "config.json").read_text())
     for change, message in (
-        ({"version": 2}, r"version 2, but .* reads up to 1: update"),
+        ({"version": 2}, r"version 2, but .* reads 1 to 1: update"),
         ({"format": "other"}, "not a model that"),
         ({"model_sha256": "0" * 64}, "not the file that config.json"),
     ):

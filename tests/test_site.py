@@ -7,7 +7,6 @@ import shutil
 from itertools import product
 
 import pytest
-from conftest import PROJECT
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
@@ -27,9 +26,7 @@ from companion.site.verdict_tables import counts_table, page_verdicts, verdict_t
 @pytest.fixture
 def project(tmp_path, as_project):
     """A project without results."""
-    for part in ("config", "notebooks"):
-        (tmp_path / part).symlink_to(PROJECT / part)
-    return as_project(tmp_path)
+    return as_project(tmp_path, "config", "notebooks")
 
 
 @pytest.fixture
@@ -136,14 +133,6 @@ def test_benchmarks_by_machine(project):
     assert text.count("```{figure}") == 1
     assert performance_tables(SCALING).count("Not measured yet.") == len(SCALING) == 3
     assert "/results/performance/training-n.png\n:alt: Two lines.\n" in text
-
-
-def test_records_of_earlier_benchmarks_say_how_to_measure_again(project):
-    folder = project / "results/performance"
-    folder.mkdir(parents=True)
-    (folder / "latent-m.json").write_text(json.dumps({"machine": "M", "rows": [{"task": "A"}]}))
-    line = "### M\n\nMeasured by an earlier version: run `python benchmarks/latent.py`."
-    assert line in performance_tables()
 
 
 def test_outcomes_are_counted(project):

@@ -22,7 +22,7 @@ from companion.cli import main
 from companion.experiments import datasets
 from companion.experiments.datasets import results_name
 from companion.project import project_root
-from companion.workflow.staleness import look_again_at_images
+from companion.workflow import staleness
 from lbae_lib.coding.container import is_container
 
 pytestmark = pytest.mark.slow
@@ -46,7 +46,7 @@ def pictures(folder, count=24, offset=0):
 def forget():
     project_root.cache_clear()
     datasets._of_folder.cache_clear()
-    look_again_at_images()
+    staleness._identity.cache_clear()
 
 
 @pytest.fixture(scope="module")

@@ -72,9 +72,7 @@ def test_figures_are_compared_pixel_by_pixel(tmp_path):
 @pytest.fixture
 def page(tmp_path, as_project):
     """An executed notebook that has the parameters of `lbae notebook 04_… -P rows=5`."""
-    for part in ("config", "notebooks"):
-        (tmp_path / part).symlink_to(PROJECT / part)
-    as_project(tmp_path)
+    as_project(tmp_path, "config", "notebooks")
     return executed(tmp_path / "runs/smoke/digits", "04_interpolation", rows=5)
 
 

@@ -38,7 +38,9 @@ def control_sources(images: Mapping[str, ImageSet]) -> dict[str, ImageSource]:
     sources = {
         "train": ImageSource("training images", drawn),
         "validation": ImageSource(
-            f"validation images ({len(validation):,})", lambda _c, _g: validation.images, False
+            f"validation images, {len(validation):,} at most",
+            lambda c, _: validation.images[:c],
+            False,
         ),
         "blur_0.7": ImageSource("blur, σ = 0.7 px", lambda c, g: blurred(drawn(c, g), 0.7)),
         "blur_1.5": ImageSource("blur, σ = 1.5 px", lambda c, g: blurred(drawn(c, g), STRONG_BLUR)),

@@ -1,6 +1,7 @@
 """Attribute editing, measured: does the attribute appear, and do the others stay?"""
 
 import math
+import re
 from dataclasses import dataclass
 
 import torch
@@ -93,12 +94,15 @@ class Subject:
         After the paper's, the mean and the contrast with thresholds at which both change, on
         average, ``SHOWN_SHARE`` of an image's bits.
         """
-        edits = {f"Eq. 17, D = {PAPER_THRESHOLD}": ("mean", PAPER_THRESHOLD)}
+        edits = {f"paper: Eq. 17, D = {PAPER_THRESHOLD}": ("mean", PAPER_THRESHOLD)}
         for kind, label in DIRECTIONS.items():
             direction = self.directions[kind]
             threshold = threshold_changing(self.latents, direction, SHOWN_SHARE)
-            edits[f"{label}, D = {threshold:.2f}"] = (kind, threshold)
-        return edits
+            edits[f"{SHOWN_SHARE:.0%} of bits: {label}, D = {threshold:.3f}"] = (kind, threshold)
+        # Lines of a label must not break inside "Eq. 17" or "D = 0.1".
+        return {
+            re.sub(r"(?<=[.D=]) | (?==)", "\u00a0", label): edit for label, edit in edits.items()
+        }
 
     def score(self, evaluator: AttributeEvaluator, kind: str, threshold: float) -> EditScore:
         """The effect of an edit by a key of :data:`DIRECTIONS` and the threshold D."""

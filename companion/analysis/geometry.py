@@ -143,13 +143,16 @@ def small_path(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The vectors of :func:`small_example`, and two normals between which the first two bits flip.
 
-    The margins are random, or equal without a generator.
+    The margins are equal without a generator. With one, they are random: of 100 pairs of ends, that
+    whose bits flip next to a third and two thirds of the path, so that the crossings are seen.
     """
-    normals = []
-    for signs in ((1.0, -1.0, 1.0), (-1.0, 1.0, 1.0)):
-        margins = torch.ones(3, dtype=torch.float64)
-        if generator is not None:
-            margins = (sampler.vectors @ sampler.normals(1, generator)[0]).abs()
-        end = torch.tensor(signs, dtype=torch.float64)
-        normals.append(torch.linalg.solve(sampler.vectors, end * margins))
-    return sampler.vectors, normals[0], normals[1]
+    margins = torch.ones(2, 1, 3, dtype=torch.float64)
+    if generator is not None:
+        normals = sampler.normals(200, generator)
+        margins = (normals @ sampler.vectors.T).abs().unflatten(0, (2, 100))
+    # On a path a r + b r', a bit with margins m and m' flips where b / a = m / m'.
+    places = (margins[0] / margins[1]).arctan()[:, :2].sort(dim=1).values * 2 / torch.pi
+    best = (places - torch.tensor([1 / 3, 2 / 3])).abs().sum(1).argmin()
+    ends = torch.tensor([[1.0, -1.0, 1.0], [-1.0, 1.0, 1.0]], dtype=torch.float64)
+    first, last = torch.linalg.solve(sampler.vectors, (ends * margins[:, best]).T).T
+    return sampler.vectors, first, last

@@ -43,6 +43,7 @@ class ScoreRecord:
     profile: str  # of the run
     content: Mapping[str, Any]  # from :meth:`companion.analysis.scoring.Scoreboard.results`
     verdicts: tuple[Mapping[str, Any], ...] = ()  # of the page
+    second: tuple[str, ...] = ()  # keys of the evaluators that had to agree
     # By metric, whether it passed its controls
     trusted: Mapping[str, bool] = field(default_factory=dict)
     out_of_date: bool = False  # whether an earlier version of the code made the record
@@ -60,6 +61,7 @@ class ScoreRecord:
             options["profile"],
             scores | {"rows": with_current_names(scores["rows"])},
             tuple(results["verdicts"]),
+            tuple(results.get("second_scores", {}).get("evaluators", ())),
             results["controls_in_order"],
             record["inputs"].get("code") != code_hash(project_root() / f"notebooks/{SCORES}.ipynb"),
         )
@@ -94,8 +96,9 @@ class ScoreRecord:
 
     @property
     def decided_by(self) -> str:
-        """The evaluator that decided the verdicts, if there is one, for titles."""
-        return f", evaluator {self.evaluators[0]}" if self.evaluators else ""
+        """The evaluators that decided the verdicts, if there are any, for titles."""
+        deciding = [*self.evaluators[:1], *self.second]
+        return f", by {' and '.join(deciding)}" if deciding else ""
 
     @property
     def curve_facts(self) -> str:
@@ -140,10 +143,16 @@ class ScoreRecord:
 
 
 def all_scores(profile: str) -> list[ScoreRecord]:
-    """Scores of all data sets that belong beside a profile, the paper's own data first."""
+    """Scores of all data sets that belong beside a profile: the paper's in its order, then ours."""
     paths = results_in_force(f"*/*/{SCORES}/{RECORD_FILE}")
     records = [ScoreRecord.load(p) for p in paths if comparable(p.parts[-4], profile)]
-    return sorted(records, key=lambda r: (r.dataset not in PAPER_DATASETS, r.dataset, r.profile))
+    order = [*PAPER_DATASETS, None]
+    return sorted(
+        records,
+        key=lambda r: (
+            r.experiment.dataset.embedded, order.index(r.counterpart), r.dataset, r.profile
+        ),
+    )  # fmt: skip
 
 
 def training_record(scores: ScoreRecord, model: str) -> dict[str, Any]:

@@ -6,10 +6,9 @@ their images as the page of scores does.
 """
 
 import dataclasses
+import hashlib
 import json
-import shutil
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -26,8 +25,7 @@ from companion.experiments.profiles import Experiment, SeedStudy
 from companion.experiments.study_training import Task
 from companion.experiments.trained import Baseline, Trained
 from companion.project import project_root
-from lbae_lib.errors import CheckpointError
-from lbae_lib.files import read_json, sha256_tensor, write_json
+from lbae_lib.files import sha256_tensor
 from lbae_lib.latent.hyperplane import HyperplaneSampler
 from lbae_lib.metrics.corruptions import sharpness
 from lbae_lib.models.autoencoders import LBAE, VAE
@@ -35,12 +33,10 @@ from lbae_lib.models.config import NetworkConfig, TrainingConfig
 from lbae_lib.models.encoding import encode, encode_posterior, reconstruction_losses
 from lbae_lib.models.hardware import Hardware
 from lbae_lib.models.model_files import MODEL_FILE, PROGRESS_FILE, load_autoencoder
-from lbae_lib.models.training_state import CHECKPOINT_FILE
 
 LABELS: Mapping[str, str] = {"lbae": "LBAE", "vae": "VAE (ours)"}
 VAE_ROWS = ("reco", "standard", "mixture", "interp")
 _CURVES = ("train_loss", "validation_loss", "seconds")
-_OPTIONS_FILE = "options.json"  # beside a checkpoint: of which training it is
 
 
 def run(variant: str, task: Task, images: Images, experiment: Experiment) -> dict[str, Any]:
@@ -111,10 +107,11 @@ def _trained(
     from lbae_lib.models.training import train  # Lightning takes seconds to import
 
     network, training = configurations(variant, task, study)
-    folder = SEEDS.target(experiment).parent / "models" / f"{variant}-{task.seed}"
-    parts = {"network": dataclasses.asdict(network), "training": dataclasses.asdict(training)}
     hashes = [sha256_tensor(part) for part in (task.train, task.validation)]
-    _clear_unless_of(folder, parts | {"images": hashes})
+    # A training of other options or images has another folder: this checkpoint would be refused.
+    options = [dataclasses.asdict(network), dataclasses.asdict(training), hashes]
+    digest = hashlib.sha256(json.dumps(options).encode()).hexdigest()[:12]
+    folder = SEEDS.target(experiment).parent / f"models/{variant}-{task.seed}-{digest}"
     result = train(
         network, training, task.train, task.validation, folder,
         hardware=Hardware(task.device), show_progress=False,
@@ -125,18 +122,6 @@ def _trained(
     lines = (folder / PROGRESS_FILE).read_text(encoding="utf-8").splitlines()
     facts = {"best_epoch": result.best_epoch, "images_per_second": result.images_per_second}
     return model, [json.loads(line) for line in lines], facts
-
-
-def _clear_unless_of(folder: Path, options: dict[str, Any]) -> None:
-    """Remove what a training of other options has left: its checkpoint would be refused."""
-    path = folder / _OPTIONS_FILE
-    try:
-        same = read_json(path, "options of a training") == json.loads(json.dumps(options))
-    except CheckpointError:
-        same = not (folder / CHECKPOINT_FILE).exists()
-    if not same:
-        shutil.rmtree(folder)
-    write_json(path, options)
 
 
 def _evaluators(

@@ -241,7 +241,7 @@ def _read_profile(file: Path, where: str, _changed: int) -> Profile:
     except ValidationError as error:
         raise ConfigError(_first_mistake(error, where)) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{where} cannot be read: {error}") from None
+        raise ConfigError(f"{where} cannot be read ({error}): correct the file") from None
 
 
 def _first_mistake(error: ValidationError, file: str) -> str:

@@ -1,6 +1,7 @@
 """The library files that a module or notebook depends on, read from its imports.
 
-The workflow runs a step again, and a page is out of date, when the code behind it has changed.
+A page is out of date, and its notebook runs again, when the code behind it has changed. Other steps
+have version numbers instead: see ``artifacts.py``.
 """
 
 import ast

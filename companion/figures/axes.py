@@ -25,7 +25,7 @@ def heat_map(axis: Axes, matrix: NDArray[np.float64], most: float, **options: An
     sns.heatmap(matrix, ax=axis, cmap="vlag", vmin=-most, vmax=most, **look, **options)
 
 
-def plain_numbers(side: XAxis | YAxis, subs: Sequence[int] = (1, 2, 5)) -> None:
+def plain_numbers(side: XAxis | YAxis, subs: Sequence[float] = (1, 2, 5)) -> None:
     """Label a logarithmic axis with plain numbers: ``subs`` times the powers of ten."""
     side.set_major_locator(LogLocator(subs=subs))
     side.set_major_formatter("{x:g}")

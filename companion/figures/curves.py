@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from companion.analysis.inversions import LABELS, HammingPaths, SignRules
-from companion.figures.axes import legend_below
+from companion.figures.axes import legend_below, plain_numbers
 from companion.figures.style import COLOURS, GREY, ONE_COLUMN, TWO_COLUMNS, new_figure, styled
 
 _COLUMNS = 4  # panels side by side
@@ -31,8 +31,7 @@ def loss_curves(history: Sequence[Mapping[str, Any]], best_epoch: int, unit: str
     typical = sorted(losses["validation"])[len(history) // 2]
     if losses["train"][0] > 4 * typical:  # the first epochs would flatten the rest
         axis.set_yscale("log")
-        axis.yaxis.set_major_formatter("{x:g}")
-        axis.yaxis.set_minor_formatter("{x:g}")
+        plain_numbers(axis.yaxis, (1, 1.5, 2, 3, 5, 7))
         axis.set_ylim(bottom=0.9 * min(map(min, losses.values())))
     axis.set(xlabel="epoch", ylabel=f"loss per image ({unit})")
     axis.legend()

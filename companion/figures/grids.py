@@ -22,7 +22,8 @@ _GAP = 2  # white pixels between images
 _TITLE = 46  # pixels of the file above a grid, for its titles
 _BETWEEN = 16  # pixels of the file between grids
 _LETTER = 10.5  # pixels of the file, the widest that a letter of a row's label is on average
-_LINE = 18  # letters in a line of a row's label, unless a word is longer
+_LINES_OF = (18, 24, 32, 48)  # letters in a line of a row's label; the first at which it fits
+_FEED = 22  # pixels of the file from one line of a row's label to the next
 _WORD = 30  # letters of a word, at most, that is not cut for it
 _LINES = 9  # of a title or label, at most
 
@@ -68,10 +69,14 @@ def image_rows(rows: Tensor, titles: Sequence[str] = (), labels: Sequence[str] =
     """One grid of images uint8 (rows, columns, C, S, S), with titles and labels of rows."""
     pixels, step = tile(rows.flatten(0, 1), rows.shape[1]), rows.shape[-1] + _GAP
     word = max(map(len, re.findall(r"[^\s_-]+[_-]?", " ".join(labels))), default=0)
-    words = [literal(label, max(_LINE, min(word, _WORD)), _LINES) for label in labels]
-    longest = max((len(line) for label in words for line in label.split("\n")), default=0)
-    margin = math.ceil(_LETTER * longest) + 12 * bool(words)
-    scale = max(1, round((TWO_COLUMNS * DPI - margin) / pixels.shape[1]))
+    for letters in _LINES_OF:
+        words = [literal(label, max(letters, min(word, _WORD)), _LINES) for label in labels]
+        lines = [label.split("\n") for label in words]
+        longest = max((len(line) for label in lines for line in label), default=0)
+        margin = math.ceil(_LETTER * longest) + 12 * bool(words)
+        scale = max(1, round((TWO_COLUMNS * DPI - margin) / pixels.shape[1]))
+        if _FEED * max(map(len, lines), default=0) <= scale * step:
+            break
     above = _TITLE if titles else 0
     size = margin + scale * pixels.shape[1], above + scale * pixels.shape[0]
     figure = _figure(size)

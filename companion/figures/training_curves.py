@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from companion.analysis.loss_fit import LossFit
 from companion.analysis.sample_size import SizeCurve
@@ -41,9 +40,7 @@ def losses_by_time(
     for axis, title in zip(axes, ("epoch", "minutes"), strict=True):
         axis.set(xlabel=title, xscale="log", yscale="log")
         plain_numbers(axis.xaxis)
-        axis.yaxis.set_major_locator(MaxNLocator(6))
-        axis.yaxis.set_major_formatter("{x:g}")
-        axis.yaxis.set_minor_formatter(lambda *_: "")
+        plain_numbers(axis.yaxis, (1, 1.5, 2, 3, 5, 7))
     axes[0].set_ylabel(f"loss per image ({unit})")
     legend_below(figure, axes[0], 3)
     return figure

@@ -10,6 +10,7 @@ import pandas as pd
 from companion.analysis.spread import Spread
 
 Rows = Sequence[Sequence[object]]
+_ROUNDING = 1e-12  # smaller numbers are rounding errors of zero
 
 # What LaTeX reserves, and the characters of this book that its fonts do not have.
 _LATEX = str.maketrans(
@@ -64,7 +65,9 @@ def shown(value: object) -> str:
     """A cell's text."""
     if value is None:
         return "–"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{0.0 if abs(value) < _ROUNDING else value:.4g}"
+    return str(value)
 
 
 def _frame(header: Iterable[str], rows: Rows) -> pd.DataFrame:

@@ -128,6 +128,8 @@ def schedules(records: Iterable[ScoreRecord]) -> Table:
             "latent: here": f"{shape['latent_size']} {unit}",
             "epochs: paper": paper("epochs"),
             "epochs: here": results["epochs"],
+            "width": shape["width"],
+            "batch": record["options"]["training"]["batch_size"],
             "image: here": "{image_size}×{image_size}×{channels}".format(**shape),
             "training images": results["images"]["train"],
             "reconstruction loss of a test image": (

@@ -164,8 +164,9 @@ def short_schedule(seen: int | None, counterpart: str | None, stand_in: bool) ->
     if seen is None or seen >= SCHEDULE_SHARE * paper_images(counterpart):
         return ""
     return (
-        f"a short schedule cannot refute: the model saw {seen / 1e6:.3g} million images, the "
-        f"paper's {paper_images(counterpart) / 1e6:.3g} million; train on half of them at least"
+        f"a shorter schedule cannot refute the claim: this model saw {seen / 1e6:.3g} million "
+        "training images, counting repeats, and the paper's "
+        f"{paper_images(counterpart) / 1e6:.3g} million; train on at least half as many"
     )
 
 

@@ -103,7 +103,11 @@ def counted_bits(
         f"{bits:.0f} bits against {their_bits:.0f}; {title} {distance:.3g} against "
         f"{their_distance:.3g}"
     )
-    nearer = better_model([distance], [their_distance], "distance")
+    nearer = undecided(
+        "one training of each model cannot show how much trainings differ: the page of scores (05) "
+        "decides over training seeds which reconstructions are nearer",
+        LIMITS["distance"].rule,
+    )
     return evidence, all_hold(Decision.of(bits < their_bits), nearer)
 
 

@@ -29,8 +29,8 @@ LIMITS: Mapping[str, Limit] = {
     # Smallest differences that count: below them two things are called equivalent.
     "distance": Limit(
         0.05, "at least",
-        "Distances that differ by less than 5% count as equal. Few images alone make a Fréchet "
-        "distance large: for samples, that of training images is first subtracted from both.",
+        "Distances that differ by less than 5% count as equal. Fréchet distances grow when images "
+        "are few: for samples, that of training images is first subtracted from both.",
         "The smallest step in the order of the paper's Table 1 is 14%; two implementations of FID "
         "differ by some percent.",
     ),

@@ -202,16 +202,17 @@ class Panel:
 
     def blurred_baseline(self, kl_weight: float) -> str:
         """A sentence if the VAE's reconstructions are clearly no nearer than a strong blur."""
-        found = ", ".join(
-            f"{j.found('vae_reco')} against {j.found(STRONG_BLUR)} by {j.name}"
-            for j in self.judges
-            if j.better("vae_reco", STRONG_BLUR).outcome is Outcome.FAILS
-        )
-        if not found:
+        found: dict[bool, list[str]] = {True: [], False: []}  # by whether it is no nearer
+        for j in self.judges:
+            distances = f"{j.found('vae_reco')} against {j.found(STRONG_BLUR)} by {j.name}"
+            found[j.better("vae_reco", STRONG_BLUR).outcome is Outcome.FAILS].append(distances)
+        if not found[True]:
             return ""
+        others = f"; not so {' and '.join(found[False])}" if found[False] else ""
         return (
             f". This VAE, with a KL weight of {kl_weight:g}, reconstructs no better than a blur of "
-            f"σ = 1.5 pixels ({found}): with another weight it may be nearer"
+            f"σ = 1.5 pixels ({', '.join(found[True])}{others}): with another weight it may be "
+            "nearer"
         )
 
     def _all_hold(self, parts: Callable[[Judge], Sequence[Decision]]) -> Decision:
@@ -232,7 +233,7 @@ def slower(
     """
     steady = [rates[1:] or rates for rates in (own, other)]
     middle, another = (median(rates) for rates in steady)
-    evidence = f"{middle:.0f} images per second in training, the VAE {another:.0f}"
+    evidence = f"{middle:.0f} images per second in a typical epoch, the VAE {another:.0f}"
     evidence = "; ".join(filter(None, (evidence, trainings.describe_number("images_per_second"))))
     uneven = max(max(rates) / min(rates) for rates in steady)
     if uneven > _STEADY:

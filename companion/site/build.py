@@ -18,12 +18,8 @@ from lbae_lib.errors import LbaeError
 from lbae_lib.files import read_json, write_text
 from lbae_lib.locks import locked
 
-# jupyter-book 1 cannot be run with "python -m". jsonschema spends two seconds on the grammar of
-# IRIs in rfc3987_syntax, and notebooks have none.
-_JUPYTER_BOOK = (
-    "import sys; sys.modules['rfc3987_syntax'] = None; "
-    "from jupyter_book.cli.main import main; main()"
-)
+# jupyter-book 1 cannot be run with "python -m"; companion.workflow keeps jsonschema quick.
+_JUPYTER_BOOK = "import companion.workflow; from jupyter_book.cli.main import main; main()"
 
 
 def build_book(profile: str, single: bool = False) -> Path:

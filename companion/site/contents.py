@@ -1,15 +1,14 @@
 """The book's table of contents."""
 
-from pathlib import Path
-
 import yaml
 
-from companion.experiments.records import TABLES
-from companion.project import ignore_own_runs, in_force, project_root
+from companion.project import ignore_own_runs, project_root
 from companion.site.results import ResultSet, find_results, notebook_title
+from companion.workflow.book_state import tables_page
 from lbae_lib.files import write_text
 
-PACKAGES = ("data", "models", "latent", "metrics", "coding")  # of lbae_lib, with a reference each
+# Of lbae_lib, with a page of the reference each; "base" has the modules beside the packages.
+PACKAGES = ("base", "data", "models", "latent", "metrics", "coding")
 _FRONT = (
     "book/explorer", "book/method", "book/verdicts", "book/reproducibility", "book/atlas",
     "book/paper_versus_code",
@@ -19,11 +18,9 @@ _BACK = ("book/performance", "book/scaling", "book/reliability", "book/cite")
 
 
 def across_page(profile: str) -> str | None:
-    """The document of the page on all data sets: the profile's own, or else another's."""
-    profiles = (profile, "accelerator", "laptop", "quick")
-    places = [Path(name, f"{TABLES}.ipynb") for name in profiles]
-    found = [page for page in map(in_force, places) if page.exists()]
-    return found[0].relative_to(project_root()).with_suffix("").as_posix() if found else None
+    """The document of the page on all data sets, if there is one."""
+    page = tables_page(profile)
+    return page.relative_to(project_root()).with_suffix("").as_posix() if page else None
 
 
 def contents(sets: list[ResultSet], across: str | None) -> dict[str, object]:

@@ -44,11 +44,16 @@ def write_generated(
 
 def reference(package: str) -> str:
     """The source of a package's reference for Sphinx: one section per module, in Markdown."""
-    modules = sorted(p.stem for p in (project_root() / "lbae_lib" / package).glob("[a-z]*.py"))
+    place = "lbae_lib" if package == "base" else f"lbae_lib.{package}"
+    folder = project_root().joinpath(*place.split("."))
+    about = f"```{{eval-rst}}\n.. automodule:: {place}\n```\n"
     return "\n".join(
-        f"## {name}\n\n```{{eval-rst}}\n.. automodule:: lbae_lib.{package}.{name}\n"
-        "   :members:\n   :member-order: bysource\n```\n"
-        for name in modules
+        [about]
+        + [
+            f"## {name}\n\n```{{eval-rst}}\n.. automodule:: {place}.{name}\n"
+            "   :members:\n   :member-order: bysource\n```\n"
+            for name in sorted(path.stem for path in folder.glob("[a-z]*.py"))
+        ]
     )
 
 

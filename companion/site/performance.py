@@ -30,21 +30,20 @@ def performance_tables(benchmarks: Mapping[str, str] = BENCHMARKS) -> str:
     sections = []
     for name, title in benchmarks.items():
         records = list(results_in_force(f"performance/{name}-*.json"))
-        sections += [f"## {title}", *(_part(path, name) for path in records)]
+        sections += [f"## {title}", *map(_part, records)]
         if not records:
             sections.append("Not measured yet.")
     return "\n\n".join(sections) + "\n"
 
 
-def _part(path: Path, name: str) -> str:
+def _part(path: Path) -> str:
     found = read_json(path, "record")
-    parts = [f"### {found['machine']}"]
-    if "header" not in found:
-        script = f"benchmarks/{name.partition('-')[0]}.py"
-        return f"{parts[0]}\n\nMeasured by an earlier version: run `python {script}`."
     rows = [[_shown(value) for value in row] for row in found["rows"]]
-    parts += [f"{found['caption']} PyTorch {found['torch']}."]
-    parts += [markdown_table(found["header"], rows)]
+    parts = [
+        f"### {found['machine']}",
+        f"{found['caption']} PyTorch {found['torch']}.",
+        markdown_table(found["header"], rows),
+    ]
     if "figure" in found:
         figure = path.relative_to(project_root()).with_suffix(".png").as_posix()
         text = found["figure"]

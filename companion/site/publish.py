@@ -37,7 +37,10 @@ def publish(
     datasets: Datasets = "digits",
     profile: Profile = "quick",
     unclean: Annotated[
-        bool, Option("--unclean", help="Also runs that were made from uncommitted changes.")
+        bool,
+        Option(
+            "--unclean", help="Also pages made from uncommitted changes, or by several commits."
+        ),
     ] = False,
 ) -> None:
     """Copy your own runs of data sets to results/, after checks.
@@ -57,15 +60,15 @@ def publish(
             f"({steps[0].reasons[0]}); run `lbae report` first"
         )
     experiments = [load_experiment(profile, name) for name in names]
-    for experiment in experiments:
-        _check_commits(experiment, unclean)
+    for place in (*(experiment.place for experiment in experiments), Path(profile)):
+        _check_commits(place, unclean)
     root = project_root()
     with locked(root / RUNS):
         sizes: Counter[str] = Counter()
         for experiment in experiments:
-            files = dict(result_files(experiment))
-            _replace(root / PUBLISHED / experiment.place, files)
-            for file in files.values():
+            target = root / PUBLISHED / experiment.place
+            _replace(target, dict(result_files(experiment)))
+            for file in filter(Path.is_file, target.rglob("*")):
                 sizes[file.suffix] += file.stat().st_size
         page = in_force(Path(profile, f"{TABLES}.ipynb"))  # across data sets
         if page.exists():
@@ -82,22 +85,22 @@ def publish(
     typer.echo(f"{sum(sizes.values()) / 1e6:7.1f} MB  in all")
 
 
-def _check_commits(experiment: Experiment, unclean: bool) -> None:
-    """Raise ``LbaeError`` unless all pages were made by the same committed code."""
+def _check_commits(place: Path, unclean: bool) -> None:
+    """Raise ``LbaeError`` unless all pages of a place were made by the same committed code."""
     commits = {}
-    for path in results_in_force(f"{experiment.place}/[0-9]*/{RECORD_FILE}"):
+    for path in results_in_force(f"{place}/[0-9]*/{RECORD_FILE}"):
         commits[path.parent.name] = read_record(path)["environment"]["commit"]
     dirty = [name for name, commit in commits.items() if commit["dirty"] is not False]
     if dirty and not unclean:
         raise LbaeError(
-            f"pages of {experiment.place} ran on uncommitted files: {', '.join(dirty)}; commit, "
+            f"pages of {place} ran on uncommitted files: {', '.join(dirty)}; commit, "
             "remove these pages from runs/ and run `lbae report` again, or add --unclean"
         )
     hashes = {commit["hash"] for commit in commits.values()}
     if len(hashes) > 1 and not unclean:
         raise LbaeError(
-            f"the pages of {experiment.place} were made by {len(hashes)} commits: remove them from "
-            "runs/ and run `lbae report` again, or add --unclean"
+            f"the pages of {place} were made by {len(hashes)} commits: remove them from runs/ "
+            "and run `lbae report` again, or add --unclean"
         )
 
 

@@ -22,7 +22,6 @@ from companion.site.result_pages import arranged, links, origin_note, stale_note
 from companion.site.results import as_text, dataset_title, verdicts_of
 from companion.site.verdict_tables import page_verdicts
 from companion.workflow.book_state import stale_pages
-from companion.workflow.stored_once import referred_files
 
 BOOK_PROFILE = "LBAE_BOOK"  # set by `lbae book`: the profile; own runs are shown then
 # What axe-core finds wrong in the HTML of Sphinx and its theme: a list without items, entries in
@@ -84,12 +83,11 @@ def setup(app: Any) -> Mapping[str, Any]:
             context["body"] = context.get("body", "").replace(before, after)
 
     def copy_files(_app: Any, error: Exception | None) -> None:
-        """Put the figures to which executed notebooks refer beside their pages."""
+        """Put the figures and tables to which executed notebooks refer beside their pages."""
+        others = shutil.ignore_patterns("*.svg", "*.json", "*.safetensors")
         for page in filter(_is_result, app.env.found_docs if error is None else ()):
-            for file in referred_files(Path(app.srcdir, f"{page}.ipynb")):
-                target = Path(app.outdir, page, file.name)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file, target)
+            folder = Path(app.srcdir, page)
+            shutil.copytree(folder, Path(app.outdir, page), ignore=others, dirs_exist_ok=True)
 
     app.connect("config-inited", generate)
     app.connect("source-read", add_notes)

@@ -4,9 +4,9 @@ import hashlib
 import json
 from pathlib import Path
 
-from companion.experiments.records import SCORES, TABLES, comparable
+from companion.experiments.records import RECORD_FILE, SCORES, TABLES, comparable
 from companion.experiments.sources import module_sources, sources_hash
-from companion.project import project_root
+from companion.project import in_force, project_root
 from companion.workflow.notebooks import executed_notebooks
 from companion.workflow.staleness import page_reasons
 from lbae_lib.files import sha256_file
@@ -20,17 +20,22 @@ _PAGES = (
 )  # fmt: skip
 
 
+def tables_page(profile: str) -> Path | None:
+    """The page on all data sets that the book shows: the profile's own, or else another's."""
+    profiles = (profile, "accelerator", "laptop", "quick")
+    found = (in_force(Path(name, f"{TABLES}.ipynb")) for name in profiles)
+    return next((page for page in found if page.exists()), None)
+
+
 def pages_in_force(profile: str) -> list[Path]:
     """The executed notebooks that the book of a profile shows: the user's own, else published.
 
     Results of the profile ``smoke`` do not count elsewhere.
     """
-    root = project_root()
-    return [
-        path
-        for path in (*executed_notebooks("*/*"), *executed_notebooks(profile))
-        if comparable(path.relative_to(root).parts[1], profile)
-    ]
+    root, across = project_root(), tables_page(profile)
+    pages = executed_notebooks("*/*")
+    found = [page for page in pages if comparable(page.relative_to(root).parts[1], profile)]
+    return [*found, across] if across else found
 
 
 def stale_pages(profile: str) -> dict[str, list[str]]:
@@ -53,7 +58,9 @@ def book_digest(profile: str) -> str:
     """SHA-256 of everything that the book is built from."""
     root = project_root()
     files = {file for pattern in _PAGES for file in root.glob(pattern) if file.is_file()}
-    files |= set(pages_in_force(profile))
+    pages = pages_in_force(profile)
+    # A run leaves another record, also where only figures, which are files, have changed.
+    files |= {*pages, *filter(Path.exists, (p.with_suffix("") / RECORD_FILE for p in pages))}
     content = {file.relative_to(root).as_posix(): sha256_file(file) for file in sorted(files)}
     code = sources_hash(module_sources("companion.site.build", "companion.site.sphinx_extension"))
     whole = [profile, content, code, stale_pages(profile)]

@@ -156,13 +156,12 @@ def _tidy(executed: Path, name: str, output: Path, overrides: Mapping[str, Any])
         "overrides": dict(overrides),
         "version": papers.get("version"),
     }
-    for number, cell in enumerate(notebook.cells):
+    for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
         if "injected-parameters" in cell.metadata.get("tags", []):
             cell.id = f"{name[:2]}-given"  # papermill draws one at random
             lines = cell.source.splitlines()
             cell.source = "\n".join(line for line in lines if not line.startswith("output = "))
-        elif cell.cell_type == "code":
-            notebook.cells[number] = refer_to_files(cell, output)
+    refer_to_files(notebook, output)
     nbformat.write(notebook, executed)

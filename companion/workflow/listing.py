@@ -50,13 +50,17 @@ def _state(experiment: Experiment) -> str:
     """Models and pages of a data set, in a few words."""
     models = ["lbae", *(["vae"] if experiment.entry.vae else [])]
     parts = [f"{model.upper()} {_model(experiment, model)}" for model in models]
-    pages = Counter(
-        ("published" if is_published(page) else "run here")
-        + (", out of date" if page_reasons(page) else "")
-        for page in executed_notebooks(experiment.place)
-    )
+    pages = Counter(map(_page, executed_notebooks(experiment.place)))
     parts += [f"{count} pages {state}" for state, count in pages.items()]
     return "; ".join(parts if pages else [*parts, "no pages"])
+
+
+def _page(page: Path) -> str:
+    where = "published" if is_published(page) else "run here"
+    try:
+        return f"{where}, out of date" if page_reasons(page) else where
+    except LbaeError:
+        return f"{where}, damaged"
 
 
 def _model(experiment: Experiment, model: str) -> str:

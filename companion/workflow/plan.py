@@ -21,12 +21,7 @@ from companion.workflow.notebooks import (
     notebook_needs,
     notebook_path,
 )
-from companion.workflow.staleness import (
-    artifact_reasons,
-    look_again_at_images,
-    missing_run,
-    page_reasons,
-)
+from companion.workflow.staleness import artifact_reasons, missing_run, page_reasons
 from lbae_lib.errors import LbaeError
 
 BOOK = "book"
@@ -40,14 +35,14 @@ class Step:
     Attributes:
         key: names the step, e.g. "digits/vae/encode" or "digits/03_sampling".
         title: for progress, e.g. "digits: training the VAE".
-        rule: the Snakefile's, e.g. "train" or "computing_notebook".
+        kind: what the Snakefile tells apart, e.g. "train" or "computing_notebook".
         words: of the command after `lbae`, without profile and data folder.
         waits_for: keys of the plan's steps that have to end before.
     """
 
     key: str
     title: str
-    rule: str
+    kind: str
     words: tuple[str, ...]
     reasons: tuple[str, ...]
     waits_for: tuple[str, ...] = ()
@@ -59,7 +54,6 @@ def make_plan(profile: str, datasets: Sequence[str]) -> dict[str, Step]:
     Published models count as made where they are up to date; pages are run here, so that every
     number of a report was computed by its user.
     """
-    look_again_at_images()
     steps: dict[str, Step] = {}
     scored = False
     for name in datasets:

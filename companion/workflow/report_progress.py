@@ -15,7 +15,7 @@ from companion.workflow.plan import Step, stamp
 from lbae_lib.errors import LbaeError
 from lbae_lib.files import read_json
 
-_UNKNOWN_SECONDS = 10.0  # of a step whose rule was never run
+_UNKNOWN_SECONDS = 10.0  # of a step whose kind was never run
 _BAR = re.compile(r"(?:epoch (\d+)/(\d+): *)?(\d+)%\|")  # of a step, on a line of its own
 _ERROR = "lbae: "  # begins the line that says why a step failed
 
@@ -122,23 +122,21 @@ def time_left(spent: float, ended: float, total: float) -> float:
 
 
 def _expected_seconds(steps: dict[str, Step], profile: str) -> dict[str, float]:
-    """How long each step took when it was last run, or else steps of its rule."""
+    """How long each step took when it was last run, or else steps of its kind."""
     known: dict[str, float] = {}
     for key, step in steps.items():
-        if step.rule == "encode":  # has no record
-            continue
-        folder = key.rpartition("/")[0] if step.rule == "train" else key
+        folder = key.rpartition("/")[0] if step.kind == "train" else key
         try:
             record = read_json(in_force(Path(profile, folder, RECORD_FILE)), "record")
             known[key] = float(record["seconds"])
         except (LbaeError, KeyError, TypeError, ValueError):
             continue
 
-    def usual(rule: str) -> float:
-        alike = [seconds for key, seconds in known.items() if steps[key].rule == rule]
+    def usual(kind: str) -> float:
+        alike = [seconds for key, seconds in known.items() if steps[key].kind == kind]
         return mean(alike or [_UNKNOWN_SECONDS])
 
-    return {k: known[k] if k in known else usual(step.rule) for k, step in steps.items()}
+    return {k: known[k] if k in known else usual(step.kind) for k, step in steps.items()}
 
 
 def _clock(seconds: float) -> str:

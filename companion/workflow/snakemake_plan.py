@@ -47,9 +47,9 @@ class SnakemakePlan:
         """The stamps of the steps that a step waits for."""
         return [*map(self.stamp, self._steps[key].waits_for)]
 
-    def pattern(self, rule: str) -> str:
-        """A regular expression for the keys of a rule's steps."""
-        keys = [re.escape(key) for key, step in self._steps.items() if step.rule == rule]
+    def pattern(self, *kinds: str) -> str:
+        """A regular expression for the keys of the steps of these kinds."""
+        keys = [re.escape(key) for key, step in self._steps.items() if step.kind in kinds]
         return "|".join(keys) or "(?!)"  # matches nothing
 
     def command(self, key: str) -> str:
@@ -57,7 +57,7 @@ class SnakemakePlan:
         words = [sys.executable, "-m", "companion.cli", *self._steps[key].words, "-p", self.profile]
         about_data = key not in (TABLES, BOOK)
         words += ["--data", self.data] if self.data and about_data else []
-        train = self._steps[key].rule == "train"
+        train = self._steps[key].kind == "train"
         words += ["--time-limit", self.time_limit] if self.time_limit and train else []
         return f"LBAE_STEP={shlex.quote(key)} {shlex.join(words)}"
 

@@ -175,12 +175,7 @@ def _other_images(experiment: Experiment, inputs: Mapping[str, str], attributes:
         return False
 
 
-_identity = lru_cache(maxsize=16)(images_identity)
-
-
-def look_again_at_images() -> None:
-    """Forget which images folders hold: a process and each of its plans look once."""
-    _identity.cache_clear()
+_identity = lru_cache(maxsize=16)(images_identity)  # a process looks once at a folder
 
 
 def _digest(path: Path) -> str:

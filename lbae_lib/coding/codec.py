@@ -85,7 +85,8 @@ class Codec:
         expected = (self.channels, self.image_size, self.latent_size)
         if sizes != expected:
             raise FormatError(
-                f"the file has (channels, image size, bits) {sizes}, but the model has {expected}"
+                f"the file has (channels, image size, bits) {sizes}, but the model has {expected}: "
+                "name the data set and profile that it was written with"
             )
         model = self.bit_model(found.coder)
         return decode_bits(found.payload, found.count, found.latent_size, model)

@@ -68,12 +68,12 @@ def decode_bits(payload: bytes, count: int, latent_size: int, model: BitModel | 
     if len(payload) != count * width:
         raise FormatError(
             f"the payload has {len(payload)} bytes, but {count} latents of {latent_size} bits "
-            f"have {count * width}"
+            f"have {count * width}: copy the file again"
         )
     packed = torch.from_numpy(np.frombuffer(payload, dtype=np.uint8).reshape(count, width).copy())
     spare = (1 << (-latent_size % 8)) - 1  # bits of a row's last byte beyond the latent
     if bool((packed[:, -1:] & spare).any()):
-        raise FormatError("the payload has bits set after the end of a latent")
+        raise FormatError("the payload has bits set after the end of a latent: write it again")
     return packed
 
 
@@ -81,13 +81,14 @@ def _decoded(payload: bytes, count: int, model: BitModel) -> Iterator[Tensor]:
     order = model.order.tolist()
     if len(payload) % WORD.itemsize:
         raise FormatError(
-            f"the payload has {len(payload)} bytes, which is not a whole number of 32-bit words"
+            f"the payload has {len(payload)} bytes, not a whole number of 32-bit "
+            "words: copy the file again"
         )
     most = math.ceil((8 * len(payload) + 8 * WORD.itemsize) / _LEAST_COST)
     if count * len(order) > most:
         raise FormatError(
             f"the payload has {len(payload)} bytes, which hold {most:,} bits at most, not "
-            f"{count:,} latents of {len(order)}"
+            f"{count:,} latents of {len(order)}: copy the file again"
         )
     coder = stream.queue.RangeDecoder(np.frombuffer(payload, dtype=WORD).astype(np.uint32))
     family = stream.model.Bernoulli(perfect=False)
@@ -104,10 +105,10 @@ def _decoded(payload: bytes, count: int, model: BitModel) -> Iterator[Tensor]:
                     column = torch.from_numpy(coder.decode(family, probabilities)) * 2.0 - 1
                     bits[:, bit] = column
         except AssertionError as error:  # what constriction raises on impossible data
-            raise FormatError(f"the payload cannot be decoded ({error})") from None
+            raise FormatError(f"the payload cannot be decoded ({error}): write it again") from None
         yield pack_bits(bits)
     if not coder.maybe_exhausted():
-        raise FormatError("the payload continues after its last latent")
+        raise FormatError("the payload continues after its last latent: write it again")
 
 
 def _shared(model: Factorised) -> list[stream.model.Bernoulli]:

@@ -92,17 +92,17 @@ class Container:
                 ``LARGEST``.
         """
         if content[: len(MAGIC)] != MAGIC:
-            raise FormatError("not an .lbae file: it does not begin with «LBAE»")
+            raise FormatError("not an .lbae file: it does not begin with «LBAE»; name another")
         if len(content) > len(MAGIC):
             _check_version("format", content[len(MAGIC)], VERSION)
         if len(content) < OVERHEAD:
             raise FormatError(
                 f"the file is cut off: it has {len(content)} bytes, but a header and checksum "
-                f"have {OVERHEAD}"
+                f"have {OVERHEAD}; copy it again"
             )
         body, checksum = content[:-HASH_BYTES], content[-HASH_BYTES:]
         if _checksum(body) != checksum:
-            raise FormatError("the file is damaged or cut off: checksum mismatch")
+            raise FormatError("the file is damaged or cut off (checksum mismatch): copy it again")
         _, version, coder, channels, coder_version, image_size, *rest = _HEADER.unpack_from(body)
         latent_size, count, model, priors, length = rest
         payload = body[_HEADER.size :]
@@ -117,7 +117,7 @@ class Container:
             ("length", length, length == len(payload)),
         ):
             if not valid:
-                raise FormatError(f"the file's header is wrong: {name} {value}")
+                raise FormatError(f"the file's header is wrong ({name} {value}): write it again")
         if count * latent_size > LARGEST:
             raise FormatError(
                 f"the file claims {count:,} latents of {latent_size} bits, but at most "

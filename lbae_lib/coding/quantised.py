@@ -44,6 +44,7 @@ def decode_quantised(
 
     Raises:
         FormatError: if the payload cannot be that of K latents.
+        ValueError: if a deviation is not above 0.
     """
     if len(payload) % WORD.itemsize:
         raise FormatError(f"the payload of {len(payload)} bytes is cut off: copy the file again")
@@ -52,9 +53,9 @@ def decode_quantised(
     try:
         cells = torch.from_numpy(coder.decode(*model))
     except AssertionError as error:  # what constriction raises on impossible data
-        raise FormatError(f"the payload cannot be decoded ({error})") from None
+        raise FormatError(f"the payload cannot be decoded ({error}): write it again") from None
     if not coder.maybe_exhausted():
-        raise FormatError("the payload continues after its last latent")
+        raise FormatError("the payload continues after its last latent: write it again")
     return (cells.reshape(count, len(mean)).double() * step).float()
 
 

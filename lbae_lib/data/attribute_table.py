@@ -86,7 +86,7 @@ def read_table(path: Path, listing: Listing) -> Table:
     for number, cells in lines:
         where, name = f"line {number} of {path}", cells["image_id"]
         if not name:
-            raise DataError(f"{where} has no image_id")
+            raise DataError(f"{where} has no image_id: fill it in")
         image = find(name, where)
         if image is None and celeba:
             listing.reading.skip(f"listed in {path.name} without a file", (name,))
@@ -94,9 +94,14 @@ def read_table(path: Path, listing: Listing) -> Table:
         if image is None:
             if reason := missing_reader(name):
                 raise DataError(f"{where}: {name} is one of {reason}")
-            raise DataError(f"{where}: there is no {name} in {path.parent} or its subfolders")
+            raise DataError(
+                f"{where}: there is no {name} in {path.parent} or its subfolders: correct the "
+                "name, or add the file"
+            )
         if image.parts in listed:
-            raise DataError(f"{where}: {name} is listed before, in line {listed[image.parts]}")
+            raise DataError(
+                f"{where}: {name} is listed before, in line {listed[image.parts]}: remove one line"
+            )
         listed[image.parts] = number
         if own_splits:
             image = Found(image.parts, split_of(cells["split"]) or "")

@@ -40,6 +40,9 @@ def load_digits(title: str) -> Dataset:
     The 17 grey levels are enlarged to 28×28 (bicubic) and zero-padded to 32×32, the frame that
     the paper gives MNIST. A seeded fifth, 360 images, is the test set.
 
+    Raises:
+        LbaeError: if scikit-learn is not installed.
+
     Reference:
         E. Alpaydin and C. Kaynak (1998), *Optical recognition of handwritten digits*, UCI
         Machine Learning Repository.
@@ -55,7 +58,10 @@ def load_digits(title: str) -> Dataset:
 
 
 def load_photos(title: str) -> Dataset:
-    """20,000 + 2,000 crops of two photographs; the classes are photograph and size."""
+    """20,000 + 2,000 crops of two photographs; the classes are photograph and size.
+
+    The photographs are scikit-learn's; a missing scikit-learn is an ``LbaeError``.
+    """
     train, test = (draw_photos(part, count, seed=0) for part, count in _CROPS.items())
     sizes = ("near", "middle", "far")
     names = tuple(f"{name}, {size}" for name in ("temple", "dahlia") for size in sizes)

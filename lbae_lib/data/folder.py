@@ -110,6 +110,7 @@ def read_images(paths: Sequence[Path | str] | Path | str, image_size: int, chann
 
     Raises:
         DataError: if there is no image, or one is missing, damaged or too small.
+        ValueError: if ``channels`` is not 1 or 3, or ``image_size`` is below 1.
     """
     if isinstance(paths, Path | str):
         paths = [paths]
@@ -117,7 +118,7 @@ def read_images(paths: Sequence[Path | str] | Path | str, image_size: int, chann
     readings: list[Reading] = []
     for path in map(Path, paths):
         if not path.exists():
-            raise DataError(f"there is no file or folder {path}")
+            raise DataError(f"there is no file or folder {path}: check the path")
         if path.is_dir():
             listing = _listed(path)
             listing.reading.read[""] = len(listing.files)
@@ -140,7 +141,7 @@ def _listed(folder: Path) -> Listing:
         left_out = listing.reading.left_out
         raise DataError(
             f"{folder} holds no images ({', '.join(sorted(IMAGE_SUFFIXES))}), nor do its "
-            f"subfolders{left_out and '; '}{left_out}"
+            f"subfolders{left_out and '; '}{left_out}: add some, or name another folder"
         )
     return listing
 

@@ -47,6 +47,7 @@ def read_image(file: Path, size: int, channels: int, applied: Counter[str]) -> T
 
     Raises:
         DataError: if the file cannot be read, is not an image, or is too small.
+        ValueError: if ``channels`` is not 1 or 3, or the size is below 1.
     """
     if channels not in (1, 3) or size < 1:
         raise ValueError(

@@ -109,7 +109,10 @@ def dataset_info(name: str, base: Path = Path(), **known: Any) -> DatasetInfo:
     if name not in DATASETS:
         raise ConfigError(unknown("data set", name, [*DATASETS, "folder:PATH"]))
     if known:
-        raise ConfigError(f"{', '.join(known)} of {name} cannot be changed: give folder:PATH alone")
+        raise ConfigError(
+            f"{', '.join(known)} of {name} cannot be changed: leave it out; only folder:PATH has "
+            "options of its own"
+        )
     return DATASETS[name]
 
 

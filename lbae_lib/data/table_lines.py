@@ -45,17 +45,17 @@ def _own_lines(path: Path) -> tuple[list[str], Lines]:
     header = [c.lower() if c.lower() in ("image_id", "split") else c for c in header]
     if "image_id" not in header:
         shown = ", ".join(filter(None, header)) or "none"
-        raise DataError(f"{path} has no column image_id: it has {shown}")
+        raise DataError(f"{path} has no column image_id: it has {shown}; add it")
     for number, row in rows:
         if len(row) != len(header):
             raise DataError(
                 f"line {number} of {path} has {len(row)} values, but the first line has "
-                f"{len(header)} columns"
+                f"{len(header)} columns: correct the line"
             )
     kept = {i: name for i, name in enumerate(header) if not _is_index(name, i, rows, path)}
     columns = list(kept.values())
     if len(set(columns)) < len(columns):
-        raise DataError(f"{path} has two columns of one name: {', '.join(columns)}")
+        raise DataError(f"{path} has two columns of one name ({', '.join(columns)}): rename one")
     return columns, [(n, {name: row[i].strip() for i, name in kept.items()}) for n, row in rows]
 
 
@@ -79,7 +79,8 @@ def _celeba_lines(path: Path) -> tuple[list[str], Lines]:
     for number, (name, *values) in _celeba_rows(other) if names else ():
         if "." in name and len(values) != len(names):
             raise DataError(
-                f"line {number} of {other} has {len(values)} values for {len(names)} attributes"
+                f"line {number} of {other} has {len(values)} values for {len(names)} "
+                "attributes: correct the line"
             )
         attributes[name] = values
     lines = []
@@ -89,7 +90,7 @@ def _celeba_lines(path: Path) -> tuple[list[str], Lines]:
         if len(row) != 2 or "." not in row[0] or row[1] not in ("0", "1", "2"):
             raise DataError(f"line {number} of {path} must be a file name, and 0, 1 or 2")
         if names and row[0] not in attributes:
-            raise DataError(f"line {number} of {path}: {row[0]} is not in {other.name}")
+            raise DataError(f"line {number} of {path}: {row[0]} is not in {other.name}: add it")
         cells = {"image_id": row[0], "split": SPLITS[int(row[1])]}
         lines.append((number, cells | dict(zip(names, attributes.get(row[0], []), strict=True))))
     return ["image_id", "split", *names], lines

@@ -1,7 +1,8 @@
 """The paper's data sets through torchvision, downloaded on demand, preprocessed as in Table 3.
 
 Each raises ``DataError`` if files are missing, damaged or may not be read, and ``WriteError`` if
-there is something to download and the folder is not writable.
+there is something to download and the folder is not writable. A missing torchvision or gdown is an
+``LbaeError``.
 """
 
 import errno

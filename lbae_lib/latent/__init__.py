@@ -1,4 +1,4 @@
-"""The mathematics of bits, moments and spheres; it uses no networks, files or plots.
+"""The mathematics of bits, moments and spheres; it knows no autoencoders, files or plots.
 
 ==================================  ===========================================
 in the paper                        here

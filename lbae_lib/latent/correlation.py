@@ -82,8 +82,8 @@ def repair(gram: Tensor, method: Method = "nearest", boundary_weight: float = 1.
     All compute in float64. ``boundary_weight`` is that of :func:`nearest`; "clip" has none.
 
     Raises:
-        ValueError: if H is not square, symmetric and finite with a unit diagonal, or the method is
-            unknown, or the weight is not positive.
+        ValueError: if H is not square, symmetric and finite with a unit diagonal, the method is
+            unknown, or "nearest" is needed and the weight is not positive.
         RuntimeError: if Newton's method does not converge.
     """
     _check_gram(gram)
@@ -108,7 +108,8 @@ def clip(gram: Tensor, eigen: Eigen | None = None) -> tuple[Tensor, int]:
 
     Their code takes the nearest positive semi-definite matrix in the Frobenius norm (Higham
     1988), which clips the eigenvalues, and does not restore the unit diagonal. Signs do not depend
-    on the length of a row of V, so the distribution of the bits is the same.
+    on the length of a row of V, so the scaling leaves the distribution of the bits as it is. The
+    jitter that their code adds until Cholesky's decomposition succeeds is left out.
 
     Returns the matrix, float64, and 1 for one iteration; ``eigen`` is that of H, if known.
     """

@@ -31,7 +31,10 @@ def random_triples(width: int, count: int, generator: torch.Generator) -> Tensor
 
 
 def third_moments(bits: Tensor, triples: Tensor) -> Tensor:
-    """E[b_i b_j b_k] of bits (K, N), for triples int64 (T, 3) in [0, N): float64 (T,)."""
+    """E[b_i b_j b_k] of bits (K, N), for triples int64 (T, 3) in [0, N): float64 (T,).
+
+    Bits that are not -1 or +1 are a ``ValueError``, and so are none.
+    """
     check_latents(bits)
     total = torch.zeros(len(triples), dtype=torch.float64, device=bits.device)
     parts = triples.to(bits.device).split(_TRIPLES)
@@ -44,7 +47,10 @@ def third_moments(bits: Tensor, triples: Tensor) -> Tensor:
 
 
 def weight_distribution(bits: Tensor) -> Tensor:
-    """Fractions of latents (K, N) that have 0, 1, …, N positive bits: float64 (N+1,), sum 1."""
+    """Fractions of latents (K, N) that have 0, 1, …, N positive bits: float64 (N+1,), sum 1.
+
+    Bits that are not -1 or +1 are a ``ValueError``, and so are none.
+    """
     check_latents(bits)
     weights = (bits > 0).sum(1)
     return torch.bincount(weights, minlength=bits.shape[1] + 1).double() / len(bits)

@@ -99,7 +99,8 @@ def exact(
             hyperplanes; with 0 these are the margins.
 
     Raises:
-        ValueError: as above, or if the number of sweeps is negative.
+        ValueError: if latents are not bits or do not fit the sampler, its rank is not full, or the
+            number of sweeps is negative.
     """
     if sweeps < 0:
         raise ValueError(f"sweeps is {sweeps}, but must be at least 0")
@@ -144,7 +145,7 @@ def full_rank(sampler: HyperplaneSampler, weight: float = 0.01) -> HyperplaneSam
     The weight of the identity is in (0, 1]; 0.01 moves a pair moment of 0.5 by about 0.006.
 
     Raises:
-        ValueError: if it is not.
+        ValueError: if the weight is outside of (0, 1].
     """
     if not 0 < weight <= 1:
         raise ValueError(f"weight is {weight}, but must be in (0, 1]")

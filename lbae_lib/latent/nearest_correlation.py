@@ -74,7 +74,8 @@ def nearest_psd(
         y, theta = trial, following
     raise RuntimeError(
         f"the nearest matrix was not reached in {max_iterations} Newton steps (residual "
-        f"{size:.1e}, bound {bound:.1e}): raise max_iterations or tolerance"
+        f"{size:.1e}, bound {bound:.1e}): raise max_iterations or tolerance, or "
+        "use the repair 'clip'"
     )
 
 

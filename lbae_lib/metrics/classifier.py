@@ -130,7 +130,9 @@ def load_classifier(path: Path | str) -> tuple[FeatureClassifier, dict[str, Any]
     """
     tensors, header = read_tensors(path, "feature extractor")
     if header.get("format") != VERSION:
-        raise CheckpointError(f"{path} holds {header.get('format')!r}, not {VERSION!r}")
+        raise CheckpointError(
+            f"{path} holds {header.get('format')!r}, not {VERSION!r}: train the extractor again"
+        )
     try:
         model, about = FeatureClassifier(**header["shape"]), header["about"]
         model.load_state_dict(tensors)

@@ -28,6 +28,7 @@ class InceptionFeatures:
 
     Raises:
         DataError: if the file is missing, or is a different one.
+        LbaeError: if torch-fidelity is not installed.
 
     Reference:
         Szegedy et al. (2016), *Rethinking the Inception architecture for computer vision*.

@@ -86,7 +86,8 @@ def read_authors_weights(path: Path | str, experiment: str | None = None) -> Aut
     parts = content if isinstance(content, dict) else {}
     if not all(isinstance(parts.get(part), Mapping) for part in ("enc", "gen")):
         raise CheckpointError(
-            f"{origin} has no state dicts 'enc' and 'gen': this is not a published {CHECKPOINT}"
+            f"{origin} has no state dicts 'enc' and 'gen': this is not a published {CHECKPOINT}; "
+            "name another file"
         )
     network = _network(parts["enc"], parts["gen"], origin)
     state = _renamed(parts["enc"], parts["gen"], network, origin)
@@ -152,7 +153,9 @@ def _member(archive: zipfile.ZipFile, path: Path, experiment: str | None) -> str
 
 def _check_size(size: int, what: str) -> None:
     if size > _LARGEST:
-        raise CheckpointError(f"{what} has {size} bytes, but a checkpoint at most {_LARGEST}")
+        raise CheckpointError(
+            f"{what} has {size} bytes, but a checkpoint at most {_LARGEST}: name another file"
+        )
 
 
 def _network(encoder: Mapping[str, Any], decoder: Mapping[str, Any], origin: str) -> NetworkConfig:
@@ -173,7 +176,9 @@ def _network(encoder: Mapping[str, Any], decoder: Mapping[str, Any], origin: str
     try:
         return NetworkConfig(image_size, first.shape[1], len(latent), width, entry_channels, kind)
     except ConfigError as error:
-        raise CheckpointError(f"{origin} is not a published LBAE or VAE ({error})") from None
+        raise CheckpointError(
+            f"{origin} is not a published LBAE or VAE ({error}): name another file"
+        ) from None
 
 
 def _renamed(
@@ -194,16 +199,19 @@ def _renamed(
         if tensor.shape != like.shape:
             raise CheckpointError(
                 f"{part}.{key} of {origin} has shape {tuple(tensor.shape)}, but the shapes of the "
-                f"other weights require {tuple(like.shape)}"
+                f"other weights require {tuple(like.shape)}: download it again"
             )
         if not bool(tensor.isfinite().all()):
-            raise CheckpointError(f"{part}.{key} of {origin} holds values that are not finite")
+            raise CheckpointError(
+                f"{part}.{key} of {origin} holds values that are not finite: download it again"
+            )
         state[ours] = tensor.to(like.dtype)
         used.add((part, key))
     unknown = sorted(f"{p}.{k}" for p, own in parts.items() for k in own if (p, k) not in used)
     if unknown:
         raise CheckpointError(
-            f"{origin} has weights that the published networks do not have: {', '.join(unknown)}"
+            f"{origin} has weights that the published networks do not have "
+            f"({', '.join(unknown)}): name another file"
         )
     return state
 
@@ -212,5 +220,7 @@ def _tensor(part: Mapping[str, Any], key: str, dimensions: int, origin: str) -> 
     found = part.get(key)
     if not isinstance(found, Tensor) or found.ndim != dimensions:
         what = "is missing" if found is None else f"is not a tensor of {dimensions} dimensions"
-        raise CheckpointError(f"{key} {what} in {origin}: this is not a published LBAE or VAE")
+        raise CheckpointError(
+            f"{key} {what} in {origin}: this is not a published LBAE or VAE; name another file"
+        )
     return found

@@ -146,6 +146,9 @@ LOSS_UNITS = {"bce": "nats", "mse": "squared error"}
 def reconstruction_loss(logits: Tensor, images: Tensor, loss: Loss) -> Tensor:
     """The reconstruction error of each image, summed over its pixels (Section 4): (B,).
 
+    The paper says *mean* squared error. The sum is that mean times the number of values, C·S²;
+    beside a KL term this factor matters.
+
     Args:
         logits: decoder outputs before the sigmoid, (B, C, S, S).
         images: targets in [0, 1], same shape.

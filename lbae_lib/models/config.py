@@ -91,12 +91,15 @@ class TrainingConfig:
         for name, low in (("epochs", 1), ("batch_size", 2), ("cooldown_epochs", 0), ("seed", 0)):
             _check_whole(name, getattr(self, name), low, _LONGEST)
         if not 0 < self.learning_rate < math.inf:
-            raise ConfigError(f"learning_rate is {self.learning_rate}, but must be above 0")
+            raise ConfigError(
+                f"learning_rate is {self.learning_rate}, but must be above 0 and finite"
+            )
         if not 0 <= self.kl_weight < math.inf:
             raise ConfigError(f"kl_weight is {self.kl_weight}, but must be at least 0 and finite")
         if self.cooldown_epochs > self.epochs:
             raise ConfigError(
-                f"cooldown_epochs is {self.cooldown_epochs}, but the run has {self.epochs} epochs"
+                f"cooldown_epochs is {self.cooldown_epochs}, but the run has {self.epochs} epochs: "
+                "choose at most as many"
             )
 
 

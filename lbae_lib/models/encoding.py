@@ -194,7 +194,8 @@ def _in_batches(
                     raise
                 if size == 1:
                     raise LbaeError(
-                        f"not even one image fits into the memory of {device}"
+                        f"not even one image fits into the memory of {device}: close other "
+                        "programs, or use another device"
                     ) from None
                 size //= 2
                 _log.warning("the memory of %s does not suffice: batches of %d", device, size)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lbae_lib.errors import CheckpointError, ConfigError
-from lbae_lib.files import check_format, read_tensors, write_tensors
+from lbae_lib.files import REMEDY, check_format, read_tensors, write_tensors
 from lbae_lib.models.autoencoders import LBAE, VAE, build_model
 from lbae_lib.models.config import NetworkConfig
 
@@ -82,21 +82,24 @@ def load_autoencoder(
         model = build_model(NetworkConfig(**metadata["network"]), "meta")
         about = dict(metadata["about"])
     except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
-        raise CheckpointError(f"{path} does not describe a network ({error})") from None
+        raise CheckpointError(f"{path} does not describe a network ({error}): {REMEDY}") from None
     expected = model.state_dict()
     for name, tensor in tensors.items():
         wanted = expected[name].dtype if name in expected else tensor.dtype
         if tensor.is_floating_point() != wanted.is_floating_point:
             raise CheckpointError(
-                f"{name} in {path} has type {tensor.dtype}, but the network needs {wanted}"
+                f"{name} in {path} has type {tensor.dtype}, but the network needs {wanted}: "
+                f"{REMEDY}"
             )
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-            raise CheckpointError(f"{name} in {path} holds values that are not finite")
+            raise CheckpointError(f"{name} in {path} holds values that are not finite: {REMEDY}")
         tensors[name] = tensor.to(wanted)
     try:
         model.load_state_dict(tensors, assign=True)
     except RuntimeError as error:
-        raise CheckpointError(f"{path} does not fit its own description: {error}") from None
+        raise CheckpointError(
+            f"{path} does not fit its own description ({error}): {REMEDY}"
+        ) from None
     # Faster, on a processor too.
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return model.eval().requires_grad_(False), about
@@ -118,5 +121,7 @@ def _load_kind(
     model, about = load_autoencoder(path, device)
     if not isinstance(model, kind):
         wanted = "an lbae" if kind is LBAE else "a vae"
-        raise CheckpointError(f"{path} holds a {model.config.kind}, but {wanted} is needed here")
+        raise CheckpointError(
+            f"{path} holds a {model.config.kind}, but {wanted} is needed here: name another file"
+        )
     return model, about

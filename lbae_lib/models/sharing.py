@@ -167,7 +167,8 @@ class HubModel:
         except (OSError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise CheckpointError(
-                f"{model_id} is not a folder, and no model could be read from the Hub ({reason})"
+                f"{model_id} is not a folder, and no model could be read from the Hub ({reason}): "
+                "check the name and the connection"
             ) from None
         return cls(load_shared(folder))
 
@@ -229,13 +230,14 @@ def _prepare(folder: Path, force: bool) -> None:
         written, earlier = None, False
     if not (force or earlier) and folder.is_dir() and any(folder.iterdir()):
         raise WriteError(
-            f"{folder} holds other files than an earlier export: name a new directory, or add "
-            f"--force, which replaces {MODEL_FILE}, {CONFIG_FILE}, {_CARD_FILE} and {RECORD_FILE}"
+            f"{folder} holds other files than an earlier export: name a new directory; "
+            f"`lbae export --force` or force=True replaces {MODEL_FILE}, {CONFIG_FILE}, "
+            f"{_CARD_FILE} and {RECORD_FILE}"
         )
     if not force and written is not None and card.is_file() and sha256_file(card) != written:
         raise WriteError(
-            f"{card} has been edited since it was exported: name a new directory, or add --force "
-            "to replace it"
+            f"{card} has been edited since it was exported: name a new directory; "
+            "`lbae export --force` or force=True replaces it"
         )
     for name in (RECORD_FILE, *(f"{name}.pt2" for name in PROGRAMS)) if earlier else ():
         (folder / name).unlink(missing_ok=True)

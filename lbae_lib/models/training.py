@@ -119,7 +119,7 @@ def train(
     if len(train_images) < 2 or len(validation_images) < 1:
         raise ConfigError(
             f"{len(train_images)} training and {len(validation_images)} validation images: at "
-            "least 2 and 1 are needed"
+            "least 2 and 1 are needed; give more"
         )
     hashes = sha256_tensor(train_images), sha256_tensor(validation_images)
     identity = Identity(network, training, *hashes, VERSION)
