@@ -190,9 +190,10 @@ def main() -> None:
               "times its bound", "authors' procedure, MiB", "lbae_lib, MiB")  # fmt: skip
     caption = (
         f"N = {options.bits:,} bits, {options.latents:,} latents, {options.samples:,} samples, "
-        f"{options.pairs} paths of {STEPS} points. Seconds of one thread. The authors only clip "
-        "eigenvalues, which their side of the nearest correlation matrix does, too; their paths do "
-        "not end at the latents, and are the reference of exact paths as well."
+        f"{options.pairs} paths of {STEPS} points. Seconds of one thread. The authors' code "
+        "only clips eigenvalues, so that clipping is also the reference for the nearest "
+        "correlation matrix. Their paths miss the latents, and are the reference for exact paths "
+        "as well."
     )
     write_record(options.output, "latent", f"{processor()}, 1 thread", header, rows, caption)
 

@@ -16,14 +16,14 @@ KINDS = {
     "D": "images and tables that changed after training",
     "E": "the environment of another program, machine or user",
     "F": "folders and pictures as other programs leave them",
-    "G": "unlike causes of one failure",
-    "H": "data that tell little",
+    "G": "different causes of one failure",
+    "H": "uninformative data",
     "I": "files that are closed to the user",
     "J": "names that are markup, or in other scripts",
     "K": "captions of more images than there are",
     "L": "arguments that a function cannot mean",
     "M": "tables as other programs write them",
-    "X": "the explorer, used unkindly",
+    "X": "misuse of the explorer",
 }
 
 

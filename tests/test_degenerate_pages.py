@@ -1,4 +1,4 @@
-"""Pages and figures of data that tell little, and of names that look like markup."""
+"""Pages and figures of uninformative data, and of names that look like markup."""
 
 import json
 import os

@@ -291,7 +291,7 @@ def test_no_room_for_a_file(project, outcomes, command):
     assert not [p for p in project.rglob(".*") if re.search(r"\.\d+\.", p.name)]  # scratch files
     finish(start(project, *words))
     happened = Counter({"refused with the file's name; the old file is unchanged": 1})
-    outcomes.add("no room for a file", f"lbae {words[0]}", happened)
+    outcomes.add("disk full", f"lbae {words[0]}", happened)
 
 
 # --- Other accidents ---------------------------------------------------------------------------
@@ -579,7 +579,7 @@ def test_records_without_a_checksum(page, inside, outcomes):
         path.write_text(json.dumps(changed))
         happened.update(judged(reader) for reader in readers)
     assert happened["refused"] > 10 * TRIES
-    outcomes.add("broken input", "records of before they had a checksum, on pages", happened)
+    outcomes.add("broken input", "records from before checksums, on pages", happened)
 
 
 @lru_cache(maxsize=1)

@@ -42,8 +42,8 @@ from lbae_lib.models.model_files import load_model, save_model
 from lbae_lib.models.sharing import HubModel, load_shared, pretrained
 
 pytestmark = pytest.mark.slow
-READ, REFUSED = "read as it is meant, and said so", "refused, for its own cause"
-GOOD = "done as it is meant"
+READ, REFUSED = "read as intended, and said so", "refused; the message names the cause"
+GOOD = "worked as intended"
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n"
 
 
@@ -326,7 +326,7 @@ def test_a_line_of_celebas_list_that_does_not_fit(tmp_path, outcomes, name):
     outcomes.tried("M", REFUSED)
 
 
-# --- J, H: names, and data that tell little ----------------------------------------------------
+# --- J, H: names, and uninformative data -------------------------------------------------------
 
 
 @pytest.mark.parametrize(

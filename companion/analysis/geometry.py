@@ -150,9 +150,14 @@ def small_path(
     if generator is not None:
         normals = sampler.normals(200, generator)
         margins = (normals @ sampler.vectors.T).abs().unflatten(0, (2, 100))
-    # On a path a r + b r', a bit with margins m and m' flips where b / a = m / m'.
-    places = (margins[0] / margins[1]).arctan()[:, :2].sort(dim=1).values * 2 / torch.pi
-    best = (places - torch.tensor([1 / 3, 2 / 3])).abs().sum(1).argmin()
-    ends = torch.tensor([[1.0, -1.0, 1.0], [-1.0, 1.0, 1.0]], dtype=torch.float64)
-    first, last = torch.linalg.solve(sampler.vectors, (ends * margins[:, best]).T).T
-    return sampler.vectors, first, last
+    signs = torch.tensor([[[1.0, -1.0, 1.0]], [[-1.0, 1.0, 1.0]]], dtype=torch.float64)
+    ends = torch.linalg.solve(sampler.vectors, (signs * margins).flatten(0, 1).T).T
+    first, last = ends.unflatten(0, margins.shape[:2])
+    # A bit flips where sin((1 - t) Ω) m / |r| = sin(t Ω) m' / |r'|, Ω being the angle of r and r'.
+    angle = torch.cosine_similarity(first, last).arccos()[:, None]
+    lengths = first.norm(dim=1, keepdim=True) / last.norm(dim=1, keepdim=True)
+    ratio = lengths * (margins[1] / margins[0])[:, :2]
+    places = torch.atan2(angle.sin(), ratio + angle.cos()) / angle
+    apart = places.sort(dim=1).values - torch.tensor([1 / 3, 2 / 3])
+    best = int(apart.abs().sum(1).argmin())
+    return sampler.vectors, first[best], last[best]

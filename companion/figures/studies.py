@@ -92,13 +92,13 @@ def rates(
     for axis, title, name in zip(axes, titles, ("error", "distance"), strict=True):
         for (key, seeds), colour in zip(points.items(), _PALETTE, strict=False):
             raw, prior, values = ([p[k] for p in seeds] for k in ("bits", "prior_bits", name))
-            axis.plot(raw, values, "o", mfc="none", color=colour, ms=4.5, label=labels[key])
+            axis.plot(raw, values, "o", mfc="none", color=colour, ms=5.5, label=labels[key])
             if None not in prior:
-                axis.plot(prior, values, "o", color=colour, ms=4.5)
+                axis.plot(prior, values, "o", color=colour, ms=3.5)
         axis.set(xscale="log", xlabel="bits per image", ylabel=title)
         plain_numbers(axis.xaxis, (1,))
-        largest = max(run[name] for runs in points.values() for run in runs)
-        axis.set_ylim(0, 1.1 * largest or 1)
+        axis.set_yscale("log")
+        plain_numbers(axis.yaxis)
     legend_below(figure, axes[0], 3)
     return figure
 

@@ -32,7 +32,7 @@ class StudyPage(Page):
         """Data, profile, network and seeds."""
         return (
             f"{self.experiment.dataset.title}, profile {self.profile}, "
-            f"{self.options['latent_size']} bits, width {self.options['width']}, "
+            f"N = {self.options['latent_size']} bits, width {self.options['width']}, "
             f"training seeds 0 to {self.options['seeds'] - 1}"
         )
 

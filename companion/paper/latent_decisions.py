@@ -132,7 +132,7 @@ def moments_right(
     )
     decision = passes(errors)
     if decision.outcome is passes(direct).outcome is Outcome.HOLDS:
-        why = "direct rounding passes too: train on more images, so that moments can tell"
+        why = "direct rounding passes too: train on more images, to tell the two samplers apart"
         decision = undecided(why, decision.rule)
     return evidence, decision
 

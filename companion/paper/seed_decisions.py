@@ -129,6 +129,9 @@ class Trainings:
                 "way: train several pairs of them",
                 decision.rule,
             )
+        if decision.outcome is Outcome.UNDECIDED and gain < 0:
+            why = f"{decision.why}; the page's own models point against the claim"
+            return undecided(why, decision.rule)
         return decision
 
 

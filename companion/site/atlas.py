@@ -32,7 +32,7 @@ def atlas_table(sets: list[ResultSet], across: str | None) -> str:
          ("paper", "shows", "faithful, or how it departs", "here, and claims that hold"), items),
         ("Equations",
          ("paper", "shows", "faithful, or how it departs", "derived", "function"), equations),
-        ("Claims", ("no.", "claim", "where", "judged on"), claims),
+        ("Claims", ("no.", "claim", "where", "tested on"), claims),
     )  # fmt: skip
     return "\n".join(
         f"## {title}\n\n:::{{container}} lbae-cards lbae-{title.split(',')[0].lower()}\n"

@@ -66,11 +66,12 @@ def _training(found: Results) -> str:
 
 
 def _moments(found: Results) -> str:
-    errors = found["rms_pairs"]
+    first, pairs = found["rms_first"], found["rms_pairs"]
     return (
         f"The Gram matrix *H* has {found['negative_eigenvalues']} negative eigenvalues and needs a "
-        f"repair. Samples then miss the pair moments by {errors['clip']:.4f} RMS, resampled "
-        f"training latents by {errors['resampled']:.4f}."
+        f"repair. Samples then miss the first moments by {first['clip']:.4f} RMS and the pair "
+        f"moments by {pairs['clip']:.4f}; resampled training latents, by {first['resampled']:.4f} "
+        f"and {pairs['resampled']:.4f}."
     )
 
 
@@ -105,11 +106,11 @@ def _inversion(found: Results) -> str:
 
 def _editing(found: Results) -> str:
     name, edits = next(iter(found["edits"].items()))
-    after = edits["Eq. 17, D = 0.1 (paper)"]["found"]
-    before = edits["untouched reconstruction"]["found"]
+    after, before = edits["Eq. 17, D = 0.1 (paper)"], edits["untouched reconstruction"]
     return (
-        f"A classifier finds the attribute “{name}” in {after:.1%} of edited images, "
-        f"and in {before:.1%} before the edit."
+        f"A classifier finds the attribute “{name}” in {after['found']:.1%} of edited images, and "
+        f"in {before['found']:.1%} before the edit; {after['recognised']:.1%} of edited images are "
+        "still nearest to their own original."
     )
 
 

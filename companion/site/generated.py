@@ -11,7 +11,13 @@ from companion.site.findings import findings_table
 from companion.site.page_explorer import explorer_page
 from companion.site.performance import SCALING, performance_tables, reliability_table
 from companion.site.result_pages import badges
-from companion.site.results import ResultSet, find_results, markdown_table, paper_dataset
+from companion.site.results import (
+    ResultSet,
+    dataset_title,
+    find_results,
+    markdown_table,
+    paper_dataset,
+)
 from companion.site.verdict_tables import counts_table, limits_table, verdict_tables
 from lbae_lib.data.registry import PAPER_DATASETS
 from lbae_lib.files import write_text
@@ -98,12 +104,19 @@ def _front_figure(
 
 def scope(sets: list[ResultSet]) -> str:
     """What was tested on which data, as a sentence in Markdown."""
-    own = {paper_dataset(result.place) for result in sets} - {None}
+    titles = [
+        (own, dataset_title(result.place))
+        for result in sets
+        if (own := paper_dataset(result.place))
+    ]
+    covered = {theirs for theirs, _ in titles}
+    part = " and ".join(sorted(covered - {theirs for theirs, ours in titles if theirs == ours}))
     return (
         f"The book lists {len(all_claims())} claims, and {len(coverage())} figures, tables, "
         "algorithms, equations and passages of the paper and its supplement. It has results of "
         f"{', '.join(result.label for result in sets) or 'no data set yet'}. They cover "
-        f"{len(own)} of the paper's {len(PAPER_DATASETS)} data sets.\n"
+        f"{len(covered)} of the paper's {len(PAPER_DATASETS)} data sets"
+        f"{f', {part} in part' if part else ''}.\n"
     )
 
 
@@ -128,7 +141,7 @@ def _row(result: ResultSet, record: dict[str, Any]) -> tuple[str, ...]:
         bits,
         str(options["training"]["seed"]),
         _time(record["seconds"]),
-        f"{made['threads']} CPU threads" if device == "cpu" else device,
+        f"{made['threads']} CPU thread{'s' * (made['threads'] > 1)}" if device == "cpu" else device,
         commit,
     )
 

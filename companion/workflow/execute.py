@@ -143,6 +143,11 @@ def _literal(path: Path) -> str:
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
+def _is_progress(output: Mapping[str, Any]) -> bool:
+    """Whether an output is a progress bar, which says nothing when the run has ended."""
+    return output.get("name") == "stderr" and "%|" in output["text"]
+
+
 def _tidy(executed: Path, name: str, output: Path, overrides: Mapping[str, Any]) -> None:
     """Keep parameters in the metadata, not times and places, and figures in their files alone."""
     notebook = nbformat.read(executed, as_version=4)
@@ -163,5 +168,7 @@ def _tidy(executed: Path, name: str, output: Path, overrides: Mapping[str, Any])
             cell.id = f"{name[:2]}-given"  # papermill draws one at random
             lines = cell.source.splitlines()
             cell.source = "\n".join(line for line in lines if not line.startswith("output = "))
+        elif cell.cell_type == "code":
+            cell.outputs = [out for out in cell.outputs if not _is_progress(out)]
     refer_to_files(notebook, output)
     nbformat.write(notebook, executed)
