@@ -7,15 +7,20 @@ import pytest
 from conftest import PROJECT
 from PIL import Image
 from reports import lbae, results
+from typer.testing import CliRunner
 
+from companion import cli
+from companion.experiments import records
 from companion.experiments.profiles import load_experiment
 from companion.experiments.records import read_record, write_record
 from companion.experiments.sources import code_hash, notebook_hash
-from companion.workflow.book_state import stale_pages
+from companion.site.publish import check_commits
+from companion.workflow.book_state import book_digest, stale_pages, tables_page
 from companion.workflow.comparison import compare_figures, compare_results
 from companion.workflow.notebooks import notebook_parameters, parse_parameter
 from companion.workflow.staleness import page_reasons
 from companion.workflow.verify import _yaml
+from lbae_lib.errors import LbaeError
 from lbae_lib.files import sha256_file
 
 
@@ -76,7 +81,7 @@ def page(tmp_path, as_project):
     return executed(tmp_path / "runs/smoke/digits", "04_interpolation", rows=5)
 
 
-def executed(folder, name, dataset="digits", **given):
+def executed(folder, name, dataset="digits", seconds=1.0, **given):
     """The record of a notebook that ran just now; returns the path of the notebook itself."""
     notebook = PROJECT / f"notebooks/{name}.ipynb"
     configured = load_experiment("smoke", dataset).entry.notebooks.get(name, {})
@@ -87,7 +92,7 @@ def executed(folder, name, dataset="digits", **given):
         {"profile": "smoke", "dataset": dataset, "parameters": parameters},
         {"notebook": notebook_hash(notebook), "code": code_hash(notebook)},
         {"verdicts": []},
-        1.0,
+        seconds,
     )
     return folder / f"{name}.ipynb"
 
@@ -143,6 +148,51 @@ def test_tables_of_outdated_scores_are_out_of_date(page):
     assert page_reasons(tables) == ["scores have changed"]
     (page.parent / "05_metrics/record.json").unlink()
     assert page_reasons(tables) == ["scores have changed"]
+
+
+def test_the_page_of_tables_of_another_profile_is_in_the_book_too(page):
+    made_of = {"notebook": "of another text", "code": "of another version"}
+    folder = page.parents[2] / "accelerator"
+    options = {"profile": "accelerator", "parameters": {}}
+    write_record(folder / "06_tables/record.json", "06_tables", options, made_of, {}, 1.0)
+    overridden(folder / "06_tables.ipynb")
+    assert tables_page("quick") == folder / "06_tables.ipynb"
+    assert "the notebook has changed" in stale_pages("quick")["runs/accelerator/06_tables"]
+
+
+def test_a_run_that_changed_figures_alone_changes_the_book(page):
+    overridden(page, rows=5)
+    before = book_digest("smoke")
+    assert book_digest("smoke") == before
+    executed(page.parent, "04_interpolation", seconds=2.0, rows=5)
+    assert book_digest("smoke") != before
+
+
+def test_a_damaged_record_is_named_in_the_listing(page):
+    overridden(page, rows=5)
+    (page.with_suffix("") / "record.json").write_text("{")
+    done = CliRunner().invoke(cli.app, ["list", "-p", "smoke"])
+    assert done.exit_code == 0
+    assert "1 pages run here, damaged" in done.output
+
+
+def test_pages_of_uncommitted_code_or_of_two_commits_are_not_published(page, monkeypatch):
+    overridden(page, rows=5)
+    place = page.parent.relative_to(page.parents[2])
+
+    def made_by(name, commit, dirty=False):
+        monkeypatch.setattr(records, "commit", lambda: {"hash": commit, "dirty": dirty})
+        executed(page.parent, name)
+
+    made_by("04_interpolation", "a", dirty=True)
+    with pytest.raises(LbaeError, match="smoke/digits ran on uncommitted files: 04_interpolation"):
+        check_commits(place, unclean=False)
+    check_commits(place, unclean=True)
+    made_by("04_interpolation", "a")
+    check_commits(place, unclean=False)
+    made_by("03_sampling", "b")
+    with pytest.raises(LbaeError, match="were made by 2 commits"):
+        check_commits(place, unclean=False)
 
 
 @pytest.mark.slow

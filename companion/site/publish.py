@@ -45,7 +45,8 @@ def publish(
 ) -> None:
     """Copy your own runs of data sets to results/, after checks.
 
-    No other command writes there. All steps must be complete and up to date, from committed code.
+    No other command writes there. All steps must be complete and up to date, from committed code;
+    the page of tables across data sets is published if the profile has one (`lbae tables`).
     What is published of a data set is replaced as a whole, and _toc.yml is rewritten. Weights above
     6 MB are left out, and so is a baseline or a prior whose LBAE is left out. Records of benchmarks
     and of `make reliability` are copied too.
@@ -53,7 +54,9 @@ def publish(
     Example: lbae publish -d "mnist folder:data/cifar10" -p accelerator
     """
     names = dataset_names(datasets)
-    steps = [step for key, step in make_plan(profile, names).items() if key != BOOK]
+    across = in_force(Path(profile, f"{TABLES}.ipynb"))  # all data sets; a profile may have none
+    unneeded = {BOOK} if across.exists() else {BOOK, TABLES}
+    steps = [step for key, step in make_plan(profile, names).items() if key not in unneeded]
     if steps:
         raise LbaeError(
             f"{len(steps)} steps are missing or out of date, the first is: {steps[0].title} "
@@ -61,7 +64,7 @@ def publish(
         )
     experiments = [load_experiment(profile, name) for name in names]
     for place in (*(experiment.place for experiment in experiments), Path(profile)):
-        _check_commits(place, unclean)
+        check_commits(place, unclean)
     root = project_root()
     with locked(root / RUNS):
         sizes: Counter[str] = Counter()
@@ -70,12 +73,11 @@ def publish(
             _replace(target, dict(result_files(experiment)))
             for file in filter(Path.is_file, target.rglob("*")):
                 sizes[file.suffix] += file.stat().st_size
-        page = in_force(Path(profile, f"{TABLES}.ipynb"))  # across data sets
-        if page.exists():
+        if across.exists():
             target = root / PUBLISHED / profile
-            _replace(target / TABLES, {Path(f.name): f for f in page.with_suffix("").iterdir()})
-            if page.parent != target:
-                shutil.copyfile(page, target / page.name)
+            _replace(target / TABLES, {Path(f.name): f for f in across.with_suffix("").iterdir()})
+            if across.parent != target:
+                shutil.copyfile(across, target / across.name)
         for name in _RECORDS:
             if (root / RUNS / name).exists():
                 shutil.copytree(root / RUNS / name, root / PUBLISHED / name, dirs_exist_ok=True)
@@ -85,7 +87,7 @@ def publish(
     typer.echo(f"{sum(sizes.values()) / 1e6:7.1f} MB  in all")
 
 
-def _check_commits(place: Path, unclean: bool) -> None:
+def check_commits(place: Path, unclean: bool) -> None:
     """Raise ``LbaeError`` unless all pages of a place were made by the same committed code."""
     commits = {}
     for path in results_in_force(f"{place}/[0-9]*/{RECORD_FILE}"):

@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from companion.project import RUNS, project_root
+from companion.site.results import as_text
 
 _BINDER = "https://mybinder.org/v2/gh/{}/{}?urlpath=lab/tree/notebooks"
 _CODESPACE = "https://codespaces.new/{}?ref={}"
@@ -51,12 +52,13 @@ def stale_note(reasons: Sequence[str]) -> str:
     )
 
 
-def origin_note(page: str, record: Mapping[str, Any]) -> str:
-    """Where a page's results come from, as MyST Markdown."""
+def origin_note(page: str, record: Mapping[str, Any], data: str) -> str:
+    """Where a page's results come from, as MyST Markdown; ``data`` says what images they are of."""
     day, commit = record["finished"][:10], record["environment"]["commit"]["hash"]
     code = f", with the code of commit {commit[:7]}" if commit else ""
     kind = "Your own run" if page.startswith(f"{RUNS}/") else "Published results, computed"
-    return f"*{kind} on {day}{code}.*\n"
+    images = f" Images: {as_text(data)}." if data else ""
+    return f"*{kind} on {day}{code}.{images}*\n"
 
 
 def links(page: str, repository: str, branch: str = "main") -> str:

@@ -97,6 +97,11 @@ def dataset_title(place: Path) -> str:
     return str(_dataset(place)["title"])
 
 
+def dataset_source(place: Path) -> str:
+    """What a data set consists of, for a reader; "" if it is not known."""
+    return str(_dataset(place).get("source") or "")
+
+
 def paper_dataset(place: Path) -> str | None:
     """The title of the paper's data set that a place's images are from; None for others."""
     found = _dataset(place)
@@ -105,7 +110,7 @@ def paper_dataset(place: Path) -> str | None:
 
 
 def _dataset(place: Path) -> dict[str, Any]:
-    """Title, ``stands_for`` and ``embedded`` of a data set, as far as they are known."""
+    """Title, source, ``stands_for`` and ``embedded`` of a data set, as far as they are known."""
     if place.name in DATASETS:
         return asdict(DATASETS[place.name])
     path = in_force(place / "lbae" / RECORD_FILE)

@@ -19,7 +19,7 @@ from companion.experiments.records import RECORD_FILE, read_record
 from companion.project import PUBLISHED, RUNS, ignore_own_runs
 from companion.site.generated import write_generated
 from companion.site.result_pages import arranged, links, origin_note, stale_note
-from companion.site.results import as_text, dataset_title, verdicts_of
+from companion.site.results import as_text, dataset_source, dataset_title, verdicts_of
 from companion.site.verdict_tables import page_verdicts
 from companion.workflow.book_state import stale_pages
 
@@ -63,7 +63,7 @@ def setup(app: Any) -> Mapping[str, Any]:
         verdicts = verdicts_of(record)
         evidence = f"evidence-{page.replace('/', '-')}" if verdicts else ""
         notes = (
-            origin_note(page, record),
+            origin_note(page, record, dataset_source(Path(place))),
             stale_note(config.lbae_stale.get(page, [])),
             page_verdicts(verdicts, evidence),
         )
