@@ -18,7 +18,7 @@ from companion.site.contents import contents
 from companion.site.findings import FINDINGS, findings_table
 from companion.site.generated import front_figures, scope, trainings_table
 from companion.site.performance import BENCHMARKS, SCALING, performance_tables, reliability_table
-from companion.site.result_pages import arranged, badges, links, stale_note
+from companion.site.result_pages import arranged, badges, links, named_pages, stale_note
 from companion.site.results import find_results
 from companion.site.verdict_tables import counts_table, page_verdicts, verdict_tables
 
@@ -190,6 +190,30 @@ def test_defaults_are_folded_where_a_run_has_parameters_of_its_own(tagged):
     cells = json.loads(arranged(executed(tagged), [], ""))["cells"]
     (default,) = (cell for cell in cells if "parameters" in cell["metadata"].get("tags", []))
     assert ("hide-input" in default["metadata"]["tags"]) == (tagged == "injected-parameters")
+
+
+def test_pages_that_a_text_names_are_links(project):
+    folder = project / "results/quick/digits"
+    folder.mkdir(parents=True)
+    for name in ("05_metrics", "08_sampler_laboratory"):
+        (folder / f"{name}.ipynb").write_text("{}")
+    named = named_pages("results/quick/digits/08_sampler_laboratory")
+    # Itself is no link, nor is a page that does not exist.
+    assert named["page of scores"] == "results/quick/digits/05_metrics"
+    assert not {"study of samplers", "page on interpolation"} & {*named}
+    own = project / "runs/quick/digits/05_metrics.ipynb"  # a reader's own run takes its place
+    own.parent.mkdir(parents=True)
+    own.write_text("{}")
+    named = named_pages("results/quick/digits/08_sampler_laboratory")
+    text = "As on the page\nof scores, by the book's page of verdicts."
+    content = json.loads(executed()) | {"nbformat_minor": 5}
+    content["cells"].insert(1, {"cell_type": "markdown", "source": text, "metadata": {}})
+    cells = json.loads(arranged(json.dumps(content), [], "", named=named))["cells"]
+    linked = "[page\nof scores](/runs/quick/digits/05_metrics)"
+    assert cells[2]["source"] == (
+        f"As on the {linked}, by the book's [page of verdicts](/book/verdicts)."
+    )
+    assert set(named_pages("results/quick/06_tables")) == {"page of verdicts", "page on the method"}
 
 
 def test_the_verdicts_of_a_page_link_to_their_evidence():

@@ -1,32 +1,61 @@
 """A page of results as the book shows it: its data, its verdicts and its links are added.
 
 The first heading names the data set. Below it, the page says whether it was published or run here,
-whether it is out of date, and its verdicts; then come its own text and the evidence. Default
-parameters are folded where a run injected its own. At the end are links to the record, to both
-forms of the notebook, and to services that run it.
+whether it is out of date, and its verdicts; then come its own text and the evidence. Where the text
+names another page, it becomes a link. Default parameters are folded where a run injected its own.
+At the end are links to the record, to both forms of the notebook, and to services that run it.
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from companion.project import RUNS, project_root
+from companion.experiments.records import SCORES
+from companion.project import RUNS, in_force, project_root
 from companion.site.results import as_text
 
 _BINDER = "https://mybinder.org/v2/gh/{}/{}?urlpath=lab/tree/notebooks"
 _CODESPACE = "https://codespaces.new/{}?ref={}"
+# How notebooks name other pages: those of their data set, and those of the book.
+_SIBLINGS = {
+    "page on sampling": "03_sampling",
+    "page on interpolation": "04_interpolation",
+    "page of scores": SCORES,
+    "study of samplers": "08_sampler_laboratory",
+    "page on compression": "09_compression",
+}
+_BOOK = {"page of verdicts": "book/verdicts", "page on the method": "book/method"}
+
+
+def named_pages(page: str) -> dict[str, str]:
+    """The documents that a page may name in its text, by these words; itself is left out."""
+    place = Path(page).relative_to(Path(page).parts[0]).parent
+    files = (in_force(place / f"{name}.ipynb") for name in _SIBLINGS.values())
+    documents = (f.relative_to(project_root()) if f.exists() else None for f in files)
+    own = {w: d.with_suffix("").as_posix() for w, d in zip(_SIBLINGS, documents, strict=True) if d}
+    return {words: other for words, other in (_BOOK | own).items() if other != page}
 
 
 def arranged(
-    notebook: str, notes: Sequence[str], end: str, dataset: str = "", evidence: str = ""
+    notebook: str,
+    notes: Sequence[str],
+    end: str,
+    dataset: str = "",
+    evidence: str = "",
+    named: Mapping[str, str] = _BOOK,
 ) -> str:
     """A notebook's JSON as its page has it.
 
     The notes, MyST Markdown, stand below the title. The data set's title is "" on a page on all
     data sets. The output of the last cell gets ``evidence`` as its id; "" if there are no verdicts.
+    ``named`` are those of :func:`named_pages`.
     """
     content = json.loads(notebook)
+    for cell in content["cells"]:
+        if cell["cell_type"] == "markdown":
+            cell["source"] = _linked("".join(cell["source"]), named)
     first, *cells = content["cells"]
     title, _, text = "".join(first["source"]).partition("\n")
     if dataset:
@@ -40,6 +69,13 @@ def arranged(
         cells.insert(len(cells) - 1, _cell("evidence", f'<span id="{evidence}"></span>'))
     content["cells"] = [{**first, "source": title}, *added, *cells, _cell("links", end)]
     return json.dumps(content)
+
+
+def _linked(text: str, named: Mapping[str, str]) -> str:
+    for words, document in named.items():
+        pattern = r"\s+".join(words.split())
+        text = re.sub(rf"\b{pattern}\b", rf"[\g<0>](/{document})", text)
+    return text
 
 
 def stale_note(reasons: Sequence[str]) -> str:

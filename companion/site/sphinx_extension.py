@@ -18,7 +18,7 @@ from typing import Any
 from companion.experiments.records import RECORD_FILE, read_record
 from companion.project import PUBLISHED, RUNS, ignore_own_runs
 from companion.site.generated import write_generated
-from companion.site.result_pages import arranged, links, origin_note, stale_note
+from companion.site.result_pages import arranged, links, named_pages, origin_note, stale_note
 from companion.site.results import as_text, dataset_source, dataset_title, verdicts_of
 from companion.site.verdict_tables import page_verdicts
 from companion.workflow.book_state import stale_pages
@@ -69,7 +69,7 @@ def setup(app: Any) -> Mapping[str, Any]:
         )
         end = links(page, config.lbae_repository, config.lbae_branch)
         title = as_text(dataset_title(Path(place))) if len(place.parts) == 2 else ""
-        source[0] = arranged(source[0], notes, end, title, evidence)
+        source[0] = arranged(source[0], notes, end, title, evidence, named_pages(page))
         if app.builder.name == "singlehtml":  # one page, in the folder of the root
             name = PurePosixPath(page).name
             for mark in "\"'(":
