@@ -160,10 +160,8 @@ def main() -> None:
             raise
         denied = isinstance(error, PermissionError)
         what = "is not accessible to this user" if denied else "cannot be used"
-        typer.echo(
-            f"lbae: {error.filename} {what} ({error.strerror}): check the path and the free space",
-            err=True,
-        )
+        advice = "ask its owner for permission" if denied else "check the path and the free space"
+        typer.echo(f"lbae: {error.filename} {what} ({error.strerror}): {advice}", err=True)
         sys.exit(1)
 
 

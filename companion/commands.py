@@ -147,7 +147,7 @@ def extractor(
 def prior(
     dataset: Dataset, profile: Profile = "quick", data: Data = None, device: Device = "auto"
 ) -> None:
-    """Fit distributions of the bits, for coders and a sampler; run lbae encode before.
+    """Fit distributions of the bits, for coders and a sampler; run `lbae encode` first.
 
     Writes model.safetensors and record.json to runs/PROFILE/DATASET/prior/.
 
@@ -169,7 +169,7 @@ def explorer(
     ] = None,
     force: Force = False,
 ) -> None:
-    """Summarise a model's latents for the explorer in the book; run lbae encode before.
+    """Summarise a model's latents for the explorer in the book.
 
     Writes explorer.json to runs/PROFILE/DATASET/.
 
@@ -197,8 +197,8 @@ def study(
 
     They differ in bottleneck, quantiser or size. The study "seeds" trains LBAE and VAE with the
     same seeds and scores their images. Notebook 05_metrics takes from it how much a comparison of
-    the two varies between trainings. The studies "quantisers" and "seeds" need lbae extractor
-    before.
+    the two varies between trainings. The studies "quantisers" and "seeds" need
+    `lbae extractor` first.
 
     Each training leaves a file in runs/PROFILE/DATASET/NAME/runs/, and is not repeated; the last
     one writes record.json to runs/PROFILE/DATASET/NAME/.

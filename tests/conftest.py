@@ -52,6 +52,7 @@ def as_project(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Path]]
     """
 
     def move(folder: Path, *linked: str, profile: str | None = None) -> Path:
+        assert profile is None or "config" not in linked  # it would be written there
         for part in linked:
             (folder / part).symlink_to(PROJECT / part)
         for part in ("config", "notebooks"):

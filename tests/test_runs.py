@@ -17,6 +17,7 @@ from companion.experiments.sources import notebook_hash
 from companion.pages.page import Page, page_folder
 from companion.project import in_force, is_published, results_in_force
 from companion.site.publish import copy_smaller
+from companion.workflow.execute import without_progress
 from companion.workflow.notebooks import notebook_names, notebook_parameters, notebook_path
 from companion.workflow.stored_once import refer_to_files
 from lbae_lib.errors import ConfigError
@@ -196,3 +197,13 @@ def test_plain_papermill_is_first_class(smoke_report, tmp_path):
     after = {path: path.stat().st_mtime_ns for path in (smoke_report / "runs/smoke").rglob("*.*")}
     assert after == before
     assert papermill.inspect_notebook(str(notebook))["samples"]["help"]
+
+
+def test_progress_bars_are_not_kept_and_warnings_are():
+    bars = "a: 0%| | 0/2\ra: 50%|## | 1/2\n"
+    output = {"output_type": "stream", "name": "stderr", "text": bars}
+    assert without_progress(dict(output)) is None
+    warned = without_progress(output | {"text": f"{bars}batches of 8\n{bars}"})
+    assert warned["text"] == "batches of 8\n"
+    said = {"output_type": "stream", "name": "stdout", "text": "50%|"}
+    assert without_progress(said) == said

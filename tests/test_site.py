@@ -205,13 +205,13 @@ def test_pages_that_a_text_names_are_links(project):
     own.parent.mkdir(parents=True)
     own.write_text("{}")
     named = named_pages("results/quick/digits/08_sampler_laboratory")
-    text = "As on the page\nof scores, by the book's page of verdicts."
+    text = "As on the page\nof scores, by the book's page of verdicts; `page of scores`."
     content = json.loads(executed()) | {"nbformat_minor": 5}
     content["cells"].insert(1, {"cell_type": "markdown", "source": text, "metadata": {}})
     cells = json.loads(arranged(json.dumps(content), [], "", named=named))["cells"]
     linked = "[page\nof scores](/runs/quick/digits/05_metrics)"
     assert cells[2]["source"] == (
-        f"As on the {linked}, by the book's [page of verdicts](/book/verdicts)."
+        f"As on the {linked}, by the book's [page of verdicts](/book/verdicts); `page of scores`."
     )
     assert set(named_pages("results/quick/06_tables")) == {"page of verdicts", "page on the method"}
 

@@ -65,10 +65,27 @@ def test_an_interrupted_training_ends_the_study(images, tmp_path, monkeypatch):
     task = Task(NetworkConfig(32, 1, 8, 2), STUDY, "bce", images, images, 0, "cpu")
     target = SimpleNamespace(target=lambda _: tmp_path / "seeds/record.json")
     monkeypatch.setattr(seed_study, "SEEDS", target)
-    stopped = SimpleNamespace(finished=False)
-    monkeypatch.setattr("lbae_lib.models.training.train", lambda *_, **__: stopped)
-    with pytest.raises(KeyboardInterrupt):
-        seed_study._trained("lbae", task, STUDY, None)
+
+    def stopped(*given, **_):
+        given[4].mkdir(parents=True, exist_ok=True)
+        return SimpleNamespace(finished=False)
+
+    monkeypatch.setattr("lbae_lib.models.training.train", stopped)
+
+    def interrupted(variant, task, study):
+        with pytest.raises(KeyboardInterrupt):
+            seed_study._trained(variant, task, study, None)
+        return {folder.name for folder in (tmp_path / "seeds/models").iterdir()}
+
+    (first,) = interrupted("lbae", task, STUDY)
+    assert interrupted("lbae", task, STUDY) == {first}  # where it can be resumed
+    other = dataclasses.replace(task, seed=10)
+    both = interrupted("lbae", other, STUDY)
+    assert first in both and len(both) == 2
+    (second,) = both - {first}
+    # With other options it starts over, and what an earlier training left is gone.
+    changed = interrupted("lbae", task, STUDY.model_copy(update={"epochs": STUDY.epochs + 1}))
+    assert first not in changed and second in changed and len(changed) == 2
 
 
 def test_a_record_is_read_and_shown_as_pairs(tmp_path):

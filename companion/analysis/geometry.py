@@ -143,8 +143,9 @@ def small_path(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The vectors of :func:`small_example`, and two normals between which the first two bits flip.
 
-    The margins are equal without a generator. With one, they are random: of 100 pairs of ends, that
-    whose bits flip next to a third and two thirds of the path, so that the crossings are seen.
+    The margins are equal without a generator. With one they are random: of 100 pairs of ends, the
+    pair whose bits flip nearest to one third and two thirds of the path is returned, so that the
+    crossings are seen.
     """
     margins = torch.ones(2, 1, 3, dtype=torch.float64)
     if generator is not None:

@@ -8,6 +8,7 @@ their images as the page of scores does.
 import dataclasses
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -108,10 +109,13 @@ def _trained(
 
     network, training = configurations(variant, task, study)
     hashes = [sha256_tensor(part) for part in (task.train, task.validation)]
-    # A training of other options or images has another folder: this checkpoint would be refused.
+    # A training of other options or images has another folder, as its checkpoint would be refused.
     options = [dataclasses.asdict(network), dataclasses.asdict(training), hashes]
     digest = hashlib.sha256(json.dumps(options).encode()).hexdigest()[:12]
     folder = SEEDS.target(experiment).parent / f"models/{variant}-{task.seed}-{digest}"
+    for other in {*folder.parent.glob(f"{variant}-{task.seed}*")} - {folder}:
+        if other.name.split("-")[:2] == [variant, str(task.seed)]:
+            shutil.rmtree(other)
     result = train(
         network, training, task.train, task.validation, folder,
         hardware=Hardware(task.device), show_progress=False,

@@ -1,14 +1,15 @@
 """A page of results as the book shows it: its data, its verdicts and its links are added.
 
 The first heading names the data set. Below it, the page says whether it was published or run here,
-whether it is out of date, and its verdicts; then come its own text and the evidence. Where the text
-names another page, it becomes a link. Default parameters are folded where a run injected its own.
+whether it is out of date, and its verdicts; then come its own text and the evidence. Names of other
+pages in the text become links. Default parameters are folded where a run injected its own.
 At the end are links to the record, to both forms of the notebook, and to services that run it.
 """
 
 import json
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -73,9 +74,15 @@ def arranged(
 
 def _linked(text: str, named: Mapping[str, str]) -> str:
     for words, document in named.items():
-        pattern = r"\s+".join(words.split())
-        text = re.sub(rf"\b{pattern}\b", rf"[\g<0>](/{document})", text)
+        # Code and links stay as they are.
+        spaced = r"\s+".join(words.split())
+        pattern = rf"`[^`]*`|\[[^\]]*\]\([^)]*\)|\b({spaced})\b"
+        text = re.sub(pattern, partial(_link, document), text)
     return text
+
+
+def _link(document: str, found: re.Match[str]) -> str:
+    return f"[{found[1]}](/{document})" if found[1] else found[0]
 
 
 def stale_note(reasons: Sequence[str]) -> str:

@@ -83,7 +83,7 @@ def setup(app: Any) -> Mapping[str, Any]:
             context["body"] = context.get("body", "").replace(before, after)
 
     def copy_files(_app: Any, error: Exception | None) -> None:
-        """Put the figures and tables to which executed notebooks refer beside their pages."""
+        """Copy the figures and tables of executed notebooks beside their pages."""
         others = shutil.ignore_patterns("*.svg", "*.json", "*.safetensors")
         for page in filter(_is_result, app.env.found_docs if error is None else ()):
             folder = Path(app.srcdir, page)

@@ -16,7 +16,8 @@ _STATE = Path("build/book.sha256")
 _PAGES = (
     "_config.yml", "book/**/*.md", "book/*.bib", "book/images/*.png", "book/_static/*",
     "companion/site/explorer/*", "companion/paper/*.yaml", "*/*/*/explorer.json",
-    "*/performance/*.json", "*/reliability/*.json", "lbae_lib/*/*.py",  # the reference
+    "*/performance/*.json", "*/reliability/*.json",
+    "lbae_lib/*.py", "lbae_lib/*/*.py",  # the reference
 )  # fmt: skip
 
 

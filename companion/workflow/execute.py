@@ -1,6 +1,7 @@
 """Running a notebook with papermill: parameters have real types, and no page is half-written."""
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -143,9 +144,13 @@ def _literal(path: Path) -> str:
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
-def _is_progress(output: Mapping[str, Any]) -> bool:
-    """Whether an output is a progress bar, which says nothing when the run has ended."""
-    return output.get("name") == "stderr" and "%|" in output["text"]
+def without_progress(output: dict[str, Any]) -> dict[str, Any] | None:
+    """An output without lines of progress bars, which say nothing when the run has ended."""
+    if output.get("name") != "stderr":
+        return output
+    lines = re.split(r"(?<=[\r\n])", output["text"])
+    output["text"] = "".join(line for line in lines if "%|" not in line)
+    return output if output["text"].strip() else None
 
 
 def _tidy(executed: Path, name: str, output: Path, overrides: Mapping[str, Any]) -> None:
@@ -169,6 +174,6 @@ def _tidy(executed: Path, name: str, output: Path, overrides: Mapping[str, Any])
             lines = cell.source.splitlines()
             cell.source = "\n".join(line for line in lines if not line.startswith("output = "))
         elif cell.cell_type == "code":
-            cell.outputs = [out for out in cell.outputs if not _is_progress(out)]
+            cell.outputs = [kept for out in cell.outputs if (kept := without_progress(out))]
     refer_to_files(notebook, output)
     nbformat.write(notebook, executed)

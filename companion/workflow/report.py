@@ -34,7 +34,7 @@ def report(
     data: Data = None,
     device: Device = "auto",
     cores: Annotated[
-        str | None, Option(help="Number of cores, or all [default: that of profiles/, for --on].")
+        str | None, Option(help="Number of cores, or all [default: as the profile of --on says].")
     ] = None,
     on: Annotated[
         str, Option(help="default (this machine), slurm, or another folder of profiles/.")

@@ -33,7 +33,8 @@ def random_triples(width: int, count: int, generator: torch.Generator) -> Tensor
 def third_moments(bits: Tensor, triples: Tensor) -> Tensor:
     """E[b_i b_j b_k] of bits (K, N), for triples int64 (T, 3) in [0, N): float64 (T,).
 
-    Bits that are not -1 or +1 are a ``ValueError``, and so are none.
+    Raises:
+        ValueError: if there are no latents, or a bit is not -1 or +1.
     """
     check_latents(bits)
     total = torch.zeros(len(triples), dtype=torch.float64, device=bits.device)
@@ -49,7 +50,8 @@ def third_moments(bits: Tensor, triples: Tensor) -> Tensor:
 def weight_distribution(bits: Tensor) -> Tensor:
     """Fractions of latents (K, N) that have 0, 1, …, N positive bits: float64 (N+1,), sum 1.
 
-    Bits that are not -1 or +1 are a ``ValueError``, and so are none.
+    Raises:
+        ValueError: if there are no latents, or a bit is not -1 or +1.
     """
     check_latents(bits)
     weights = (bits > 0).sum(1)

@@ -131,7 +131,9 @@ def restore_checkpoint(
     path = folder / CHECKPOINT_FILE
     if not path.exists():
         return fresh
-    tensors, metadata = read_tensors(path, "checkpoint")
+    tensors, metadata = read_tensors(
+        path, "checkpoint", "remove it to start over, or copy it again"
+    )
     identity.check(path, metadata.get("identity", {}))
     done, wanted = metadata["epoch"], identity.training.epochs
     version = metadata.get("version", 1)  # the first checkpoints had none
