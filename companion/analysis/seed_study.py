@@ -113,9 +113,8 @@ def _trained(
     options = [dataclasses.asdict(network), dataclasses.asdict(training), hashes]
     digest = hashlib.sha256(json.dumps(options).encode()).hexdigest()[:12]
     folder = SEEDS.target(experiment).parent / f"models/{variant}-{task.seed}-{digest}"
-    for other in {*folder.parent.glob(f"{variant}-{task.seed}*")} - {folder}:
-        if other.name.split("-")[:2] == [variant, str(task.seed)]:
-            shutil.rmtree(other)
+    for other in {*folder.parent.glob(f"{variant}-{task.seed}-*")} - {folder}:
+        shutil.rmtree(other)
     result = train(
         network, training, task.train, task.validation, folder,
         hardware=Hardware(task.device), show_progress=False,

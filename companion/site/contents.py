@@ -3,7 +3,7 @@
 import yaml
 
 from companion.project import ignore_own_runs, project_root
-from companion.site.results import ResultSet, find_results, notebook_title
+from companion.site.results import ResultSet, document, find_results, notebook_title
 from companion.workflow.book_state import tables_page
 from lbae_lib.files import write_text
 
@@ -20,7 +20,7 @@ _BACK = ("book/performance", "book/scaling", "book/reliability", "book/cite")
 def across_page(profile: str) -> str | None:
     """The document of the page on all data sets, if there is one."""
     page = tables_page(profile)
-    return page.relative_to(project_root()).with_suffix("").as_posix() if page else None
+    return document(page) if page else None
 
 
 def contents(sets: list[ResultSet], across: str | None) -> dict[str, object]:

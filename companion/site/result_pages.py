@@ -15,7 +15,7 @@ from typing import Any
 
 from companion.experiments.records import SCORES
 from companion.project import RUNS, in_force, project_root
-from companion.site.results import as_text
+from companion.site.results import as_text, document
 
 _BINDER = "https://mybinder.org/v2/gh/{}/{}?urlpath=lab/tree/notebooks"
 _CODESPACE = "https://codespaces.new/{}?ref={}"
@@ -33,9 +33,8 @@ _BOOK = {"page of verdicts": "book/verdicts", "page on the method": "book/method
 def named_pages(page: str) -> dict[str, str]:
     """The documents that a page may name in its text, by these words; itself is left out."""
     place = Path(page).relative_to(Path(page).parts[0]).parent
-    files = (in_force(place / f"{name}.ipynb") for name in _SIBLINGS.values())
-    documents = (f.relative_to(project_root()) if f.exists() else None for f in files)
-    own = {w: d.with_suffix("").as_posix() for w, d in zip(_SIBLINGS, documents, strict=True) if d}
+    files = {words: in_force(place / f"{name}.ipynb") for words, name in _SIBLINGS.items()}
+    own = {words: document(file) for words, file in files.items() if file.exists()}
     return {words: other for words, other in (_BOOK | own).items() if other != page}
 
 
@@ -73,16 +72,16 @@ def arranged(
 
 
 def _linked(text: str, named: Mapping[str, str]) -> str:
-    for words, document in named.items():
+    for words, other in named.items():
         # Code and links stay as they are.
         spaced = r"\s+".join(words.split())
         pattern = rf"`[^`]*`|\[[^\]]*\]\([^)]*\)|\b({spaced})\b"
-        text = re.sub(pattern, partial(_link, document), text)
+        text = re.sub(pattern, partial(_link, other), text)
     return text
 
 
-def _link(document: str, found: re.Match[str]) -> str:
-    return f"[{found[1]}](/{document})" if found[1] else found[0]
+def _link(other: str, found: re.Match[str]) -> str:
+    return f"[{found[1]}](/{other})" if found[1] else found[0]
 
 
 def stale_note(reasons: Sequence[str]) -> str:

@@ -33,7 +33,7 @@ class ResultSet:
 
     def page(self, notebook: str) -> str:
         """The document that a notebook becomes, e.g. ``results/quick/digits/03_sampling``."""
-        return self.file(notebook).relative_to(project_root()).with_suffix("").as_posix()
+        return document(self.file(notebook))
 
     def verdicts(self, notebook: str) -> list[Verdict]:
         """The verdicts in a notebook's record."""
@@ -47,6 +47,11 @@ class ResultSet:
         """The record of the model's training; None if there is none."""
         path = in_force(self.place / "lbae" / RECORD_FILE)
         return read_record(path) if path.exists() else None
+
+
+def document(notebook: Path) -> str:
+    """The document that an executed notebook becomes, without its suffix."""
+    return notebook.relative_to(project_root()).with_suffix("").as_posix()
 
 
 def verdicts_of(record: Mapping[str, Any]) -> list[Verdict]:
